@@ -1,0 +1,52 @@
+"""The errors that a user can meet: each says the cause and what to do, in one line.
+
+Commands print them on standard error and end with exit status 2; the running program shows
+them on the HUD and keeps its old state. Anything else that escapes is a defect of ours.
+"""
+
+from __future__ import annotations
+
+
+class ArtemError(Exception):
+    """A problem that the user can mend. ``str()`` is one line: cause, then remedy."""
+
+    def __init__(self, cause: str, remedy: str) -> None:
+        self.cause = " ".join(cause.split())
+        self.remedy = " ".join(remedy.split())
+        super().__init__(f"{self.cause}. {self.remedy}." if self.remedy else f"{self.cause}.")
+
+
+class SourceError(ArtemError):
+    """A source cannot be opened or read."""
+
+
+class PictureError(ArtemError):
+    """A picture file cannot be used."""
+
+
+class StyleError(ArtemError):
+    """A style is unknown or its files cannot be used."""
+
+
+class WeightsError(ArtemError):
+    """A weights file is missing, damaged or of another network."""
+
+
+class EngineError(ArtemError):
+    """An engine or device that was asked for is not there."""
+
+
+class SettingsError(ArtemError):
+    """A setting, from the command line or elsewhere, has no meaning."""
+
+
+class GraphicsError(ArtemError):
+    """No OpenGL, or no window."""
+
+
+class HeadsetError(ArtemError):
+    """SteamVR is not there, or gave up. ``name`` is the runtime's own name of the error."""
+
+    def __init__(self, cause: str, remedy: str, name: str = "") -> None:
+        super().__init__(cause, remedy)
+        self.name = name

@@ -1,0 +1,1 @@
+"""How good a painting is: measures and the report of them."""

@@ -1,0 +1,1 @@
+"""Style networks as torch modules, and nothing else."""

@@ -1,0 +1,190 @@
+"""Building blocks that every style network here shares.
+
+All tensors are NCHW. A network's pictures are RGB in [0, 1]; features have no fixed range.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+EPSILON = 1e-4
+"""Added to variances before the square root."""
+
+
+class InstanceNorm(nn.Module):
+    """Scale and shift of a normalised feature; *which* statistics normalise it is the caller's.
+
+    Holds the learned affine part only (Ulyanov et al. 2017). The networks never call it directly
+    but through a `Normalizer`, so that one network serves training (each picture its own
+    statistics), the stylizer (both eyes share them, smoothed over time) and consistency
+    losses (a moved picture reuses those of the unmoved one).
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.channels = channels
+        self.weight = nn.Parameter(torch.ones(channels))
+        self.bias = nn.Parameter(torch.zeros(channels))
+
+    def forward(self, x: Tensor, mean: Tensor, variance: Tensor) -> Tensor:
+        """``x`` (B, C, H, W); ``mean`` and ``variance`` (C,) for the batch or (B, C) a picture."""
+        if mean.dim() == 1 and not torch.is_grad_enabled():  # the fast kernel of every back end
+            return F.batch_norm(x, mean, variance, self.weight, self.bias, False, 0.0, EPSILON)
+        scale = self.weight * torch.rsqrt(variance + EPSILON)
+        shift = self.bias - mean * scale
+        if mean.dim() == 1:
+            scale, shift = scale[None], shift[None]
+        scale, shift = scale[:, :, None, None], shift[:, :, None, None]
+        return torch.addcmul(shift.to(x.dtype), x, scale.to(x.dtype))
+
+
+class Normalizer(Protocol):
+    """Chooses the statistics of each norm of one pass through a network, in order."""
+
+    def __call__(self, norm: InstanceNorm, x: Tensor) -> Tensor: ...
+
+
+class OwnStatistics:
+    """Every picture is normalised by its own mean and variance; they are kept in ``recorded``."""
+
+    def __init__(self) -> None:
+        self.recorded: list[tuple[Tensor, Tensor]] = []
+
+    def __call__(self, norm: InstanceNorm, x: Tensor) -> Tensor:
+        variance, mean = torch.var_mean(x.float(), dim=(2, 3), correction=0)  # (B, C)
+        self.recorded.append((mean, variance))
+        return norm(x, mean, variance)
+
+
+class GivenStatistics:
+    """Replays recorded statistics: the network becomes a plain local one."""
+
+    def __init__(self, recorded: Iterable[tuple[Tensor, Tensor]]) -> None:
+        self._next = iter(recorded)
+
+    def __call__(self, norm: InstanceNorm, x: Tensor) -> Tensor:
+        return norm(x, *next(self._next))
+
+
+class SmoothedStatistics:
+    """One set of statistics for the whole batch (both eyes), smoothed from frame to frame.
+
+    ``state`` is (2, channels of all norms) fp32: running means, running variances. ``rate`` is a
+    tensor of one element in [0, 1]: how far the state moves towards this frame's statistics
+    (1 resets it, as at a cut). Only tensor operations: the same graph runs in every engine.
+    After the pass `new_state` is the state for the next frame.
+    """
+
+    def __init__(self, state: Tensor, rate: Tensor) -> None:
+        self._state, self._rate = state, rate
+        self._position = 0
+        self._updated: list[Tensor] = []
+
+    def __call__(self, norm: InstanceNorm, x: Tensor) -> Tensor:
+        old = self._state[:, self._position : self._position + norm.channels]
+        self._position += norm.channels
+        now = torch.stack(batch_statistics(x))
+        blended = old + self._rate * (now - old)
+        self._updated.append(blended)
+        return norm(x, blended[0], blended[1])
+
+    def new_state(self) -> Tensor:
+        return torch.cat(self._updated, dim=1)
+
+
+def batch_statistics(x: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and variance of each channel over the whole batch: (C,) and (C,), fp32."""
+    if x.device.type == "cpu" and not torch.jit.is_tracing():
+        # 20 times faster than var_mean on channels-last bf16; traced graphs need plain operators
+        mean, variance = torch.batch_norm_update_stats(x, None, None, 0.0)
+        return mean.float(), variance.float()
+    variance, mean = torch.var_mean(x.float(), dim=(0, 2, 3), correction=0)
+    return mean, variance
+
+
+def statistics_channels(network: nn.Module) -> int:
+    """Total channels of a network's norms: the width of its smoothed state."""
+    return sum(m.channels for m in network.modules() if isinstance(m, InstanceNorm))
+
+
+def bilinear_fold(kernel_size: int) -> Tensor:
+    """The linear map that folds "bilinear x2, then a KxK convolution" into one convolution.
+
+    Returns ``(2, taps, K)``: for each of the two output phases, how much each tap of the
+    low-resolution kernel receives from each tap of the full-resolution one. ``taps`` is
+    ``2 * fold_radius(K) + 1``. Derivation: the full-resolution sample at 2i + p + d lies at
+    low-resolution coordinate (2i + p + d + 0.5) / 2 - 0.5 and is a blend of its two neighbours.
+    """
+    radius = fold_radius(kernel_size)
+    fold = torch.zeros(2, 2 * radius + 1, kernel_size)
+    for phase in range(2):
+        for tap in range(kernel_size):
+            offset = phase + tap - kernel_size // 2  # position at full resolution
+            low = (offset + 0.5) / 2 - 0.5
+            left = int(low // 1)
+            fraction = low - left
+            fold[phase, left + radius, tap] += 1 - fraction
+            fold[phase, left + 1 + radius, tap] += fraction
+    return fold
+
+
+def fold_radius(kernel_size: int) -> int:
+    """Reach, in low-resolution pixels, of a folded KxK kernel."""
+    return (kernel_size // 2 + 2) // 2
+
+
+class UpsampleConv(nn.Module):
+    """Bilinear upsampling by 2 followed by a KxK convolution, run at the lower resolution.
+
+    The two linear steps are folded into one convolution that yields the 2x2 output phases as
+    channels, followed by a pixel shuffle. Because all phases come from one smooth kernel, flat
+    and ramp inputs stay flat and ramps: no lattice, unlike a free shuffle head. ``unfolded``
+    is the same map written plainly; a test holds both equal, borders included.
+    """
+
+    def __init__(self, inputs: int, outputs: int, kernel_size: int) -> None:
+        super().__init__()
+        self.outputs, self.kernel_size = outputs, kernel_size
+        self.radius = fold_radius(kernel_size)
+        self.weight = nn.Parameter(torch.empty(outputs, inputs, kernel_size, kernel_size))
+        self.bias = nn.Parameter(torch.zeros(outputs))
+        nn.init.kaiming_normal_(self.weight, nonlinearity="relu")
+        self.register_buffer("fold", bilinear_fold(kernel_size), persistent=False)
+
+    def folded_weight(self) -> Tensor:
+        """(4 * outputs, inputs, taps, taps), phases ordered as ``pixel_shuffle`` wants them."""
+        fold: Tensor = self.fold  # type: ignore[assignment]
+        w = torch.einsum("pyk,qxl,oikl->opqiyx", fold, fold, self.weight)
+        return w.reshape(4 * self.outputs, w.shape[3], w.shape[4], w.shape[5])
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, inputs, H, W) -> (B, outputs, 2H, 2W)."""
+        x = F.pad(x, (self.radius,) * 4, mode="replicate")
+        bias = self.bias.repeat_interleave(4)
+        return F.pixel_shuffle(F.conv2d(x, self.folded_weight(), bias), 2)
+
+    def unfolded(self, x: Tensor) -> Tensor:
+        """The definition that ``forward`` must equal."""
+        x = F.pad(x, (self.radius,) * 4, mode="replicate")
+        x = F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
+        crop = 2 * self.radius - self.kernel_size // 2
+        x = x[:, :, crop:-crop, crop:-crop] if crop else x
+        return F.conv2d(x, self.weight, self.bias)
+
+
+def conv(inputs: int, outputs: int, kernel_size: int, stride: int = 1) -> nn.Conv2d:
+    """A convolution that keeps the size (over the stride) and invents nothing at the border."""
+    padding = kernel_size // 2
+    return nn.Conv2d(inputs, outputs, kernel_size, stride, padding, padding_mode="replicate")
+
+
+def pad_to_multiple(x: Tensor, multiple: int) -> Tensor:
+    """(B, C, H, W) grown at the right and bottom edge, by repetition, to whole multiples."""
+    height, width = x.shape[-2:]
+    right, bottom = -width % multiple, -height % multiple
+    return F.pad(x, (0, right, 0, bottom), mode="replicate") if right or bottom else x

@@ -1,0 +1,1 @@
+"""OpenGL, and nothing else: every GL call of the program is in this package."""

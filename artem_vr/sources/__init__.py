@@ -1,0 +1,1 @@
+"""Where pictures come from: one `Source` a module, and the thread that reads it."""

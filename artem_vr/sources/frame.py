@@ -1,0 +1,29 @@
+"""What travels from a source to the stylizer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Picture = npt.NDArray[np.uint8]
+"""(H, W, 3) uint8, RGB, top row first, C-contiguous."""
+
+
+@dataclass(frozen=True, eq=False)
+class StereoFrame:
+    """The pictures of both eyes, taken together.
+
+    ``eyes`` is (E, H, W, 3) uint8 RGB, top row first, C-contiguous. E is 2 (left, right) or 1: a
+    mono frame, stylised once and shown to both eyes.
+    ``captured_at`` is ``time.perf_counter()`` in seconds when the picture was taken.
+    ``sequence`` counts the frames of one source from 0, without gaps for frames never read.
+    ``head_pose`` is head-to-world, 4x4 float32, at that time, where the source is tied to the
+    headset; None elsewhere.
+    """
+
+    eyes: npt.NDArray[np.uint8]
+    captured_at: float
+    sequence: int
+    head_pose: npt.NDArray[np.float32] | None = None

@@ -1,0 +1,1 @@
+"""Which paintings there are, and which one is chosen now."""

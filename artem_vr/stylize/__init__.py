@@ -1,0 +1,1 @@
+"""The thread that paints, and the engines that execute a network."""

@@ -1,0 +1,1 @@
+"""Headsets: the protocol, OpenVR, and the desktop that stands in for one."""
