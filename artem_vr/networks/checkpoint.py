@@ -1,0 +1,212 @@
+"""Weights on disk: safetensors with the recipe of the network in the header. Never pickle.
+
+A file is read once, whole, and trusted in nothing: its size, sum, header, architecture, options,
+keys, shapes, dtypes and values are checked before the network is handed out, and whatever is
+wrong becomes one `WeightsError` line.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import struct
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+import torch
+from torch import Tensor, nn
+
+from artem_vr.errors import WeightsError
+from artem_vr.networks.fast import FastNetwork
+from artem_vr.networks.johnson import JohnsonNetwork
+
+FORMAT_VERSION = 1
+"""Raised when the meaning of the header changes; older readers then refuse politely."""
+
+MAX_BYTES = 64 * 1024 * 1024
+"""No network of ours comes near; checked before a byte is read."""
+
+FLOATS = (torch.float16, torch.bfloat16, torch.float32)
+
+_DAMAGED = "Get the file again, or choose another style"
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """How to build one kind of network from the options in a file's header."""
+
+    build: Callable[..., nn.Module]
+    ranges: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    """Every option that a file must name, with its least and greatest value."""
+
+
+ARCHITECTURES: dict[str, Architecture] = {
+    "fast": Architecture(
+        FastNetwork, {"quarter": (4, 128), "eighth": (4, 256), "half": (4, 64), "blocks": (1, 12)}
+    ),
+    "johnson": Architecture(JohnsonNetwork),
+}
+"""Name in the header -> how to build it. New kinds of networks are added here."""
+
+
+def save_network(
+    path: str | os.PathLike[str],
+    network: nn.Module,
+    metadata: Mapping[str, str] | None = None,
+    dtype: torch.dtype = torch.float16,
+) -> str:
+    """Write ``network`` to ``path`` in one step (a crash leaves the old file) and return its sha256.
+
+    ``metadata`` (strings to strings: recipe, style, losses ...) goes into the header beside
+    ``architecture``, ``options`` and ``format_version``, which it cannot override. Floating
+    tensors are stored as ``dtype``, others as they are. Raises `WeightsError` when a value does
+    not fit (a network that diverged) or the file cannot be written.
+    """
+    path = Path(path)
+    architecture = getattr(network, "architecture", None)
+    if architecture not in ARCHITECTURES:
+        raise WeightsError(f"A network of unknown kind {architecture!r} cannot be saved", "Add it to ARCHITECTURES")
+    tensors: dict[str, Tensor] = {}
+    for name, value in network.state_dict().items():
+        value = value.detach().to("cpu", dtype if value.is_floating_point() else value.dtype).contiguous().clone()
+        if value.is_floating_point() and not torch.isfinite(value).all():
+            raise WeightsError(f"{name} holds values that are not finite", "Resume from an earlier checkpoint")
+        tensors[name] = value
+    header = dict(metadata or {})
+    header |= {
+        "format_version": str(FORMAT_VERSION),
+        "architecture": str(architecture),
+        "options": json.dumps(getattr(network, "options", {}), sort_keys=True),
+    }
+    data = safetensors.torch.save(tensors, header)
+    temporary = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        if os.name == "posix":
+            os.chmod(temporary, 0o644)  # mkstemp's are private
+        os.replace(temporary, path)
+    except OSError as error:
+        if temporary is not None:
+            Path(temporary).unlink(missing_ok=True)
+        reason = error.strerror or error
+        raise WeightsError(f"{path} cannot be written ({reason})", "Choose a folder you may write to") from None
+    return hashlib.sha256(data).hexdigest()
+
+
+def load_network(
+    path: str | os.PathLike[str], sha256: str | None = None, device: str | torch.device = "cpu"
+) -> tuple[nn.Module, dict[str, str]]:
+    """The network in ``path``, fp32, in eval mode, without gradients, and the header's metadata.
+
+    ``sha256`` (hex) is compared when it is given. Raises `WeightsError` for anything wrong.
+    """
+    path = Path(path)
+    data = _read(path)
+    if sha256 is not None and hashlib.sha256(data).hexdigest() != sha256.lower():
+        raise WeightsError(f"The sha256 of {path.name} is not the recorded one", _DAMAGED)
+    metadata = _metadata(path, data)
+    network = _build(path, metadata)
+    try:
+        tensors = safetensors.torch.load(data)
+    except Exception as error:  # noqa: BLE001 (the parser's own error types differ between versions)
+        raise WeightsError(f"{path.name} is not a sound safetensors file ({error})", _DAMAGED) from None
+    network.load_state_dict(_checked(path, network, tensors))
+    network.requires_grad_(False)
+    return network.eval().to(device), metadata
+
+
+def _read(path: Path) -> bytes:
+    try:
+        if not path.is_file():
+            cause = "is not a file" if path.exists() else "does not exist"
+            raise WeightsError(f"The weights file {path} {cause}", "Check the name, or reinstall the program")
+        size = path.stat().st_size
+        if size > MAX_BYTES:
+            limit = MAX_BYTES // 2**20
+            raise WeightsError(f"{path.name} is larger than {limit} MB: not one of our networks", _DAMAGED)
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        reason = error.strerror or error
+        raise WeightsError(f"The weights file {path} cannot be read ({reason})", "Check its permissions") from None
+    if not 10 <= len(data) <= MAX_BYTES:
+        raise WeightsError(f"{path.name} is empty or cut short ({len(data)} bytes)", _DAMAGED)
+    return data
+
+
+def _metadata(path: Path, data: bytes) -> dict[str, str]:
+    """The header's ``__metadata__``: strings to strings."""
+    (length,) = struct.unpack("<Q", data[:8])
+    if length > len(data) - 8:
+        raise WeightsError(f"{path.name} is cut short or not a safetensors file", _DAMAGED)
+    try:
+        header = json.loads(data[8 : 8 + length])
+        metadata = header.get("__metadata__", {})
+        if not all(isinstance(k, str) and isinstance(v, str) for k, v in metadata.items()):
+            raise ValueError
+    except (ValueError, AttributeError, RecursionError):
+        raise WeightsError(f"{path.name} has no readable safetensors header", _DAMAGED) from None
+    return dict(metadata)
+
+
+def _build(path: Path, metadata: Mapping[str, str]) -> nn.Module:
+    version = metadata.get("format_version")
+    if version != str(FORMAT_VERSION):
+        cause = "has no format version: it is not a network of ours" if version is None else f"has format {version[:20]}"
+        raise WeightsError(f"{path.name} {cause}", f"This program reads format {FORMAT_VERSION}; update it or the file")
+    name = metadata.get("architecture", "")
+    architecture = ARCHITECTURES.get(name)
+    if architecture is None:
+        known = ", ".join(sorted(ARCHITECTURES))
+        raise WeightsError(f"{path.name} holds a network of unknown kind {name[:40]!r}", f"Known are: {known}")
+    options = _options(path, metadata.get("options", "{}"), architecture.ranges)
+    with torch.random.fork_rng(devices=[]):  # building draws random weights; leave the caller's luck alone
+        return architecture.build(**options)
+
+
+def _options(path: Path, text: str, ranges: Mapping[str, tuple[int, int]]) -> dict[str, int]:
+    """The options of the header; every one an int in its range, none missing, none more."""
+    try:
+        options: Any = json.loads(text)
+    except (ValueError, RecursionError):
+        options = None
+    if not isinstance(options, dict) or set(options) != set(ranges):
+        raise WeightsError(f"{path.name} has no readable network options", _DAMAGED)
+    for name, value in options.items():
+        low, high = ranges[name]
+        if type(value) is not int or not low <= value <= high:
+            cause = f"{path.name} asks for {name}={str(value)[:20]}, outside {low}..{high}"
+            raise WeightsError(cause, _DAMAGED)
+    return options
+
+
+def _checked(path: Path, network: nn.Module, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """``tensors`` as fp32, if they are exactly the network's keys, shapes and kinds, and finite."""
+    wanted = network.state_dict()
+    missing, extra = sorted(set(wanted) - set(tensors)), sorted(set(tensors) - set(wanted))
+    if missing or extra:
+        which = f"lacks {missing[0]}" if missing else f"has an unknown tensor {extra[0][:60]}"
+        raise WeightsError(f"{path.name} {which}", _DAMAGED)
+    result: dict[str, Tensor] = {}
+    for name, value in tensors.items():
+        target = wanted[name]
+        if value.shape != target.shape:
+            shapes = f"{tuple(value.shape)} and not {tuple(target.shape)}"
+            raise WeightsError(f"{path.name}: {name} has shape {shapes}", _DAMAGED)
+        allowed = FLOATS if target.is_floating_point() else (target.dtype,)
+        if value.dtype not in allowed:
+            raise WeightsError(f"{path.name}: {name} has type {value.dtype}", _DAMAGED)
+        if value.is_floating_point() and not torch.isfinite(value).all():
+            raise WeightsError(f"{path.name}: {name} holds values that are not finite", _DAMAGED)
+        result[name] = value.to(target.dtype)
+    return result
