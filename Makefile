@@ -1,0 +1,57 @@
+# make run    install what is missing into .venv and start the program (ARGS="--source film.mp4" adds options)
+# make test   the same with the tools of the tests, then ruff, mypy and pytest
+# make clean  remove what these made
+
+PYTHON ?= python3
+VENV ?= .venv
+ARGS ?=
+PYTEST_ARGS ?=
+
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --disable-pip-version-check --constraint constraints.txt
+TORCH := $(shell sed -n 's/^\(torch==.*\)/\1/p' constraints.txt)
+DESCRIPTION := pyproject.toml setup.cfg constraints.txt
+DISPLAY_SET := $(or $(DISPLAY),$(WAYLAND_DISPLAY))
+
+.PHONY: run test lint clean
+.DELETE_ON_ERROR:
+
+# With no display at all there is no window to look at: the program draws off screen and keeps a picture.
+run: $(VENV)/.run-installed
+ifeq ($(or $(DISPLAY_SET),$(ARGS)),)
+	@mkdir -p runs
+	$(BIN)/artem-vr run --frames 30 --record runs/mirror.png
+	@echo "No display here: drawn off screen. The picture is $(CURDIR)/runs/mirror.png"
+else
+	$(BIN)/artem-vr run $(ARGS)
+endif
+
+test: $(VENV)/.test-installed lint
+	$(if $(shell command -v xvfb-run),xvfb-run -a -s "-screen 0 1280x1024x24") $(BIN)/python -m pytest $(PYTEST_ARGS)
+
+lint: $(VENV)/.test-installed
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+$(VENV)/.venv-made:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11")'
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+# torch alone and first: under its pin, a build that is at hand (CPU) is taken before the larger one of the index
+$(VENV)/.torch-installed: $(VENV)/.venv-made constraints.txt
+	$(PIP) $(TORCH)
+	@touch $@
+
+$(VENV)/.run-installed: $(VENV)/.torch-installed $(DESCRIPTION) .ci/system-packages
+	.ci/system-packages run
+	$(PIP) --editable '.[openvino]'
+	@touch $@
+
+$(VENV)/.test-installed: $(VENV)/.torch-installed $(DESCRIPTION) .ci/system-packages
+	.ci/system-packages test
+	$(PIP) --editable '.[test,openvino]'
+	@touch $@ $(VENV)/.run-installed
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,1 @@
+"""Binarised convolution: an exact reference, and kernels for CPU and CUDA."""
