@@ -1,0 +1,127 @@
+"""The command line: ``artem-vr [COMMAND] [OPTIONS]``.
+
+Nothing heavy is imported here, nor by the modules of `artem_vr.commands` before they run: the
+help answers at once. Whatever a user can mend ends as one line on standard error and exit
+status 2; Ctrl-C ends with 130.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import difflib
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from typing import NoReturn, Protocol
+
+from artem_vr import __version__
+from artem_vr.errors import ArtemError
+
+COMMANDS = {
+    "run": "paint a source, in the headset and in the mirror window (the default)",
+    "stylize": "paint pictures, folders and videos into files",
+    "styles": "list the styles, add or remove your own, draw a sheet of all",
+    "train": "train a network",
+    "evaluate": "measure how good a network's paintings are",
+    "bench": "measure how fast the networks are on this machine",
+    "doctor": "say what this machine has, what is missing and what to do",
+}
+
+EXAMPLES = """\
+examples:
+  artem-vr                                      the best source that is there
+  artem-vr --source screen --style great_wave   the desktop, in one style
+  artem-vr --source film.mp4 --layout sbs       a stereo film
+  artem-vr stylize photo.jpg -o painted.png
+
+"artem-vr COMMAND --help" shows the options of a command; "artem-vr run --help" those of the default."""
+
+
+class Command(Protocol):
+    """What a module of `artem_vr.commands` offers."""
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None: ...
+
+    def run(self, arguments: argparse.Namespace) -> int: ...
+
+
+class Parser(argparse.ArgumentParser):
+    """Answers a wrong argument with one line; does not guess at shortened options."""
+
+    def __init__(self, *arguments: object, **options: object) -> None:
+        options.setdefault("allow_abbrev", False)
+        super().__init__(*arguments, **options)  # type: ignore[arg-type]
+
+    def error(self, message: str) -> NoReturn:
+        one_line = " ".join(message.split())
+        self.exit(2, f'{self.prog}: {one_line}. "{self.prog} --help" shows what can be said.\n')
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the program with ``argv`` (default: the process's own); the exit status."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    if not words or (words[0].startswith("-") and words[0] not in ("-h", "--help", "--version")):
+        words.insert(0, "run")
+    name = words[0]
+    if name not in COMMANDS and not name.startswith("-"):
+        near = difflib.get_close_matches(name, COMMANDS, n=1)
+        remedy = f'did you mean "{near[0]}"?' if near else f"there are {', '.join(COMMANDS)}."
+        return _say(f'there is no command "{name}"; {remedy}', 2)
+    try:
+        arguments = build_parser(name).parse_args(words)
+        status = int(_command(name).run(arguments))
+        sys.stdout.flush()  # a closed pipe shows here, not at the interpreter's end
+        return status
+    except SystemExit as end:  # argparse has said what it has to say
+        return end.code if isinstance(end.code, int) else 1
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:  # "artem-vr styles | head": nobody listens any more
+        with contextlib.suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except ArtemError as error:
+        return _say(str(error), 2)
+    except ModuleNotFoundError as error:
+        if (error.name or "").split(".")[0] in ("artem_vr", "xnor"):
+            return _say(f"this installation has no {error.name}. Install artem-vr again.", 2)
+        return _say(f"the library {error.name} is missing. Install it with: pip install artem-vr.", 2)
+    except MemoryError:
+        return _say("memory does not suffice. Choose a smaller picture or a smaller --scale.", 2)
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        return _say(f"{where}{error.strerror or error}. Check the path, the rights and the free space.", 2)
+
+
+def build_parser(command: str | None = None) -> argparse.ArgumentParser:
+    """The parser of all commands; the options of ``command`` only, so that no other is imported."""
+    parser = Parser(
+        prog="artem-vr",
+        description="Your room, your desktop or a film as a painting, in stereo, in a SteamVR headset or a window.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"artem-vr {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", title="commands")
+    for name, summary in COMMANDS.items():
+        described = summary[0].upper() + summary[1:] + "."
+        subparser = commands.add_parser(name, help=summary, description=described)
+        if name == command:
+            _command(name).add_arguments(subparser)
+    return parser
+
+
+def _command(name: str) -> Command:
+    module: Command = importlib.import_module(f"artem_vr.commands.{name}")  # type: ignore[assignment]
+    return module
+
+
+def _say(line: str, status: int) -> int:
+    print("artem-vr: " + " ".join(line.split()), file=sys.stderr)
+    return status
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,69 @@
+"""Options that are settings: one place for their names, types and help."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from artem_vr import settings
+from artem_vr.errors import SettingsError
+
+HELP = {
+    "source": "webcam[:N], screen[:N], phone:http://HOST:PORT/video, headset, a video or picture file, or demo "
+    "(default: the headset's camera, else a webcam, else the screen, else demo)",
+    "layout": "how the pictures of both eyes lie in the source's picture (default: mono)",
+    "style": "a style's name, or a picture",
+    "strength": "0 shows the source, 1 the painting (default: 1)",
+    "headset": "auto uses SteamVR where it runs (default: auto)",
+    "view": "how the headset shows it (default: screen)",
+    "device": "what computes (default: auto)",
+    "engine": "what executes the network; auto takes the fastest that is there",
+    "precision": "arithmetic of the network (default: auto)",
+    "scale": "working size over the headset's own size per eye: auto, or 0.25 to 1 (default: auto)",
+    "mirror": "which eyes the window shows (default: both)",
+    "frames": "end after N stylised frames and print one line of JSON with what was measured",
+    "record": "keep what the mirror shows in FILE",
+    "threads": "CPU threads of the engine (default: one a core)",
+}
+
+METAVARS = {"source": "SOURCE", "style": "NAME|PICTURE", "frames": "N", "record": "FILE", "threads": "N"}
+
+
+def add_setting(parser: argparse.ArgumentParser, *names: str) -> None:
+    """Add ``--name`` for each setting; it stays out of the namespace unless it is given."""
+    for name in names:
+        rule = settings.FIELDS[name].metadata
+        metavar = METAVARS.get(name)
+        if rule["kind"] == "choice":
+            metavar = "|".join(rule["choices"])
+        elif rule["kind"] == "number":
+            metavar = f"{'auto|' if rule['auto'] else ''}{rule['minimum']:g}..{rule['maximum']:g}"
+        parser.add_argument(
+            f"--{name}", type=_reader(name), metavar=metavar, help=HELP[name], default=argparse.SUPPRESS
+        )
+
+
+def _reader(name: str) -> Callable[[str], Any]:
+    """Turns an option's text into the setting's value, for argparse."""
+
+    def read(text: str) -> Any:
+        try:
+            value = settings.parsed(name, text)
+            if name == "frames" and value == 0:
+                raise SettingsError("frames cannot be 0", "It must be a whole number from 1 up")
+            return value
+        except SettingsError as error:
+            raise argparse.ArgumentTypeError(f"{error.cause}; {error.remedy[0].lower()}{error.remedy[1:]}") from None
+
+    return read
+
+
+def load_settings(arguments: argparse.Namespace) -> settings.Settings:
+    """The settings in force, with the options given; says on standard error what is wrong in the file."""
+    given = {name: getattr(arguments, name) for name in settings.NAMES if hasattr(arguments, name)}
+    loaded, notices = settings.load(given)
+    for notice in notices:
+        print(f"artem-vr: {notice}", file=sys.stderr)
+    return loaded

@@ -1,0 +1,287 @@
+"""One typed `Settings`: defaults < settings.toml < environment < command line.
+
+The file lies in the user's configuration folder (`settings_path`), the environment names a
+setting as ``ARTEM_VR_<NAME>`` in capitals. A value without meaning in the environment or on the
+command line is a `SettingsError`; in the file it costs a notice and the default is used, so
+that an old or broken file never keeps the program from starting.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import os
+import tempfile
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from artem_vr.errors import SettingsError
+
+FILE_VERSION = 1
+"""Written as ``version`` into settings.toml; a file with a higher one is kept aside."""
+
+ENVIRONMENT_PREFIX = "ARTEM_VR_"
+
+Layout = Literal["mono", "sbs", "half-sbs", "tb"]
+HeadsetKind = Literal["auto", "openvr", "none"]
+View = Literal["screen", "passthrough", "dome"]
+Device = Literal["auto", "cpu", "cuda"]
+EngineKind = Literal["auto", "torch", "openvino"]
+Precision = Literal["auto", "fp32", "xnor"]
+MirrorMode = Literal["left", "right", "both"]
+Scale = float | Literal["auto"]
+
+
+def _choice(default: str, *choices: str) -> Any:
+    return dataclasses.field(default=default, metadata={"kind": "choice", "choices": choices})
+
+
+def _number(default: float, minimum: float, maximum: float, auto: bool = False) -> Any:
+    limits = {"kind": "number", "minimum": minimum, "maximum": maximum, "auto": auto}
+    return dataclasses.field(default="auto" if auto else default, metadata=limits)
+
+
+def _whole(default: int, minimum: int, maximum: int, stored: bool = True) -> Any:
+    limits = {"kind": "whole", "minimum": minimum, "maximum": maximum, "stored": stored}
+    return dataclasses.field(default=default, metadata=limits)
+
+
+def _text(default: str = "", stored: bool = True) -> Any:
+    return dataclasses.field(default=default, metadata={"kind": "text", "stored": stored})
+
+
+def _switch(default: bool) -> Any:
+    return dataclasses.field(default=default, metadata={"kind": "switch"})
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that can be chosen. Making one with a value out of range raises `SettingsError`."""
+
+    source: str = _text()
+    """As typed (``webcam:0``, ``screen``, a file ...); empty: the best source that is there."""
+    layout: Layout = _choice("mono", "mono", "sbs", "half-sbs", "tb")
+    style: str = _text()
+    """A style's name or a picture; empty: the first of the deck."""
+    strength: float = _number(1.0, 0.0, 1.0)
+    """0 is the source, 1 the painting."""
+    headset: HeadsetKind = _choice("auto", "auto", "openvr", "none")
+    view: View = _choice("screen", "screen", "passthrough", "dome")
+    screen_distance: float = _number(2.0, 0.3, 50.0)
+    """Metres from the eyes to the middle of the virtual screen."""
+    screen_width: float = _number(2.4, 0.1, 100.0)
+    """Metres, along the surface."""
+    screen_curvature: float = _number(0.0, 0.0, 1.0)
+    """0 is flat, 1 a cylinder around the viewer."""
+    device: Device = _choice("auto", "auto", "cpu", "cuda")
+    engine: EngineKind = _choice("auto", "auto", "torch", "openvino")
+    precision: Precision = _choice("auto", "auto", "fp32", "xnor")
+    scale: Scale = _number(1.0, 0.25, 1.0, auto=True)
+    """Working size over the headset's recommended size; "auto" follows the engine's speed."""
+    mirror: MirrorMode = _choice("both", "left", "right", "both")
+    """Which eyes the window shows."""
+    hud: bool = _switch(True)
+    window_width: int = _whole(1280, 160, 16384)
+    """Pixels of the mirror window when it opens."""
+    window_height: int = _whole(720, 120, 16384)
+    fade_seconds: float = _number(0.3, 0.0, 5.0)
+    """Cross-fade from the old style to the new one."""
+    smoothing_seconds: float = _number(0.5, 0.0, 10.0)
+    """Time constant with which the networks' statistics follow the source; 0 does not smooth."""
+    desktop_refresh_hz: float = _number(60.0, 10.0, 240.0)
+    """Frame rate of the window when there is no headset."""
+    threads: int = _whole(0, 0, 1024)
+    """CPU threads of the engine; 0: one a core."""
+    frames: int = _whole(0, 0, 10**9, stored=False)
+    """End after this many stylised frames and print one JSON line; 0: run until told to quit."""
+    record: str = _text(stored=False)
+    """File that keeps what the mirror showed; empty: none."""
+
+    def __post_init__(self) -> None:
+        for name in NAMES:
+            object.__setattr__(self, name, checked(name, getattr(self, name)))
+
+
+FIELDS = {field.name: field for field in dataclasses.fields(Settings)}
+NAMES = tuple(FIELDS)
+STORED = tuple(name for name, field in FIELDS.items() if field.metadata.get("stored", True))
+"""The settings that settings.toml keeps; the others concern one run only."""
+
+
+def checked(name: str, value: object) -> Any:
+    """``value`` in the type of setting ``name``. Raises `SettingsError` if it has no meaning there."""
+    rule = FIELDS[name].metadata
+    kind = rule["kind"]
+    if kind == "choice" and value in rule["choices"]:
+        return value
+    if kind == "text" and isinstance(value, str) and not set(value) & {"\0", "\n", "\r"}:
+        return value
+    if kind == "switch" and isinstance(value, bool):
+        return value
+    if kind == "number":
+        if rule["auto"] and value == "auto":
+            return value
+        if isinstance(value, int | float) and not isinstance(value, bool) and _within(value, rule):
+            return float(value)
+    if kind == "whole" and isinstance(value, int) and not isinstance(value, bool) and _within(value, rule):
+        return value
+    raise SettingsError(f"{name} cannot be {_shown(value)}", f"It must be {_expectation(name)}")
+
+
+def parsed(name: str, text: str) -> Any:
+    """The value of setting ``name`` written as ``text`` in the environment or on the command line."""
+    kind = FIELDS[name].metadata["kind"]
+    value: object = text
+    if kind == "switch":
+        value = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False,
+                 "off": False}.get(text.strip().lower(), text)  # fmt: skip
+    elif kind in ("number", "whole") and text != "auto":
+        try:
+            value = int(text) if kind == "whole" else float(text)
+        except ValueError:
+            value = text
+    return checked(name, value)
+
+
+def _within(value: float, rule: Mapping[str, Any]) -> bool:
+    return math.isfinite(value) and rule["minimum"] <= value <= rule["maximum"]
+
+
+def _expectation(name: str) -> str:
+    """What setting ``name`` may be, in words."""
+    rule = FIELDS[name].metadata
+    if rule["kind"] == "choice":
+        return f"one of {', '.join(rule['choices'])}"
+    if rule["kind"] == "text":
+        return "one line of text"
+    if rule["kind"] == "switch":
+        return "true or false"
+    what = "a whole number" if rule["kind"] == "whole" else "a number"
+    return f"{'auto or ' if rule.get('auto') else ''}{what} from {rule['minimum']:g} to {rule['maximum']:g}"
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def settings_path() -> Path:
+    """Where settings.toml lies; ``ARTEM_VR_SETTINGS`` names another file."""
+    named = os.environ.get(ENVIRONMENT_PREFIX + "SETTINGS")
+    if named:
+        return Path(named)
+    import platformdirs
+
+    return Path(platformdirs.user_config_dir("artem-vr", appauthor=False)) / "settings.toml"
+
+
+def load(
+    options: Mapping[str, object] | None = None,
+    path: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> tuple[Settings, list[str]]:
+    """The settings in force, and the notices (one line each) about what was wrong in the file.
+
+    ``options`` are those given on the command line: a value by setting's name. Raises
+    `SettingsError` for a value without meaning in the environment or among the options.
+    """
+    values, notices = read_file(settings_path() if path is None else path)
+    environment = os.environ if environment is None else environment
+    for name in NAMES:
+        variable = ENVIRONMENT_PREFIX + name.upper()
+        if variable in environment:
+            try:
+                values[name] = parsed(name, environment[variable])
+            except SettingsError as error:
+                remedy = f"{error.remedy}; mend or unset the variable"
+                raise SettingsError(f"{variable}: {error.cause}", remedy) from None
+    for name, value in (options or {}).items():
+        values[name] = checked(name, value)
+    return Settings(**values), notices
+
+
+def read_file(path: Path) -> tuple[dict[str, Any], list[str]]:
+    """The valid values that ``path`` holds, by name, and a notice for each thing that is wrong.
+
+    A file that cannot be understood at all is renamed, so that nothing of the user's is lost
+    when the program next saves. Single values without meaning are left out.
+    """
+    try:
+        content = tomllib.loads(path.read_bytes().decode("utf-8"))
+    except FileNotFoundError:
+        return {}, []
+    except OSError as error:
+        return {}, [f"{path} cannot be read ({error.strerror}); using the defaults."]
+    except (ValueError, RecursionError) as error:  # tomllib's and the decoder's errors are ValueErrors
+        return {}, [f"{path} is damaged ({' '.join(str(error).split())}); using the defaults. {_set_aside(path)}"]
+    version = content.pop("version", FILE_VERSION)
+    if type(version) is not int or version > FILE_VERSION:
+        cause = f"{path} was written by another version of the program; using the defaults."
+        return {}, [f"{cause} {_set_aside(path)}"]
+    values: dict[str, Any] = {}
+    notices: list[str] = []
+    for name, value in content.items():
+        if name not in STORED:
+            notices.append(f"{path}: there is no setting {_shown(name)}; it is ignored.")
+            continue
+        try:
+            values[name] = checked(name, value)
+        except SettingsError as error:
+            notices.append(f"{path}: {error} The default is used.")
+    return values, notices
+
+
+def save(settings: Settings, path: Path | None = None) -> Path:
+    """Write what differs from the defaults, at once or not at all. Raises `SettingsError`."""
+    defaults = Settings()
+    values = {name: getattr(settings, name) for name in STORED}
+    return _write({name: value for name, value in values.items() if value != getattr(defaults, name)}, path)
+
+
+def remember(path: Path | None = None, **changes: object) -> Path:
+    """Change single settings in the file and leave its others as they are. Raises `SettingsError`.
+
+    This is how the running program keeps a choice: options of one run (``--device``) and
+    variables of one shell do not slip into the file with it.
+    """
+    path = settings_path() if path is None else path
+    values, _ = read_file(path)
+    return _write(values | {name: checked(name, value) for name, value in changes.items() if name in STORED}, path)
+
+
+def _write(values: Mapping[str, Any], path: Path | None) -> Path:
+    import tomli_w
+
+    path = settings_path() if path is None else path
+    content = tomli_w.dumps({"version": FILE_VERSION, **values}).encode("utf-8")
+    temporary: str | None = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(prefix=path.name, suffix=".tmp", dir=path.parent)
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except OSError as error:
+        if temporary is not None:
+            Path(temporary).unlink(missing_ok=True)
+        remedy = f"Give yourself the right to write there, or name another file with {ENVIRONMENT_PREFIX}SETTINGS"
+        raise SettingsError(f"{path} cannot be written ({error.strerror})", remedy) from None
+    return path
+
+
+def _set_aside(path: Path) -> str:
+    """Rename ``path`` to a free name beside it; says so."""
+    for number in range(1, 100):
+        aside = path.with_name(f"{path.stem}.broken-{number}{path.suffix}")
+        if not aside.exists():
+            try:
+                path.rename(aside)
+            except OSError:
+                break
+            return f"It is kept as {aside.name}."
+    return "It is left as it is."
