@@ -50,15 +50,22 @@ class Normalizer(Protocol):
 
 
 class OwnStatistics:
-    """Every picture is normalised by its own mean and variance; they are kept in ``recorded``."""
+    """Every picture is normalised by its own mean and variance.
+
+    They are kept in ``recorded``, without gradients: (B, C) fp32 each, one pair a norm.
+    """
 
     def __init__(self) -> None:
         self.recorded: list[tuple[Tensor, Tensor]] = []
 
     def __call__(self, norm: InstanceNorm, x: Tensor) -> Tensor:
-        variance, mean = torch.var_mean(x.float(), dim=(2, 3), correction=0)  # (B, C)
-        self.recorded.append((mean, variance))
-        return norm(x, mean, variance)
+        batch, channels, height, width = x.shape
+        y, mean, deviation = torch.native_group_norm(  # a group a channel: one fused kernel
+            x, norm.weight.to(x.dtype), norm.bias.to(x.dtype), batch, channels, height * width, channels, EPSILON
+        )
+        mean, deviation = mean.detach().float(), deviation.detach().float()  # (B, C), (B, C) reciprocal
+        self.recorded.append((mean, deviation.pow(-2) - EPSILON))
+        return y
 
 
 class GivenStatistics:

@@ -68,7 +68,8 @@ class VGG19(nn.Module):
         if unknown:
             raise ValueError(f"VGG19 has no {', '.join(sorted(unknown))}; it has {', '.join(LAYERS)}")
         features: dict[str, Tensor] = {}
-        x = (x.float() - self.mean[:, None, None]).contiguous(memory_format=torch.channels_last)
+        dtype = self.get_submodule("conv1_1").weight.dtype
+        x = (x.float() - self.mean[:, None, None]).to(dtype).contiguous(memory_format=torch.channels_last)
         for name in CONVOLUTIONS:
             if len(features) == len(set(layers)):
                 break

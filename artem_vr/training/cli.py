@@ -1,0 +1,135 @@
+"""``artem-vr train``: the arguments, and what each kind of training is put together from."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds ``fast`` and its siblings with their arguments."""
+    kinds = parser.add_subparsers(dest="kind", required=True, metavar="KIND")
+    fast = kinds.add_parser("fast", help="a network that paints one style, for the headset")
+    add_common_arguments(fast)
+    fast.add_argument("--style", type=Path, required=True, metavar="PICTURE", help="the painting")
+    fast.add_argument("--network", choices=("fast", "johnson"), default="fast", help="which generator (default: fast)")
+    fast.add_argument("--base", type=Path, metavar="WEIGHTS", help="start from the weights of another style")
+    fast.add_argument(
+        "--style-sizes", type=int, nargs="+", default=[512, 640, 768], metavar="PIXELS",
+        help="short sides at which the painting's strokes are read, in turn (default: 512 640 768)",
+    )
+    fast.add_argument("--texture-weight", type=float, default=1.0, help="strokes, whatever their colour")
+    fast.add_argument("--gram-weight", type=float, default=1.0, help="strokes and palette")
+    fast.add_argument("--content-weight", type=float, default=1.0, help="likeness to the photograph")
+    fast.add_argument("--tv-weight", type=float, default=1.0, help="smoothness (total variation)")
+    fast.add_argument(
+        "--consistency-weight", type=float, default=2.0, help="steadiness in motion and between the eyes; 0 is off"
+    )
+
+
+def add_common_arguments(parser: argparse.ArgumentParser) -> None:
+    """What every kind of training asks for."""
+    parser.add_argument("--content", type=Path, required=True, metavar="DIR", help="folder of photographs")
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help="where the weights go")
+    parser.add_argument("--vgg", type=Path, metavar="FILE", help="VGG-19 weights (default: downloaded once, checked)")
+    parser.add_argument("--run", type=Path, metavar="DIR", help="checkpoints, curve, sheets (default: runs/<output name>)")
+    parser.add_argument("--iterations", type=int, default=4000)
+    parser.add_argument("--batch-size", type=int, default=2, help="pictures an iteration and process")
+    parser.add_argument("--crop", type=int, default=256, metavar="PIXELS", help="size of a training picture")
+    parser.add_argument("--learning-rate", type=float, default=1e-3)
+    parser.add_argument("--sample-every", type=int, default=250, metavar="N", help="a sheet and a curve every N iterations")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    parser.add_argument("--precision", choices=("bf16", "fp32"), default="bf16", help="of the arithmetic")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Trains, and writes the weights with their recipe. Raises `ArtemError` for bad input."""
+    _check(arguments)
+    import torch
+
+    from artem_vr.networks.checkpoint import load_network, save_network
+    from artem_vr.networks.fast import FastNetwork
+    from artem_vr.networks.johnson import JohnsonNetwork
+    from artem_vr.training.data import Photographs, sheet_photographs
+    from artem_vr.training.fast import FastObjective, LossWeights, StylePicture
+    from artem_vr.training.trainer import Process, Schedule, Trainer
+    from artem_vr.training.vgg_weights import load_vgg
+
+    process = Process.join()
+    device = _device(arguments.device)
+    torch.manual_seed(arguments.seed)
+    torch.set_float32_matmul_precision("medium" if arguments.precision == "bf16" else "highest")
+    network: torch.nn.Module = {"fast": FastNetwork, "johnson": JohnsonNetwork}[arguments.network]()
+    if arguments.base:
+        base, _ = load_network(arguments.base)
+        network.load_state_dict(base.state_dict())
+    network = network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    vgg = load_vgg(arguments.vgg).to(device)
+    if arguments.precision == "bf16":
+        vgg = vgg.to(torch.bfloat16)
+    weights = LossWeights(
+        gram=arguments.gram_weight, texture=arguments.texture_weight, content=arguments.content_weight,
+        variation=arguments.tv_weight, consistency=arguments.consistency_weight,
+    )
+    photographs = Photographs(arguments.content, arguments.crop, arguments.seed)
+    style = StylePicture(arguments.style, tuple(arguments.style_sizes))
+    sheet = sheet_photographs(arguments.content)
+    objective = FastObjective(network, vgg, style, photographs, weights, sheet, arguments.seed)
+    recipe = recipe_of(arguments) | {"processes": process.count, "photographs": len(photographs.paths)}
+    schedule = Schedule(
+        iterations=arguments.iterations, learning_rate=arguments.learning_rate, sample_every=arguments.sample_every
+    )
+    folder = arguments.run or Path("runs") / arguments.output.stem
+    trainer = Trainer(
+        objective, schedule, folder, batch_size=arguments.batch_size, device=device,
+        mixed_precision=arguments.precision == "bf16", process=process, recipe=recipe,
+    )
+    trainer.run()
+    if process.first:
+        arguments.output.parent.mkdir(parents=True, exist_ok=True)
+        metadata = {
+            "style": arguments.style.stem,
+            "recipe": json.dumps(recipe, sort_keys=True),
+            "losses": json.dumps({name: round(value, 4) for name, value in trainer.losses.items()}),
+        }
+        digest = save_network(arguments.output, network, metadata)
+        print(json.dumps({"output": str(arguments.output), "sha256": digest, "losses": trainer.losses}), file=sys.stdout)
+    return 0
+
+
+def recipe_of(arguments: argparse.Namespace) -> dict[str, Any]:
+    """What decides the result, without the machine's own paths: folders and files by name only."""
+    left_out = {"command", "handler", "run", "output", "device", "json", "sample_every"}
+    recipe: dict[str, Any] = {}
+    for name, value in vars(arguments).items():
+        if name in left_out or callable(value):
+            continue
+        recipe[name] = value.name if isinstance(value, Path) else value
+    return recipe
+
+
+def _check(arguments: argparse.Namespace) -> None:
+    from artem_vr.errors import PictureError, SettingsError
+
+    for name in ("iterations", "batch_size", "sample_every"):
+        if getattr(arguments, name) < 1:
+            raise SettingsError(f"--{name.replace('_', '-')} is {getattr(arguments, name)}", "Give 1 or more")
+    if arguments.crop < 64 or arguments.crop % 8:
+        raise SettingsError(f"--crop is {arguments.crop}", "Give a multiple of 8, at least 64")
+    for folder in (arguments.content,):
+        if not folder.is_dir():
+            raise PictureError(f"no folder {folder}", "Give --content a folder of photographs")
+
+
+def _device(name: str) -> Any:
+    import torch
+
+    from artem_vr.errors import EngineError
+
+    if name == "cuda" and not torch.cuda.is_available():
+        raise EngineError("no CUDA device is there", "Leave --device out to train on the processor")
+    return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")

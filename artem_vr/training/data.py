@@ -1,0 +1,68 @@
+"""Photographs and paintings for training, cut deterministically from (seed, iteration, place)."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from artem_vr.errors import PictureError
+from artem_vr.evaluation.split import held_out
+from artem_vr.sources.pictures import load_picture
+
+SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
+
+
+def to_tensor(picture: np.ndarray) -> Tensor:
+    """(H, W, 3) uint8 to (1, 3, H, W) fp32 in [0, 1]."""
+    return torch.from_numpy(picture).permute(2, 0, 1)[None].float() / 255
+
+
+def resize_short_side(picture: Tensor, short_side: int) -> Tensor:
+    """(1, 3, H, W) resized, antialiased, so that its shorter side is ``short_side``."""
+    height, width = picture.shape[-2:]
+    scale = short_side / min(height, width)
+    size = (max(short_side, round(height * scale)), max(short_side, round(width * scale)))
+    resized = torch.nn.functional.interpolate(picture, size=size, mode="bicubic", antialias=True, align_corners=False)
+    return resized.clamp(0, 1)
+
+
+class Photographs:
+    """Random crops of the photographs of a folder, at random scales.
+
+    ``scales`` bounds the short side a photograph is resized to before the crop, in units of the
+    crop: values above 1 show magnified, soft content, as a headset's many pixels do. Photographs
+    that `evaluation.split.held_out` names are left for evaluation.
+    """
+
+    def __init__(self, folder: Path, crop: int, seed: int, scales: tuple[float, float] = (1.0, 3.0)) -> None:
+        paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES)
+        self.paths = [p for p in paths if not held_out(p)] or paths
+        if not self.paths:
+            raise PictureError(f"no photographs in {folder}", "Give --content a folder of JPEG, PNG or WEBP pictures")
+        self.crop, self.seed, self.scales = crop, seed, scales
+
+    def batch(self, iteration: int, batch_size: int, first: int = 0) -> Tensor:
+        """(B, 3, crop, crop) in [0, 1]: pictures ``first`` to ``first + B`` of this iteration."""
+        return torch.cat([self._one(iteration, first + k) for k in range(batch_size)])
+
+    def _one(self, iteration: int, place: int) -> Tensor:
+        rng = np.random.default_rng((self.seed, iteration, place))
+        picture = to_tensor(load_picture(self.paths[rng.integers(len(self.paths))]))
+        low, high = (math.log(s) for s in self.scales)
+        picture = resize_short_side(picture, round(self.crop * math.exp(rng.uniform(low, high))))
+        top = rng.integers(picture.shape[2] - self.crop + 1)
+        left = rng.integers(picture.shape[3] - self.crop + 1)
+        picture = picture[:, :, top : top + self.crop, left : left + self.crop]
+        return picture.flip(3) if rng.random() < 0.5 else picture
+
+
+def sheet_photographs(folder: Path, count: int = 3) -> list[np.ndarray]:
+    """The first held-out photographs of ``folder`` in name order: for sample sheets, never trained on."""
+    paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES)
+    chosen = [p for p in paths if held_out(p)] or paths
+    step = max(1, len(chosen) // count)
+    return [load_picture(p) for p in chosen[::step][:count]]

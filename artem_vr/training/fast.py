@@ -1,0 +1,134 @@
+"""Training of one network for one painting (Johnson et al. 2016), made steady in stereo and motion."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from artem_vr.networks.layers import GivenStatistics, OwnStatistics
+from artem_vr.networks.vgg import VGG19
+from artem_vr.sources.pictures import load_picture
+from artem_vr.training import losses, warps
+from artem_vr.training.data import Photographs, resize_short_side, to_tensor
+from artem_vr.training.trainer import TOTAL
+
+
+@dataclass(frozen=True)
+class LossWeights:
+    """Weights of the relative losses of `training.losses`; without unit."""
+
+    gram: float = 1.0
+    texture: float = 1.0
+    content: float = 1.0
+    variation: float = 1.0
+    consistency: float = 2.0
+
+
+@dataclass(frozen=True)
+class StylePicture:
+    """A painting and the short sides, in pixels, at which its texture is read (with odds)."""
+
+    path: Path
+    short_sides: tuple[int, ...] = (512, 640, 768)
+
+    def targets(self, vgg: VGG19) -> list[dict[str, losses.TextureStatistics]]:
+        picture = to_tensor(load_picture(self.path))
+        result = []
+        for side in self.short_sides:
+            with torch.no_grad():
+                features = vgg(resize_short_side(picture, side), losses.STYLE_LAYERS)
+            result.append({name: losses.TextureStatistics.of(value) for name, value in features.items()})
+        return result
+
+
+class FastObjective(nn.Module):
+    """Gram, texture, content, total variation and consistency losses of a network.
+
+    Consistency on still photographs: the painting of a moved, noisy photograph must be the moved
+    painting. The second pass reuses the statistics of the first, as the stylizer does from
+    frame to frame and from eye to eye. (After Wang et al. 2020, Hayes et al. 2021.)
+    """
+
+    def __init__(
+        self, network: nn.Module, vgg: VGG19, style: StylePicture, photographs: Photographs,
+        weights: LossWeights, sheet_photographs: list[np.ndarray], seed: int = 0,
+    ) -> None:
+        super().__init__()
+        self.network = network
+        self.weights, self.photographs, self.seed = weights, photographs, seed
+        self._fixed = (vgg,)  # a tuple hides it from parameters() and state_dict()
+        self._targets = style.targets(vgg)
+        self._style, self._sheet = style, sheet_photographs
+
+    def batch(self, iteration: int, batch_size: int, first: int) -> dict[str, Tensor]:
+        pictures = self.photographs.batch(iteration, batch_size, first)
+        result = {"pictures": pictures, "scale": torch.tensor(iteration % len(self._targets))}
+        if self.weights.consistency:
+            height, width = pictures.shape[-2:]
+            grids, noise = [], []
+            for place in range(first, first + batch_size):
+                random = torch.Generator().manual_seed(self.seed * 7_919 + iteration * 1_009 + place)
+                turn = (iteration + place) % 2
+                make = warps.disparity_grid if turn else warps.head_motion_grid
+                grids.append(make(height, width, random))
+                sigma = torch.rand((), generator=random) * 3 / 255
+                noise.append(torch.randn(1, 3, height, width, generator=random) * sigma)
+            result |= {"grids": torch.cat(grids), "noise": torch.cat(noise)}
+        return result
+
+    def forward(
+        self, pictures: Tensor, scale: Tensor, grids: Tensor | None = None, noise: Tensor | None = None
+    ) -> dict[str, Tensor]:
+        (vgg,) = self._fixed
+        statistics = OwnStatistics()
+        paintings = self.network(pictures.contiguous(memory_format=torch.channels_last), statistics)
+        features = vgg(paintings, losses.STYLE_LAYERS)
+        with torch.no_grad():
+            content = vgg(pictures, (losses.CONTENT_LAYER,))[losses.CONTENT_LAYER]
+        gram, texture = losses.style_loss(features, self._targets[int(scale)])
+        paintings = paintings.float()
+        result = {
+            "gram": gram,
+            "texture": texture,
+            "content": losses.content_loss(features[losses.CONTENT_LAYER], content),
+            "variation": losses.total_variation(paintings),
+        }
+        if grids is not None and noise is not None:
+            moved = (warps.sample(pictures, grids) + noise).clamp(0, 1)
+            again = self.network(
+                moved.contiguous(memory_format=torch.channels_last), GivenStatistics(statistics.recorded)
+            )
+            mask = warps.valid_mask(grids, *pictures.shape[-2:])
+            result["consistency"] = losses.consistency_loss(warps.sample(paintings, grids), again.float(), mask)
+        weights = vars(self.weights)
+        result[TOTAL] = sum((weights[name] * value for name, value in result.items()), torch.zeros(()))
+        return result
+
+    @torch.no_grad()
+    def sample_sheet(self) -> np.ndarray:
+        """The painting, then photographs above what the network makes of them."""
+        return sample_sheet(self.network, self._style.path, self._sheet)
+
+
+def sample_sheet(network: nn.Module, painting: Path, photographs: list[np.ndarray], height: int = 384) -> np.ndarray:
+    """(H, W, 3) uint8: photographs above their paintings, ``painting`` at the left. ``height`` a row, in pixels."""
+
+    def row(picture: Tensor) -> np.ndarray:
+        scale = height / picture.shape[2]
+        width = max(8, round(picture.shape[3] * scale))
+        fitted = nn.functional.interpolate(picture, size=(height, width), mode="bicubic", antialias=True)
+        return (fitted.clamp(0, 1)[0].permute(1, 2, 0) * 255).round().byte().numpy()
+
+    device = next(network.parameters()).device
+    top, bottom = [row(to_tensor(load_picture(painting)))], []
+    bottom.append(np.full_like(top[0], 255))
+    for photograph in photographs:
+        picture = to_tensor(photograph)
+        painted = network(picture.to(device)).float().cpu()
+        top.append(row(picture))
+        bottom.append(row(painted))
+    return np.concatenate([np.concatenate(top, axis=1), np.concatenate(bottom, axis=1)])

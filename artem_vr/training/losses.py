@@ -1,0 +1,82 @@
+"""Losses of style training. All are relative, so that weights mean the same for every painting.
+
+Every loss is computed for each picture alone and then averaged over the batch: the gradient of a
+batch is the mean of its pictures' gradients, on one process or on many.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
+CONTENT_LAYER = "relu4_1"
+
+
+@dataclass(frozen=True)
+class TextureStatistics:
+    """Second-order statistics of one feature map: what "style" means here.
+
+    ``gram`` is (B, C, C): F F^T / pixels (Gatys et al. 2016). ``correlation`` is the Gram matrix of the
+    features made zero-mean and unit-deviation: blind to palette and contrast, it sees strokes.
+    """
+
+    gram: Tensor
+    correlation: Tensor
+
+    @staticmethod
+    def of(features: Tensor) -> TextureStatistics:
+        b, c, h, w = features.shape
+        flat = features.permute(0, 2, 3, 1).reshape(b, h * w, c)  # (B, HW, C), bf16 in mixed precision
+        gram = (flat.transpose(1, 2) @ flat).float() / (h * w)
+        mean = (flat.new_ones(b, 1, h * w) @ flat).float()[:, 0] / (h * w)  # as a product: a cheap gradient
+        covariance = gram - mean[:, :, None] * mean[:, None, :]
+        deviation = covariance.diagonal(dim1=1, dim2=2).clamp_min(1e-6).sqrt()
+        return TextureStatistics(gram, covariance / (deviation[:, :, None] * deviation[:, None, :]))
+
+
+def relative_distance(ours: Tensor, target: Tensor) -> Tensor:
+    """(B,): squared difference of matrices over the squared target. (B, C, C) each."""
+    return (ours - target).square().sum(dim=(1, 2)) / target.square().sum(dim=(1, 2))
+
+
+def style_loss(ours: dict[str, Tensor], targets: dict[str, TextureStatistics]) -> tuple[Tensor, Tensor]:
+    """Gram distance and texture distance, each summed over the layers, mean over the batch."""
+    gram = texture = torch.zeros(())
+    for layer in STYLE_LAYERS:
+        statistics = TextureStatistics.of(ours[layer])
+        gram = gram + relative_distance(statistics.gram, targets[layer].gram).mean()
+        texture = texture + relative_distance(statistics.correlation, targets[layer].correlation).mean()
+    return gram, texture
+
+
+def instance_normalized(features: Tensor) -> Tensor:
+    """(B, C, H, W) with zero mean and unit deviation for every picture and channel."""
+    features = features.float()
+    variance, mean = torch.var_mean(features, dim=(2, 3), keepdim=True, correction=0)
+    return (features - mean) * torch.rsqrt(variance + 1e-3)
+
+
+def content_loss(ours: Tensor, photograph: Tensor) -> Tensor:
+    """Half the mean squared difference of instance-normalised features: 0 the same, 1 unrelated."""
+    return (instance_normalized(ours) - instance_normalized(photograph)).square().mean() / 2
+
+
+def total_variation(pictures: Tensor) -> Tensor:
+    """Mean squared difference of neighbouring pixels; RGB in [0, 1]."""
+    dx = pictures[..., :, 1:] - pictures[..., :, :-1]
+    dy = pictures[..., 1:, :] - pictures[..., :-1, :]
+    return dx.square().mean() + dy.square().mean()
+
+
+def consistency_loss(moved_painting: Tensor, painting_of_moved: Tensor, mask: Tensor) -> Tensor:
+    """Squared difference over the painting's own variance, where ``mask`` (B, 1, H, W) is 1.
+
+    Relative to contrast, so that a network cannot win by painting flat grey.
+    """
+    difference = ((moved_painting - painting_of_moved).square() * mask).sum(dim=(1, 2, 3))
+    pixels = (mask.sum(dim=(1, 2, 3)) * moved_painting.shape[1]).clamp_min(1.0)
+    variance = moved_painting.detach().var(dim=(2, 3), correction=0).mean(dim=1).clamp_min(1e-4)
+    return (difference / pixels / variance).mean()

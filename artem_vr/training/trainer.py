@@ -1,0 +1,211 @@
+"""The training loop: optimiser, schedule, checkpoints, loss curve, sample sheets, several processes.
+
+What is trained is an *objective*: a module that owns a network and turns one iteration's batch into
+named losses. Under ``torchrun`` each process takes its own part of the batch and
+DistributedDataParallel averages the gradients.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import os
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+from tqdm import tqdm
+
+from artem_vr.errors import SettingsError, WeightsError
+
+TOTAL = "total"
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How long and how fast. Learning rates are Adam's, without unit."""
+
+    iterations: int = 4000
+    learning_rate: float = 1e-3
+    final_learning_rate: float = 1e-5
+    warm_up: int = 100
+    checkpoint_every: int = 250
+    sample_every: int = 250
+
+    def rate(self, iteration: int) -> float:
+        """Linear warm-up, then half a cosine down to ``final_learning_rate``."""
+        if iteration < self.warm_up:
+            return self.learning_rate * (iteration + 1) / self.warm_up
+        progress = (iteration - self.warm_up) / max(1, self.iterations - self.warm_up)
+        swing = 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
+        return self.final_learning_rate + (self.learning_rate - self.final_learning_rate) * swing
+
+
+class Objective(Protocol):
+    """What the trainer needs; implemented by `training.fast` and its siblings as an nn.Module."""
+
+    def batch(self, iteration: int, batch_size: int, first: int) -> dict[str, Tensor]:
+        """Pictures ``first`` to ``first + batch_size`` of this iteration, and their motions."""
+
+    def __call__(self, **batch: Tensor) -> dict[str, Tensor]:
+        """Named losses; ``total`` is what is minimised."""
+
+    def parameters(self) -> Any: ...
+
+    def state_dict(self) -> dict[str, Any]: ...
+
+    def load_state_dict(self, state: dict[str, Any]) -> Any: ...
+
+    def sample_sheet(self) -> Any:
+        """(H, W, 3) uint8 RGB: what the network paints now."""
+
+
+@dataclass(frozen=True)
+class Process:
+    """This process among those of a ``torchrun``."""
+
+    rank: int = 0
+    count: int = 1
+
+    @staticmethod
+    def join() -> Process:
+        """Joins the group that torchrun announces in the environment; alone otherwise."""
+        if "RANK" not in os.environ:
+            return Process()
+        if not dist.is_initialized():
+            dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+        return Process(dist.get_rank(), dist.get_world_size())
+
+    @property
+    def first(self) -> bool:
+        return self.rank == 0
+
+
+class Trainer:
+    """Runs an objective for a schedule; everything it writes goes under ``folder``.
+
+    ``checkpoint.pt`` (resumable; replaced atomically), ``losses.csv``, ``losses.png`` and
+    ``sheet-NNNNNN.png``.
+    """
+
+    def __init__(
+        self, objective: Objective, schedule: Schedule, folder: Path, *, batch_size: int = 2,
+        device: torch.device | None = None, mixed_precision: bool = True, process: Process | None = None,
+        recipe: dict[str, Any] | None = None,
+    ) -> None:
+        self.objective, self.schedule, self.folder = objective, schedule, folder
+        self.batch_size, self.process = batch_size, process or Process()
+        self.device = device or torch.device("cpu")
+        self.mixed_precision = mixed_precision
+        self.recipe = json.loads(json.dumps(recipe or {}, default=str))
+        trainable = [p for p in objective.parameters() if p.requires_grad]
+        self.optimizer = torch.optim.Adam(trainable, lr=schedule.learning_rate, betas=(0.9, 0.99))
+        self.iteration = 0
+        self.losses: dict[str, float] = {}
+        self._module: Any = objective
+        if self.process.count > 1:
+            self._module = DistributedDataParallel(objective)  # type: ignore[arg-type]
+
+    def step(self) -> dict[str, float]:
+        """One iteration; returns this process's losses."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.schedule.rate(self.iteration)
+        batch = self.objective.batch(self.iteration, self.batch_size, self.process.rank * self.batch_size)
+        batch = {name: tensor.to(self.device) for name, tensor in batch.items()}
+        mixed = torch.autocast(self.device.type, torch.bfloat16) if self.mixed_precision else nullcontext()
+        self.optimizer.zero_grad(set_to_none=True)
+        with mixed:
+            losses: dict[str, Tensor] = self._module(**batch)
+        losses[TOTAL].backward()  # type: ignore[no-untyped-call]
+        parameters = [p for p in self.objective.parameters() if p.requires_grad]
+        norm = nn.utils.clip_grad_norm_(parameters, 10.0)
+        if torch.isfinite(norm):  # a batch that overflowed is skipped, not learned
+            self.optimizer.step()
+        self.iteration += 1
+        return {name: float(value.detach()) for name, value in losses.items()}
+
+    def run(self, progress: bool = True, after: Callable[[], None] | None = None) -> None:
+        """Trains until the schedule ends; resumes where ``folder`` left off. ``after`` runs at checkpoints."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.resume()
+        schedule, smooth = self.schedule, dict[str, float]()
+        bar = tqdm(
+            total=schedule.iterations, initial=self.iteration, disable=not (progress and self.process.first),
+            mininterval=2.0, dynamic_ncols=True,
+        )
+        while self.iteration < schedule.iterations:
+            for name, value in self.step().items():
+                smooth[name] = value if name not in smooth else 0.95 * smooth[name] + 0.05 * value
+            bar.update()
+            bar.set_postfix({name: f"{value:.3f}" for name, value in smooth.items()}, refresh=False)
+            last = self.iteration == schedule.iterations
+            if not self.process.first:
+                continue
+            self.losses = smooth
+            if self.iteration % 50 == 0 or last:
+                self._log(smooth)
+            if self.iteration % schedule.sample_every == 0 or last:
+                self._draw()
+            if self.iteration % schedule.checkpoint_every == 0 or last:
+                self.save()
+                if after:
+                    after()
+        bar.close()
+
+    def save(self) -> None:
+        """Writes ``checkpoint.pt``: network, optimiser, iteration, recipe."""
+        target = self.folder / "checkpoint.pt"
+        temporary = target.with_suffix(".partial")
+        torch.save(
+            {
+                "objective": self.objective.state_dict(),
+                "optimizer": self.optimizer.state_dict(),
+                "iteration": self.iteration,
+                "losses": self.losses,
+                "recipe": json.dumps(self.recipe, sort_keys=True),
+                "schedule": asdict(self.schedule),
+            },
+            temporary,
+        )
+        os.replace(temporary, target)
+
+    def resume(self) -> bool:
+        """Continues from ``checkpoint.pt`` if it is there. Raises when it is of another recipe."""
+        path = self.folder / "checkpoint.pt"
+        if not path.exists():
+            return False
+        try:
+            saved = torch.load(path, map_location=self.device, weights_only=True)
+        except Exception as error:
+            raise WeightsError(f"cannot resume from {path}: {error}", "Delete the folder to start anew") from error
+        if saved["recipe"] != json.dumps(self.recipe, sort_keys=True):
+            raise SettingsError(
+                f"{self.folder} holds a training with other settings", "Use the same settings, or another --run folder"
+            )
+        self.objective.load_state_dict(saved["objective"])
+        self.optimizer.load_state_dict(saved["optimizer"])
+        self.iteration, self.losses = saved["iteration"], saved["losses"]
+        return True
+
+    def _log(self, losses: dict[str, float]) -> None:
+        path = self.folder / "losses.csv"
+        fresh = not path.exists()
+        with path.open("a", newline="") as file:
+            writer = csv.writer(file)
+            if fresh:
+                writer.writerow(["iteration", *losses])
+            writer.writerow([self.iteration, *(f"{value:.5f}" for value in losses.values())])
+
+    def _draw(self) -> None:
+        from artem_vr.sources.pictures import save_picture
+        from artem_vr.training.curve import draw_curve
+
+        save_picture(self.folder / f"sheet-{self.iteration:06d}.png", self.objective.sample_sheet())
+        draw_curve(self.folder / "losses.csv", self.folder / "losses.png")
