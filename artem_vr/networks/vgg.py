@@ -40,6 +40,7 @@ class VGG19(nn.Module):
     """
 
     mean: Tensor
+    conv1_1: nn.Conv2d
 
     def __init__(self) -> None:
         super().__init__()
@@ -61,15 +62,16 @@ class VGG19(nn.Module):
         """Features after the named rectifiers, (B, C, h, w), in the order of the network.
 
         Stops after the deepest layer asked for. The size is halved, rounded down, before each of
-        relu2_1, relu3_1 and relu4_1. Under ``torch.autocast`` the features are of its dtype.
+        relu2_1, relu3_1 and relu4_1. The features have the dtype of the weights (``vgg.to(torch.bfloat16)`` saves
+        time), or that of ``torch.autocast``.
         Raises ValueError for a layer this network does not have.
         """
         unknown = set(layers) - set(LAYERS)
         if unknown:
             raise ValueError(f"VGG19 has no {', '.join(sorted(unknown))}; it has {', '.join(LAYERS)}")
         features: dict[str, Tensor] = {}
-        dtype = self.get_submodule("conv1_1").weight.dtype
-        x = (x.float() - self.mean[:, None, None]).to(dtype).contiguous(memory_format=torch.channels_last)
+        x = (x.float() - self.mean[:, None, None]).to(self.conv1_1.weight.dtype)
+        x = x.contiguous(memory_format=torch.channels_last)
         for name in CONVOLUTIONS:
             if len(features) == len(set(layers)):
                 break
