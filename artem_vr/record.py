@@ -1,0 +1,183 @@
+"""``--record FILE``: what the mirror showed, kept as a film or as one picture.
+
+The writing happens on a thread of its own; the render loop only hands pictures over, and the
+newest wins. A full disk ends the recording and not the run.
+"""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from artem_vr.errors import SettingsError
+from artem_vr.mailbox import Mailbox
+
+Picture = npt.NDArray[np.uint8]  # (H, W, 3) uint8 RGB, top row first
+
+FILMS = {".mp4": "mp4v", ".mkv": "mp4v", ".mov": "mp4v", ".avi": "MJPG"}
+"""Suffix of a film and the four letters of its codec; all are part of OpenCV's own build."""
+
+PICTURES = (".png", ".jpg", ".jpeg", ".webp")
+"""Suffixes that keep one picture: the last one that was shown."""
+
+FRAMES_PER_SECOND = 30
+
+MAX_REPEATS = 10 * FRAMES_PER_SECOND
+"""The longest pause, in frames, that a film shows as a still picture; a longer one is cut to this."""
+
+
+def frames_due(elapsed: float, written: int, fps: float = FRAMES_PER_SECOND) -> int:
+    """How many frames a film must still receive so that ``elapsed`` seconds have gone by in it."""
+    return min(max(int(elapsed * fps) + 1 - written, 0), MAX_REPEATS)
+
+
+class Writer(Protocol):
+    """Puts pictures into a file."""
+
+    def write(self, picture: Picture) -> None: ...
+    def close(self) -> None: ...
+
+
+class FilmWriter:
+    """A film through OpenCV. All pictures get the size of the first one. Raises OSError."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._video: Any = None
+        self._size = (0, 0)
+
+    def write(self, picture: Picture) -> None:
+        import cv2
+
+        height, width = picture.shape[:2]
+        if self._video is None:
+            self._size = (max(width // 2 * 2, 2), max(height // 2 * 2, 2))  # codecs want even sizes
+            code = cv2.VideoWriter.fourcc(*FILMS[self._path.suffix.lower()])
+            self._video = cv2.VideoWriter(str(self._path), code, float(FRAMES_PER_SECOND), self._size)
+            if not self._video.isOpened():
+                raise OSError("OpenCV cannot write such a film here")
+        if (width, height) != self._size:
+            picture = np.asarray(cv2.resize(picture, self._size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+        self._video.write(cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+
+    def close(self) -> None:
+        if self._video is not None:
+            self._video.release()
+
+
+class PictureWriter:
+    """Keeps the newest picture and writes it at the end, at once or not at all. Raises OSError."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._newest: Picture | None = None
+
+    def write(self, picture: Picture) -> None:
+        self._newest = picture
+
+    def close(self) -> None:
+        if self._newest is None:
+            return
+        from PIL import Image
+
+        suffix = self._path.suffix.lower()
+        part = self._path.with_name(f".{self._path.stem}.part{suffix}")
+        try:
+            Image.fromarray(self._newest).save(part, quality=92)
+            part.replace(self._path)
+        finally:
+            part.unlink(missing_ok=True)
+
+
+class Recorder:
+    """Writes the pictures it is given to ``path``, at the times that they carry.
+
+    Raises `SettingsError` at once if the file cannot be such a recording. Later failures only
+    end the recording: `failure` then says why, in one line.
+    """
+
+    def __init__(self, path: str | Path, writer: Writer | None = None) -> None:
+        self.path = Path(path)
+        self.failure = ""
+        self.still = self.path.suffix.lower() in PICTURES
+        self._writer = writer or _writer(self.path)
+        self._pictures: Mailbox[tuple[Picture, float]] = Mailbox()
+        self._ending = threading.Event()
+        self._started_at: float | None = None
+        self._written = 0
+        self._next_at = float("-inf")
+        self._last: Picture | None = None
+        self._thread = threading.Thread(target=self._work, name="record", daemon=True)
+        self._thread.start()
+
+    def wants(self, now: float) -> bool:
+        """Whether a picture shown at ``now`` (seconds of the caller's clock) should be handed over."""
+        return not self.failure and now >= self._next_at
+
+    def put(self, picture: Picture, now: float) -> None:
+        """Hand over a picture that nobody changes any more, shown at ``now``. Never waits."""
+        self._next_at = now + 1 / FRAMES_PER_SECOND - 0.002  # a little early: shows come in vsyncs
+        self._pictures.put((picture, now))
+
+    def close(self, timeout: float = 5.0) -> bool:
+        """Write what is left; whether the file is complete. Waits no longer than ``timeout`` seconds."""
+        self._ending.set()
+        self._thread.join(timeout)
+        return not self._thread.is_alive() and not self.failure and self._written > 0
+
+    def _work(self) -> None:
+        try:
+            try:
+                while not self._ending.is_set():
+                    self._take(timeout=0.1)
+                self._take(timeout=0.0)
+            finally:
+                self._writer.close()
+        except Exception as error:  # noqa: BLE001 (whatever a codec raises must not end the run)
+            reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+            self.failure = f"Recording to {self.path.name} has ended ({' '.join(str(reason).split())[:120]})"
+
+    def _take(self, timeout: float) -> None:
+        item = self._pictures.take(timeout)
+        if item is None:
+            return
+        picture, now = item
+        if self._started_at is None:
+            self._started_at = now
+        if self.still:
+            self._writer.write(picture)
+            self._written += 1
+            return
+        due = frames_due(now - self._started_at, self._written)
+        for _ in range(due - 1):  # the time until now belongs to the picture before
+            self._writer.write(picture if self._last is None else self._last)
+        if due:
+            self._writer.write(picture)
+        self._written += due
+        if due == MAX_REPEATS:  # the pause was cut short: go on from here
+            self._started_at = now - (self._written - 1) / FRAMES_PER_SECOND
+        self._last = picture
+
+
+def _writer(path: Path) -> Writer:
+    """The writer for ``path``. Raises `SettingsError`."""
+    suffix = path.suffix.lower()
+    known = ", ".join((*FILMS, *PICTURES))
+    if suffix not in (*FILMS, *PICTURES):
+        raise SettingsError(f"--record cannot write {path.name or 'that'}", f"Let the name end in one of {known}")
+    if path.is_dir() or not path.parent.is_dir():
+        raise SettingsError(f"--record cannot write {path}", "Name a file in a folder that exists")
+    existed = path.exists()
+    try:
+        with path.open("ab"):
+            pass
+        if not existed:
+            path.unlink()
+    except OSError as error:
+        cause = f"--record cannot write {path} ({error.strerror})"
+        raise SettingsError(cause, "Choose a folder you may write to") from None
+    return PictureWriter(path) if suffix in PICTURES else FilmWriter(path)

@@ -1,0 +1,139 @@
+"""What a run did, in figures: gathered while it runs, printed as one JSON line by ``run --frames N``."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections import deque
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+KEPT = 100_000
+"""Samples of each kind that are kept: eighteen minutes at 90 Hz; of a longer run, the latest."""
+
+
+class RunMeter:
+    """Gathers the figures of one run. Times are seconds of one clock; only the render thread calls.
+
+    A *stylised frame* is counted once for each distinct source frame that the network painted,
+    whether the screen was fast enough to show it or not; latency is of the shown ones.
+    """
+
+    def __init__(self, started_at: float) -> None:
+        self._started_at = started_at
+        self._render: deque[float] = deque(maxlen=KEPT)
+        self._latency: deque[float] = deque(maxlen=KEPT)
+        self._first_painted_at: float | None = None
+        self._last_painted_at = 0.0
+        self._before_first = 0
+        self._first_shown_at: float | None = None
+        self.frames = 0
+        self.shown = 0
+
+    def rendered(self, seconds: float) -> None:
+        """One turn of the render loop took ``seconds`` of work, waiting for the vsync left out."""
+        self._render.append(seconds)
+
+    def painted(self, total: int, painted_at: float) -> None:
+        """The stylizer has painted ``total`` distinct source frames, the newest at ``painted_at``."""
+        if total <= self.frames:
+            return
+        if self._first_painted_at is None:
+            self._first_painted_at, self._before_first = painted_at, total
+        self.frames, self._last_painted_at = total, painted_at
+
+    def displayed(self, captured_at: float, shown_at: float) -> None:
+        """A stylised frame that was captured at ``captured_at`` was first handed to the display."""
+        if self._first_shown_at is None:
+            self._first_shown_at = shown_at
+        self.shown += 1
+        self._latency.append(shown_at - captured_at)
+
+    def stylized_fps(self) -> float:
+        """Distinct source frames painted a second, from the first one on (so without start-up)."""
+        if self._first_painted_at is None:
+            return 0.0
+        seconds = self._last_painted_at - self._first_painted_at
+        return (self.frames - self._before_first) / seconds if seconds > 0 else 0.0
+
+    def report(self, missed_vsyncs: int = 0, **facts: Any) -> dict[str, Any]:
+        """The figures, and ``facts`` (device, engine, style ...) beside them, ready for JSON.
+
+        Milliseconds and megabytes (10^6 bytes) are rounded; a figure without samples is None.
+        """
+        startup = None if self._first_shown_at is None else self._first_shown_at - self._started_at
+        figures = {
+            "frames": self.frames,
+            "shown": self.shown,
+            "stylized_fps": round(self.stylized_fps(), 2),
+            "render_ms_p50": _milliseconds(self._render, 50),
+            "render_ms_p95": _milliseconds(self._render, 95),
+            "render_ms_p99": _milliseconds(self._render, 99),
+            "renders": len(self._render),
+            "missed_vsyncs": missed_vsyncs,
+            "latency_ms_p50": _milliseconds(self._latency, 50),
+            "latency_ms_p95": _milliseconds(self._latency, 95),
+            "startup_s": None if startup is None else round(startup, 2),
+            "peak_memory_mb": peak_memory_mb(),
+        }
+        return figures | facts
+
+
+def one_line(report: dict[str, Any]) -> str:
+    """The report as one line of JSON."""
+    return json.dumps(report, ensure_ascii=True, default=str)
+
+
+def percentile(samples: Sequence[float], percent: float) -> float:
+    """The smallest sample that ``percent`` per cent of the samples do not exceed. Needs one sample."""
+    ordered = sorted(samples)
+    rank = -(-len(ordered) * percent // 100)  # ceiling
+    return ordered[min(max(int(rank), 1), len(ordered)) - 1]
+
+
+def _milliseconds(samples: Sequence[float], percent: float) -> float | None:
+    return round(1000 * percentile(samples, percent), 2) if samples else None
+
+
+def peak_memory_mb() -> float | None:
+    """The most resident memory that this process ever had, in 10^6 bytes; None where it is not told.
+
+    Linux's own ``VmHWM`` and not ``getrusage``: the latter's peak is inherited from the parent.
+    """
+    try:
+        for line in Path("/proc/self/status").read_text(encoding="ascii", errors="replace").splitlines():
+            if line.startswith("VmHWM:"):
+                return round(int(line.split()[1]) * 1024 / 1e6, 1)
+    except OSError:
+        pass
+    if sys.platform == "win32":
+        return _windows_peak_memory_mb()
+    try:
+        import resource
+    except ImportError:
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return round(peak * (1 if sys.platform == "darwin" else 1024) / 1e6, 1)
+
+
+def _windows_peak_memory_mb() -> float | None:
+    import ctypes
+    from ctypes import wintypes
+
+    class Counters(ctypes.Structure):
+        _fields_ = [
+            ("cb", wintypes.DWORD),
+            ("page_fault_count", wintypes.DWORD),
+            ("peak_working_set_size", ctypes.c_size_t),
+            *((f"unused{n}", ctypes.c_size_t) for n in range(7)),
+        ]
+
+    counters = Counters(cb=ctypes.sizeof(Counters))
+    kernel = ctypes.windll.kernel32  # type: ignore[attr-defined,unused-ignore]
+    kernel.GetCurrentProcess.restype = wintypes.HANDLE
+    ask = kernel.K32GetProcessMemoryInfo
+    ask.argtypes = [wintypes.HANDLE, ctypes.POINTER(Counters), wintypes.DWORD]
+    if not ask(kernel.GetCurrentProcess(), ctypes.byref(counters), counters.cb):
+        return None
+    return round(counters.peak_working_set_size / 1e6, 1)

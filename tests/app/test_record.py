@@ -1,0 +1,146 @@
+from __future__ import annotations
+
+import threading
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from artem_vr.errors import SettingsError
+from artem_vr.record import FRAMES_PER_SECOND, MAX_REPEATS, Recorder, frames_due
+
+
+def flat(value: int, height: int = 48, width: int = 64) -> np.ndarray:
+    return np.full((height, width, 3), value, np.uint8)
+
+
+class Kept:
+    """A writer that keeps pictures in a list."""
+
+    def __init__(self) -> None:
+        self.values: list[int] = []
+        self.closed = False
+        self.wrote = threading.Event()
+
+    def write(self, picture: np.ndarray) -> None:
+        self.values.append(int(picture[0, 0, 0]))
+        self.wrote.set()
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def put_and_wait(recorder: Recorder, kept: Kept, value: int, now: float) -> None:
+    kept.wrote.clear()
+    recorder.put(flat(value), now)
+    assert kept.wrote.wait(60)
+
+
+def test_frames_due_follow_the_clock():
+    assert frames_due(0.0, 0, fps=30) == 1
+    assert frames_due(0.01, 1, fps=30) == 0
+    assert frames_due(0.51, 1, fps=30) == 15
+    assert frames_due(1e6, 0) == MAX_REPEATS
+
+
+def test_a_pause_shows_the_picture_before_it(tmp_path):
+    kept = Kept()
+    recorder = Recorder(tmp_path / "film.mp4", kept)
+    put_and_wait(recorder, kept, 1, now=10.0)
+    put_and_wait(recorder, kept, 2, now=10.0 + 3.5 / FRAMES_PER_SECOND)
+    assert recorder.close(60)
+    assert kept.values == [1, 1, 1, 2]
+    assert kept.closed
+
+
+def test_a_long_pause_is_cut_and_the_time_after_it_is_right(tmp_path):
+    kept = Kept()
+    recorder = Recorder(tmp_path / "film.mp4", kept)
+    put_and_wait(recorder, kept, 1, now=0.0)
+    put_and_wait(recorder, kept, 2, now=1e5)
+    put_and_wait(recorder, kept, 3, now=1e5 + 1.5 / FRAMES_PER_SECOND)
+    assert recorder.close(60)
+    assert len(kept.values) == 1 + MAX_REPEATS + 1
+    assert kept.values[-2:] == [2, 3]
+
+
+def test_the_loop_is_asked_for_thirty_pictures_a_second(tmp_path):
+    recorder = Recorder(tmp_path / "film.mp4", Kept())
+    assert recorder.wants(5.0)
+    recorder.put(flat(1), 5.0)
+    assert not recorder.wants(5.0 + 1 / 90)
+    assert recorder.wants(5.0 + 3 / 90)
+    recorder.close(60)
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".avi"])
+def test_a_film_comes_back(tmp_path, suffix):
+    path = tmp_path / f"film{suffix}"
+    recorder = Recorder(path)
+    picture = np.zeros((48, 65, 3), np.uint8)  # an odd width, as windows have
+    picture[...] = (200, 60, 20)
+    recorder.put(picture, 0.0)
+    assert recorder.close(60)
+    film = cv2.VideoCapture(str(path))
+    good, frame = film.read()
+    assert good
+    assert frame.shape == (48, 64, 3)
+    assert np.abs(frame[24, 32].astype(int) - (20, 60, 200)).max() < 12
+
+
+def test_a_picture_file_keeps_the_last_picture(tmp_path):
+    path = tmp_path / "mirror.png"
+    recorder = Recorder(path)
+    recorder.put(flat(10), 0.0)
+    recorder.put(flat(77), 1.0)
+    assert recorder.close(60)
+    assert np.array_equal(np.asarray(Image.open(path)), flat(77))
+    assert [file.name for file in tmp_path.iterdir()] == ["mirror.png"]
+
+
+def test_nothing_shown_means_nothing_written(tmp_path):
+    recorder = Recorder(tmp_path / "mirror.png")
+    assert not recorder.close(60)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_ends_the_recording_only(tmp_path):
+    class Full(Kept):
+        def write(self, picture: np.ndarray) -> None:
+            raise OSError(28, "No space left on device")
+
+    recorder = Recorder(tmp_path / "film.mp4", Full())
+    recorder.put(flat(1), 0.0)
+    recorder._thread.join(60)
+    assert "No space left" in recorder.failure
+    assert "\n" not in recorder.failure
+    assert not recorder.wants(10.0)
+    assert not recorder.close(60)
+
+
+def test_a_stuck_disk_does_not_hold_the_end_up(tmp_path):
+    release = threading.Event()
+
+    class Stuck(Kept):
+        def write(self, picture: np.ndarray) -> None:
+            release.wait(60)
+
+    recorder = Recorder(tmp_path / "film.mp4", Stuck())
+    recorder.put(flat(1), 0.0)
+    assert not recorder.close(0.05)
+    release.set()
+
+
+@pytest.mark.parametrize("name", ["film.gif", "film", "nowhere/film.mp4", ""])
+def test_impossible_files_are_refused_at_once(tmp_path, name):
+    with pytest.raises(SettingsError, match="--record"):
+        Recorder(tmp_path / name)
+
+
+def test_a_file_that_was_there_is_not_touched_by_the_check(tmp_path):
+    path = tmp_path / "film.mp4"
+    path.write_bytes(b"old")
+    recorder = Recorder(path)
+    recorder.close(60)
+    assert path.read_bytes() == b"old"

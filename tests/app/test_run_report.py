@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+import json
+import sys
+
+import pytest
+
+from artem_vr.run_report import RunMeter, one_line, peak_memory_mb, percentile
+
+
+def test_percentiles_are_samples_that_occurred():
+    samples = [float(n) for n in range(1, 101)]
+    assert [percentile(samples, p) for p in (0, 50, 95, 99, 100)] == [1, 50, 95, 99, 100]
+    assert percentile([7.0], 50) == 7.0
+    assert percentile([3.0, 1.0], 50) == 1.0
+
+
+def test_a_run_in_figures():
+    meter = RunMeter(started_at=100.0)
+    for frame in range(1, 12):
+        painted_at = 102.0 + 0.05 * (frame - 1)
+        meter.painted(frame, painted_at)
+        meter.displayed(captured_at=painted_at - 0.03, shown_at=painted_at + 0.01)
+    for milliseconds in (1, 2, 3, 4):
+        meter.rendered(milliseconds / 1000)
+    report = meter.report(missed_vsyncs=2, device="cpu", engine="torch", style="scream")
+    assert report["frames"] == report["shown"] == 11
+    assert report["stylized_fps"] == pytest.approx(20.0)
+    assert (report["render_ms_p50"], report["render_ms_p99"]) == (2.0, 4.0)
+    assert report["latency_ms_p50"] == pytest.approx(40.0)
+    assert report["startup_s"] == pytest.approx(2.01)
+    assert report["missed_vsyncs"] == 2
+    assert (report["device"], report["engine"], report["style"]) == ("cpu", "torch", "scream")
+
+
+def test_frames_that_the_screen_was_too_slow_for_count_as_painted():
+    meter = RunMeter(0.0)
+    meter.painted(1, 1.0)
+    meter.painted(1, 1.0)
+    meter.painted(5, 1.2)
+    assert meter.frames == 5
+    assert meter.stylized_fps() == pytest.approx(20.0)
+
+
+def test_a_run_without_a_frame_still_reports():
+    report = RunMeter(0.0).report()
+    assert report["frames"] == 0
+    assert report["stylized_fps"] == 0.0
+    assert report["latency_ms_p50"] is None
+    assert report["startup_s"] is None
+
+
+def test_the_report_is_one_line_of_json():
+    line = one_line(RunMeter(0.0).report(source="film.mp4", note="Größe\nzwei"))
+    assert "\n" not in line
+    assert json.loads(line)["note"] == "Größe\nzwei"
+
+
+@pytest.mark.skipif(sys.platform not in ("linux", "win32", "darwin"), reason="peak memory is unknown here")
+def test_peak_memory_is_that_of_this_process():
+    peak = peak_memory_mb()
+    assert peak is not None
+    assert 5 < peak < 100_000
