@@ -1,0 +1,143 @@
+"""Takes a multipart stream (multipart/x-mixed-replace, RFC 2046) apart, in whatever pieces it arrives."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+MAX_PART = 32 * 2**20  # bytes; a JPEG of 40 megapixels has about 15 MB
+MAX_HEADER = 16 * 2**10  # bytes
+
+
+class MultipartError(Exception):
+    """The stream breaks a limit; the text says which."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """One part: its header fields (names in lower case) and its body."""
+
+    headers: dict[str, str]
+    body: bytes
+
+
+def boundary_of(content_type: str) -> bytes | None:
+    """The boundary that a Content-Type names, without the dashes in front; None when it is not multipart or names none."""
+    if not content_type.strip().lower().startswith("multipart/"):
+        return None
+    found = re.search(r';\s*boundary\s*=\s*(?:"([^"]*)"|([^\s;"]+))', content_type, re.IGNORECASE)
+    if not found:
+        return None
+    # Some cameras name the boundary with the dashes that are only to stand before it in the stream.
+    named = (found[1] or found[2] or "").strip()
+    return (named.removeprefix("--") or named).encode("latin-1", "replace") or None
+
+
+class MultipartParser:
+    """Give it bytes as they come; it gives back the parts that are complete.
+
+    Where a part says its length, it is complete with its last byte; else at the next boundary. A length that runs over
+    a boundary line is a lie and the boundary counts. What stands before the first boundary is passed over.
+    Never holds more than ``max_part`` + ``max_header`` bytes beyond what one call brought.
+    """
+
+    def __init__(self, boundary: bytes, max_part: int = MAX_PART, max_header: int = MAX_HEADER) -> None:
+        self._mark = b"--" + boundary
+        self._line = b"\n" + self._mark  # a boundary inside a body stands at the beginning of a line
+        self._max_part, self._max_header = max_part, max_header
+        self._buffer = bytearray()
+        self._searched = 0  # how far the buffer was searched already
+        self._headers: dict[str, str] | None = None  # those of the part whose body is being read
+        self._length: int | None = None
+        self._in_header = False
+        self.ended = False  # the closing boundary was met: nothing more will come
+
+    @property
+    def inside(self) -> bool:
+        """True while a part has begun and is not complete."""
+        return self._in_header or self._headers is not None
+
+    def feed(self, data: bytes) -> list[Part]:
+        """Take in ``data``; returns the parts it completes, in order. Raises `MultipartError` at a limit."""
+        self._buffer += data
+        parts: list[Part] = []
+        while not self.ended and self._step(parts):
+            pass
+        if self.ended:
+            self._buffer.clear()
+        return parts
+
+    def _step(self, parts: list[Part]) -> bool:
+        """Do one piece of work; False when more bytes are needed."""
+        if self._headers is not None:
+            return self._body(parts)
+        return self._header() if self._in_header else self._boundary()
+
+    def _boundary(self) -> bool:
+        """Pass over everything up to, and with, the next boundary."""
+        at = self._find(self._mark)
+        if at < 0:
+            keep = len(self._mark) - 1
+            if len(self._buffer) > keep:
+                del self._buffer[: len(self._buffer) - keep]
+                self._searched = 0
+            return False
+        end = at + len(self._mark)
+        if len(self._buffer) < end + 2:  # "--" behind it closes the stream
+            self._searched = at
+            return False
+        self.ended = self._buffer[end : end + 2] == b"--"
+        self._drop(end)
+        self._in_header = True
+        return not self.ended
+
+    def _header(self) -> bool:
+        """Read the lines up to the empty one. The rest of the boundary's own line is the first of them."""
+        found = re.compile(rb"\r?\n\r?\n").search(self._buffer, max(0, self._searched - 3))
+        # A limit must not depend on how the bytes were cut: it counts from the header's beginning to its end.
+        if (found.end() if found else len(self._buffer)) > self._max_header:
+            raise MultipartError(f"a part's header is longer than {self._max_header} bytes")
+        if not found:
+            self._searched = len(self._buffer)
+            return False
+        headers: dict[str, str] = {}
+        for line in bytes(self._buffer[: found.start()]).decode("latin-1").splitlines():
+            name, colon, value = line.partition(":")
+            if colon:
+                headers[name.strip().lower()] = value.strip()
+        self._drop(found.end())
+        said = headers.get("content-length", "")
+        self._length = int(said) if re.fullmatch(r"[0-9]{1,12}", said) else None
+        if self._length is not None and self._length > self._max_part:
+            raise MultipartError(f"a part of {self._length} bytes is announced, more than {self._max_part}")
+        self._headers, self._in_header = headers, False
+        return True
+
+    def _body(self, parts: list[Part]) -> bool:
+        size = self._length
+        window = len(self._buffer) if size is None else min(len(self._buffer), size)
+        at = 0 if self._buffer.startswith(self._mark) else self._find(self._line, window)
+        if at >= 0:
+            # The line end before a boundary belongs to the boundary.
+            cut = at - 1 if at > 0 and self._buffer[at - 1 : at] == b"\r" else at
+            self._emit(parts, cut)
+            return True
+        if size is not None and len(self._buffer) >= size:
+            self._emit(parts, size)
+            return True
+        if len(self._buffer) > self._max_part:
+            raise MultipartError(f"a part is longer than {self._max_part} bytes")
+        self._searched = max(0, window - len(self._line) + 1)
+        return False
+
+    def _emit(self, parts: list[Part], size: int) -> None:
+        parts.append(Part(self._headers or {}, bytes(memoryview(self._buffer)[:size])))
+        self._drop(size)
+        self._headers = self._length = None
+
+    def _find(self, what: bytes, end: int | None = None) -> int:
+        return self._buffer.find(what, self._searched, end)
+
+    def _drop(self, size: int) -> None:
+        del self._buffer[:size]
+        self._searched = 0

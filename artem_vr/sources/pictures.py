@@ -1,0 +1,183 @@
+"""Picture files: read with distrust, written whole or not at all; and a still picture as a source."""
+
+from __future__ import annotations
+
+import os
+import struct
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from artem_vr.errors import PictureError
+from artem_vr.sources.frame import Picture
+from artem_vr.sources.layout import Layout, split
+from artem_vr.sources.source import Shot
+
+MAX_MEGAPIXELS = 40.0
+MAX_BYTES = 256 * 2**20  # no sane picture of 40 megapixels is larger
+FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF")
+_SAVED = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".bmp": "BMP"}
+_MAGIC = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF87a", b"GIF89a", b"II*\0", b"MM\0*")
+_OTHER = "Save it as PNG or JPEG with a picture program"
+
+
+def is_picture(path: Path) -> bool:
+    """True when the file's first bytes are those of a picture, whatever its name. False when it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(30)
+    except OSError:
+        return False
+    bitmap = head[:2] == b"BM" and head[14:18] in (b"\x0c\0\0\0", b"\x28\0\0\0", b"\x6c\0\0\0", b"\x7c\0\0\0")
+    return head.startswith(_MAGIC) or bitmap or (head[:4] == b"RIFF" and head[8:12] == b"WEBP")
+
+
+def load_picture(path: Path | str, max_megapixels: float = MAX_MEGAPIXELS) -> Picture:
+    """Read a PNG, JPEG, WEBP, BMP or GIF (its first frame) file.
+
+    Returns (H, W, 3) uint8 RGB, top row first, C-contiguous. The orientation noted by the camera is applied, transparency is
+    laid over white, 16-bit, grey, palette and CMYK pictures are converted. Files are not trusted: the size is
+    checked before anything is decoded.
+
+    Raises `PictureError` when the file is missing, unreadable, empty, damaged, no picture, or larger than ``max_megapixels``.
+    """
+    path = Path(path)
+    check_file(path)
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with warnings.catch_warnings():
+            # Pillow warns of large pictures; our own, stricter limit decides.
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            _refuse_large(_webp_size(path), path, max_megapixels)
+            with Image.open(path, formats=FORMATS) as image:
+                _refuse_large(image.size, path, max_megapixels)
+                return _to_rgb(image)
+    except PictureError:
+        raise
+    except UnidentifiedImageError:
+        raise PictureError(
+            f"{path} is not a picture that can be read ({', '.join(FORMATS)})", _OTHER
+        ) from None
+    except Image.DecompressionBombError:
+        raise _too_large(path, max_megapixels) from None
+    except PermissionError:
+        raise PictureError(f"{path} must not be read", "Check the rights of the file") from None
+    except MemoryError:
+        raise PictureError(f"There is not enough memory for {path}", "Make the picture smaller") from None
+    except Exception as error:  # a damaged file makes Pillow raise OSError, ValueError, SyntaxError, struct.error ...
+        raise PictureError(f"{path} is damaged or cut off ({error})", "Copy or save it again") from None
+
+
+def check_file(path: Path) -> None:
+    """Raises `PictureError` unless ``path`` is a regular file with something, but not too much, in it."""
+    try:
+        if path.is_dir():
+            raise PictureError(f"{path} is a folder", "Give the name of a file in it")
+        if not path.exists():
+            raise PictureError(f"There is no file {path}", "Check the name")
+        if not path.is_file():
+            raise PictureError(f"{path} is not a regular file", "Give the name of a picture file")
+        size = path.stat().st_size
+    except (OSError, ValueError) as error:
+        raise PictureError(f"{path} cannot be read ({_reason(error)})", "Check the name and the rights") from None
+    if size == 0:
+        raise PictureError(f"{path} is empty (0 bytes)", "Copy or save it again")
+    if size > MAX_BYTES:
+        raise PictureError(f"{path} has {size / 2**20:.0f} MB, which no picture needs", "Make the picture smaller")
+
+
+def save_picture(path: Path | str, picture: Picture, quality: int = 92) -> None:
+    """Write (H, W, 3) uint8 RGB as PNG, JPEG, WEBP or BMP, chosen by the name's ending; the file appears whole or not at all.
+
+    ``quality`` (1..100) is that of JPEG and WEBP. Raises `PictureError` when the ending is unknown or the file cannot be written.
+    """
+    path = Path(path)
+    kind = _SAVED.get(path.suffix.lower())
+    if kind is None:
+        raise PictureError(f"{path.name} does not say which kind of picture it is", f"End it in {', '.join(_SAVED)}")
+    if picture.ndim != 3 or picture.shape[2] != 3 or picture.dtype != np.uint8:
+        raise ValueError(f"a picture is (H, W, 3) uint8, not {picture.shape} {picture.dtype}")
+    from PIL import Image
+
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with part.open("wb") as file:
+            Image.fromarray(np.ascontiguousarray(picture)).save(file, kind, quality=quality)
+        os.replace(part, path)
+    except (OSError, ValueError) as error:
+        raise PictureError(
+            f"{path} cannot be written ({_reason(error)})", "Check that the folder exists, its rights and the space left"
+        ) from None
+    finally:
+        part.unlink(missing_ok=True) if part.parent.is_dir() else None
+
+
+class StillPicture:
+    """A picture file as a source: the same picture again and again, so that a change of style repaints it.
+
+    Raises `PictureError` (opening), `SourceError` (a layout that does not fit).
+    """
+
+    live = False
+    rate: float | None = 10.0
+
+    def __init__(self, path: Path, layout: Layout = "mono", name: str | None = None) -> None:
+        self.name = name or str(path)
+        self._shot = Shot(split(load_picture(path), layout))
+
+    def read(self) -> Shot | None:
+        return self._shot
+
+    def skip(self) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+
+def _to_rgb(image: Any) -> Picture:
+    """A PIL image of any mode -> (H, W, 3) uint8 RGB. Decodes."""
+    from PIL import Image, ImageOps
+
+    image.load()
+    image = ImageOps.exif_transpose(image)
+    if image.mode in ("I", "F") or image.mode.startswith("I;16"):  # 16 bits (held in 32 for mode I) to 8
+        deep = np.asarray(image).astype(np.float64)
+        scale = 255.0 if image.mode == "F" and deep.max(initial=0) <= 1 else 1 / 257
+        image = Image.fromarray(np.clip(deep * scale + 0.5, 0, 255).astype(np.uint8))
+    if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
+        image = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, (255, 255, 255, 255)), image)
+    return np.array(image.convert("RGB"), np.uint8, order="C")
+
+
+def _webp_size(path: Path) -> tuple[int, int]:
+    """(width, height) of a WEBP file, else (0, 0). Pillow allocates a WEBP's canvas already when it opens it."""
+    with path.open("rb") as file:
+        head = file.read(30)
+    if len(head) < 30 or head[:4] != b"RIFF" or head[8:12] != b"WEBP":
+        return 0, 0
+    if head[12:16] == b"VP8X":
+        return int.from_bytes(head[24:27], "little") + 1, int.from_bytes(head[27:30], "little") + 1
+    if head[12:16] == b"VP8L":
+        bits = int.from_bytes(head[21:25], "little")
+        return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
+    width, height = struct.unpack("<HH", head[26:30])
+    return width & 0x3FFF, height & 0x3FFF
+
+
+def _refuse_large(size: tuple[int, int], path: Path, max_megapixels: float) -> None:
+    if size[0] * size[1] > max_megapixels * 1e6:
+        raise _too_large(path, max_megapixels, size)
+
+
+def _too_large(path: Path, max_megapixels: float, size: tuple[int, int] | None = None) -> PictureError:
+    says = f" of {size[0]}x{size[1]} pixels" if size else ""
+    return PictureError(f"{path} is a picture{says}, more than {max_megapixels:g} megapixels", "Make the picture smaller")
+
+
+def _reason(error: BaseException) -> str:
+    return getattr(error, "strerror", None) or str(error)

@@ -1,0 +1,95 @@
+"""A video file as a source."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+from artem_vr.errors import PictureError, SourceError
+from artem_vr.sources import opencv
+from artem_vr.sources.layout import Layout, split
+from artem_vr.sources.pictures import MAX_MEGAPIXELS
+from artem_vr.sources.source import Shot
+
+_REMEDY = "Use an MP4, MKV, WEBM or AVI file, or a PNG or JPEG picture"
+
+
+class VideoSource:
+    """The frames of a film, in order; again from the first one at its end where ``loop`` is True.
+
+    ``rate`` is the film's own frame rate, ``frames`` how many its header promises (0: not said), ``width`` and ``height``
+    the size of a whole picture, both eyes together. Raises `SourceError`.
+    """
+
+    live = False
+
+    def __init__(self, path: Path, layout: Layout = "mono", loop: bool = True, name: str | None = None) -> None:
+        self.name = name or str(path)
+        self._path, self._layout, self._loop = path, layout, loop
+        _check(path)
+        self._read_any = False
+        self._capture = self._open()
+        cv2 = opencv.load()
+        self.rate: float | None = sane_rate(self._capture.get(cv2.CAP_PROP_FPS))
+        self.frames = max(0, int(self._capture.get(cv2.CAP_PROP_FRAME_COUNT)))
+        self.width, self.height = self._size()
+
+    def read(self) -> Shot | None:
+        cv2 = opencv.load()
+        good, bgr = self._capture.read()
+        if not good and self._loop and self._read_any:
+            self._capture.release()
+            self._capture = self._open()  # seeking back is not exact in every format; opening again is
+            good, bgr = self._capture.read()
+        if not good or bgr is None:
+            if not self._read_any or self._loop:
+                raise SourceError(f"{self._path} has no picture that can be decoded", _REMEDY)
+            return None
+        self._read_any = True
+        return Shot(split(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), self._layout))
+
+    def skip(self) -> None:
+        self._capture.grab()
+
+    def close(self) -> None:
+        self._capture.release()
+
+    def _open(self) -> Any:
+        cv2 = opencv.load()
+        capture = cv2.VideoCapture(str(self._path.resolve()), cv2.CAP_FFMPEG)
+        if not capture.isOpened():
+            raise SourceError(f"{self._path} is not a film that can be read, or is damaged", _REMEDY)
+        return capture
+
+    def _size(self) -> tuple[int, int]:
+        cv2 = opencv.load()
+        width = int(self._capture.get(cv2.CAP_PROP_FRAME_WIDTH))
+        height = int(self._capture.get(cv2.CAP_PROP_FRAME_HEIGHT))
+        if width * height > MAX_MEGAPIXELS * 1e6:
+            self.close()
+            raise SourceError(
+                f"{self._path} has frames of {width}x{height} pixels, more than {MAX_MEGAPIXELS:g} megapixels",
+                "Convert it to a smaller size",
+            )
+        return width, height
+
+
+def sane_rate(said: float) -> float:
+    """The frame rate in 1/s to play at, given what the header says: files of some tools say 0, 90000 or nothing."""
+    return said if math.isfinite(said) and 0.1 <= said <= 240 else 30.0
+
+
+def _check(path: Path) -> None:
+    """Raises `SourceError` unless ``path`` is a readable file with something in it."""
+    try:
+        if path.is_dir():
+            raise SourceError(f"{path} is a folder", "Give the name of a film or picture in it")
+        if not path.is_file():
+            raise SourceError(f"There is no file {path}", "Check the name")
+        with path.open("rb") as file:
+            if not file.read(1):
+                raise SourceError(f"{path} is empty (0 bytes)", "Copy it again")
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise SourceError(f"{path} cannot be read ({reason})", "Check the name and the rights") from None
