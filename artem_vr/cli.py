@@ -114,8 +114,7 @@ def build_parser(command: str | None = None) -> argparse.ArgumentParser:
 
 
 def _command(name: str) -> Command:
-    module: Command = importlib.import_module(f"artem_vr.commands.{name}")  # type: ignore[assignment]
-    return module
+    return importlib.import_module(f"artem_vr.commands.{name}")
 
 
 def _say(line: str, status: int) -> int:

@@ -256,9 +256,9 @@ def _write(values: Mapping[str, Any], path: Path | None) -> Path:
     import tomli_w
 
     path = settings_path() if path is None else path
-    content = tomli_w.dumps({"version": FILE_VERSION, **values}).encode("utf-8")
     temporary: str | None = None
     try:
+        content = tomli_w.dumps({"version": FILE_VERSION, **values}).encode("utf-8")
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(prefix=path.name, suffix=".tmp", dir=path.parent)
         with os.fdopen(handle, "wb") as file:
@@ -266,6 +266,8 @@ def _write(values: Mapping[str, Any], path: Path | None) -> Path:
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
+    except UnicodeError:
+        raise SettingsError("a setting holds a file name that is no text", "Rename that file") from None
     except OSError as error:
         if temporary is not None:
             Path(temporary).unlink(missing_ok=True)

@@ -1,0 +1,305 @@
+"""``artem-vr stylize``: pictures, folders and videos, painted into files.
+
+Both eyes of a stereo picture are painted in one batch with one set of statistics; in a video the statistics
+follow the film as they do live. Outputs appear whole or not at all, and an input is never overwritten.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from artem_vr.errors import ArtemError, PictureError, SettingsError, SourceError
+from artem_vr.settings import Layout
+from artem_vr.sources.frame import Picture
+from artem_vr.sources.layout import split
+
+PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif")
+VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv", ".avi", ".webm", ".mpg", ".mpeg", ".wmv", ".ts", ".ogv")
+
+Kind = Literal["picture", "video"]
+PaintEyes = Callable[[npt.NDArray[np.uint8], float | None], npt.NDArray[np.uint8]]
+"""(E, H, W, 3) uint8 RGB to the same, painted. The second argument is the time since the last frame of the same
+film in seconds; None where the picture does not follow another."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One file to paint. ``output`` is a file, or for a video the folder of numbered pictures."""
+
+    input: Path
+    kind: Kind
+    output: Path
+    prefix: str | None = None
+    """Of the numbered pictures' names; None: ``output`` is a file."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """What is done with the painted picture before it is written."""
+
+    layout: Layout = "mono"
+    strength: float = 1.0
+    preserve_color: bool = False
+    size: int | None = None
+    """Longer side in pixels at which the picture (of both eyes together) is painted; None: as it is."""
+
+
+@dataclass
+class Outcome:
+    """What came of the jobs; both lists hold plain values, ready for JSON."""
+
+    outputs: list[dict[str, Any]] = field(default_factory=list)
+    errors: list[dict[str, str]] = field(default_factory=list)
+
+
+def plan(inputs: Sequence[Path], output: Path, into_folder: bool = False) -> tuple[list[Job], list[tuple[Path, str]]]:
+    """What is to be written where, and for each input that cannot be used a line that says why.
+
+    OUTPUT is a folder if it is one already, if ``into_folder`` (the user typed a separator at its end), or if
+    there are several files to paint. Raises `SettingsError` for a plan that makes no sense as a whole.
+    """
+    files, errors = _listed(inputs)
+    if not files:
+        return [], errors
+    several = len(files) > 1 or any(path.is_dir() for path in inputs)
+    if not (output.is_dir() or into_folder or several):
+        path, kind = files[0]
+        numbered = kind == "video" and not output.suffix
+        if not numbered:
+            _check_suffix(output, kind)
+        jobs = [Job(path, kind, output, path.stem if numbered else None)]
+    else:
+        if output.is_file():
+            raise SettingsError(f"{output} is a file, and there are {len(files)} files to paint", "Name a folder")
+        jobs = [
+            Job(path, kind, output, name) if kind == "video" else Job(path, kind, output / f"{name}.png")
+            for (path, kind), name in zip(files, _names(files), strict=True)
+        ]
+    for job in jobs:
+        if victim := next((path for path, _ in files if _overwrites(job, path)), None):
+            raise SettingsError(f"{victim} is one of the inputs and would be overwritten", "Name another OUTPUT")
+    return jobs, errors
+
+
+def _listed(inputs: Iterable[Path]) -> tuple[list[tuple[Path, Kind]], list[tuple[Path, str]]]:
+    """The files among ``inputs`` and in the folders among them (sorted, not deeper), each once."""
+    files: dict[Path, Kind] = {}
+    errors: list[tuple[Path, str]] = []
+    for path in inputs:
+        try:
+            if not path.is_dir():
+                files[path] = "video" if path.suffix.lower() in VIDEO_SUFFIXES else "picture"
+                continue
+            found = {item: kind for item in sorted(path.iterdir()) if (kind := _kind(item)) and item.is_file()}
+        except OSError as error:
+            errors.append((path, f"{path} cannot be read ({error.strerror}). Check the name and the rights."))
+            continue
+        if not found:
+            errors.append((path, f"{path} holds no pictures and no videos. Name another folder."))
+        files |= found
+    return list(files.items()), errors
+
+
+def _kind(path: Path) -> Kind | None:
+    suffix = path.suffix.lower()
+    if path.name.startswith("."):
+        return None
+    return "picture" if suffix in PICTURE_SUFFIXES else "video" if suffix in VIDEO_SUFFIXES else None
+
+
+def _overwrites(job: Job, path: Path) -> bool:
+    """Would ``job`` write over the input ``path``?"""
+    if job.prefix is None:
+        return job.output.resolve() == path.resolve() or (job.output.exists() and path.exists() and job.output.samefile(path))
+    numbered = path.name.startswith(f"{job.prefix}_") and path.suffix.lower() == ".png"
+    return numbered and path.parent.resolve() == job.output.resolve()
+
+
+def _names(files: Sequence[tuple[Path, Kind]]) -> list[str]:
+    """A name of its own for each output, without ending: the input's stem, or its whole name where two share it."""
+    stems = [path.stem.lower() for path, _ in files]
+    names = [path.stem if stems.count(path.stem.lower()) == 1 else path.name for path, _ in files]
+    taken: set[str] = set()
+    for index, name in enumerate(names):
+        number = 2
+        while names[index].lower() in taken:
+            names[index] = f"{name}-{number}"
+            number += 1
+        taken.add(names[index].lower())
+    return names
+
+
+def _check_suffix(output: Path, kind: Kind) -> None:
+    from artem_vr.video_files import SUFFIXES
+
+    writable = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
+    suffix = output.suffix.lower()
+    if kind == "picture" and suffix not in writable:
+        raise SettingsError(f"{output} does not say which kind of picture it is", f"End it in {', '.join(writable)}")
+    if kind == "video" and suffix not in SUFFIXES:
+        remedy = f"End it in {', '.join(SUFFIXES)}, or name a folder to get numbered pictures"
+        raise SettingsError(f"{output} does not say which kind of video it is", remedy)
+
+
+def painted(picture: Picture, look: Look, paint: PaintEyes, elapsed: float | None) -> Picture:
+    """``picture`` (H, W, 3) uint8 RGB, both eyes of it painted together. Strength 0 is the source, bit for bit.
+
+    An odd last column or row that belongs to no eye is left out. Raises `ArtemError`.
+    """
+    picture = resized(picture, look.size)
+    eyes = split(picture, look.layout)
+    result = joined(paint(eyes, elapsed), look.layout)
+    source = picture[: result.shape[0], : result.shape[1]]
+    if look.preserve_color:
+        result = with_colors_of(source, result)
+    return blended(source, result, look.strength)
+
+
+def joined(eyes: npt.NDArray[np.uint8], layout: Layout) -> Picture:
+    """(E, H, W, 3) uint8 back into one picture: what `split` took apart."""
+    if layout == "mono":
+        return eyes[0]
+    if layout == "tb":
+        return np.concatenate([eyes[0], eyes[1]], axis=0)
+    if layout == "half-sbs":  # each eye back to half its width: the mean of two neighbours
+        eyes = ((eyes[:, :, 0::2].astype(np.uint16) + eyes[:, :, 1::2] + 1) // 2).astype(np.uint8)
+    return np.concatenate([eyes[0], eyes[1]], axis=1)
+
+
+def with_colors_of(source: Picture, painting: Picture) -> Picture:
+    """The painting's luminance (BT.601) with the source's chroma; both (H, W, 3) uint8 RGB."""
+    weights = np.array([0.299, 0.587, 0.114], np.float32)
+    difference = painting.astype(np.float32) @ weights - source.astype(np.float32) @ weights  # (H, W)
+    return np.clip(np.rint(source + difference[:, :, None]), 0, 255).astype(np.uint8)
+
+
+def blended(source: Picture, painting: Picture, strength: float) -> Picture:
+    """Between the source (0) and the painting (1), exact at both ends."""
+    if strength <= 0:
+        return np.array(source)
+    if strength >= 1:
+        return painting
+    mixed = source + np.float32(strength) * (painting.astype(np.float32) - source)
+    return np.rint(mixed).astype(np.uint8)
+
+
+def resized(picture: Picture, longer_side: int | None) -> Picture:
+    """``picture`` with its longer side at ``longer_side`` pixels, and its proportions."""
+    height, width = picture.shape[:2]
+    if longer_side is None or max(height, width) == longer_side:
+        return picture
+    import cv2
+
+    scale = longer_side / max(height, width)
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    how = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+    return np.asarray(cv2.resize(picture, size, interpolation=how), np.uint8)
+
+
+def paint_picture(job: Job, look: Look, paint: PaintEyes) -> dict[str, Any]:
+    """Paint one picture file. Raises `ArtemError`."""
+    from artem_vr.sources.pictures import load_picture, save_picture
+
+    result = painted(load_picture(job.input), look, paint, None)
+    save_picture(job.output, result)
+    return {"width": result.shape[1], "height": result.shape[0], "frames": 1}
+
+
+def paint_video(job: Job, look: Look, paint: PaintEyes) -> dict[str, Any]:
+    """Paint one video, into a video or into numbered pictures. Raises `ArtemError`."""
+    from artem_vr.sources.pictures import check_file, save_picture
+    from artem_vr.video_files import VideoReader, VideoWriter
+
+    _check_video(check_file, job.input)
+    frames = 0
+    with VideoReader(job.input) as video:
+        bar = _progress(video, total=video.count, desc=job.input.name, unit="frame")
+        elapsed = 1 / video.rate
+
+        def results() -> Iterable[Picture]:
+            for number, picture in enumerate(bar):
+                yield painted(picture, look, paint, elapsed if number else None)
+
+        result: Picture | None = None
+        if job.prefix is not None:
+            for result in results():
+                frames += 1
+                save_picture(job.output / f"{job.prefix}_{frames:06d}.png", result)
+        else:
+            with VideoWriter(job.output, video.rate) as writer:
+                for result in results():
+                    frames += 1
+                    writer.write(result)
+        said = video.count
+    assert result is not None  # the reader raises when there is no picture
+    facts: dict[str, Any] = {"width": result.shape[1], "height": result.shape[0], "frames": frames, "fps": video.rate}
+    if said is not None and frames < 0.9 * said:
+        facts["notice"] = f"{job.input} ends after {frames} of {said} frames; it may be cut off."
+    return facts
+
+
+def _check_video(check_file: Callable[[Path], None], path: Path) -> None:
+    """Raises `SourceError` for what is not a file with something in it (a film may be of any size)."""
+    try:
+        check_file(path)
+    except PictureError as error:
+        if not error.cause.endswith("no picture needs"):
+            raise SourceError(error.cause, error.remedy) from None
+
+
+def paint_all(
+    jobs: Sequence[Job], look: Look, paint: PaintEyes, report: Callable[[str], None]
+) -> Outcome:
+    """Paint every job; one that fails costs one line to ``report`` and the others go on."""
+    outcome = Outcome()
+    bar = _progress(jobs, total=len(jobs), desc="stylize", unit="file") if len(jobs) > 1 else jobs
+    for job in bar:
+        begun = time.perf_counter()
+        try:
+            (job.output.parent if job.prefix is None else job.output).mkdir(parents=True, exist_ok=True)
+            facts = (paint_picture if job.kind == "picture" else paint_video)(job, look, paint)
+        except (ArtemError, OSError, MemoryError) as error:
+            line = _in_one_line(job, error)
+            outcome.errors.append({"input": str(job.input), "error": line})
+            report(line)
+            continue
+        if "notice" in facts:
+            report(facts["notice"])
+        seconds = round(time.perf_counter() - begun, 3)
+        eyes = 1 if look.layout == "mono" else 2
+        outcome.outputs.append(
+            {"input": str(job.input), "output": str(job.output), "kind": job.kind, "eyes": eyes, "seconds": seconds}
+            | facts
+        )
+    return outcome
+
+
+def _in_one_line(job: Job, error: BaseException) -> str:
+    if isinstance(error, ArtemError):
+        text = str(error)
+    elif isinstance(error, MemoryError):
+        text = "memory does not suffice. Paint it smaller with --size."
+    else:
+        text = f"{getattr(error, 'strerror', None) or error}. Check the path, the rights and the free space."
+    name = str(job.input)
+    return text if name in text or job.input.name in text else f"{name}: {text}"
+
+
+def _progress(items: Iterable[Any], **options: Any) -> Iterable[Any]:
+    """A progress bar on standard error, where that is a terminal."""
+    from tqdm import tqdm
+
+    return tqdm(items, disable=None, leave=False, **options)
+
+
+def typed_as_folder(text: str) -> bool:
+    """True if OUTPUT, as typed, can only mean a folder."""
+    return text.endswith(tuple(s for s in ("/", os.sep, os.altsep) if s)) or text in (".", "..")

@@ -1,0 +1,132 @@
+"""Video files, read and written picture by picture. All of OpenCV's ways with videos for `offline` are here."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+
+from artem_vr.errors import SourceError
+from artem_vr.sources.frame import Picture
+
+SUFFIXES = {".mp4": "mp4v", ".m4v": "mp4v", ".mov": "mp4v", ".mkv": "mp4v", ".avi": "XVID"}
+"""Videos that can be written: the file's ending and the codec for it (MPEG-4 in all of them)."""
+
+DEFAULT_RATE = 30.0
+"""Frames a second of a video that does not say."""
+
+MAX_MEGAPIXELS = 40.0
+
+
+class VideoReader:
+    """The pictures of a video file, each once, in order. Raises `SourceError` if it is no such file."""
+
+    def __init__(self, path: Path) -> None:
+        import cv2
+
+        self.path = path
+        self._capture: Any = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
+        try:
+            if not self._capture.isOpened():
+                raise SourceError(f"{path} is not a video that can be read", "Convert it to MP4 with another program")
+            self.width = int(self._capture.get(cv2.CAP_PROP_FRAME_WIDTH))
+            self.height = int(self._capture.get(cv2.CAP_PROP_FRAME_HEIGHT))
+            if self.width * self.height > MAX_MEGAPIXELS * 1e6:
+                cause = f"{path} has pictures of {self.width}x{self.height} pixels, more than {MAX_MEGAPIXELS:g} million"
+                raise SourceError(cause, "Make it smaller with another program")
+        except SourceError:
+            self.close()
+            raise
+        rate = float(self._capture.get(cv2.CAP_PROP_FPS))
+        self.rate = rate if math.isfinite(rate) and 0.1 <= rate <= 1000 else DEFAULT_RATE
+        """Frames a second."""
+        count = float(self._capture.get(cv2.CAP_PROP_FRAME_COUNT))
+        self.count = int(count) if math.isfinite(count) and 0 < count < 1e9 else None
+        """How many pictures the file says that it has; None if it does not say."""
+
+    def __iter__(self) -> Iterator[Picture]:
+        """(H, W, 3) uint8 RGB, top row first. Raises `SourceError` if there is not a single one."""
+        import cv2
+
+        seen = 0
+        while True:
+            there, bgr = self._capture.read()
+            if not there or bgr is None:
+                break
+            if bgr.ndim == 2:
+                bgr = cv2.cvtColor(bgr, cv2.COLOR_GRAY2BGR)
+            seen += 1
+            yield np.ascontiguousarray(bgr[:, :, 2::-1])
+        if not seen:
+            raise SourceError(f"{self.path} holds no picture that can be read", "Copy or convert it again")
+
+    def close(self) -> None:
+        self._capture.release()
+
+    def __enter__(self) -> VideoReader:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class VideoWriter:
+    """Writes a video whole or not at all: the file appears when the ``with`` block ends well.
+
+    Pictures are (H, W, 3) uint8 RGB, all of one size. The codec stores colour at half the size, so an odd last
+    row or column is left out. There is no sound. Raises `SourceError` where the file cannot be written.
+    """
+
+    def __init__(self, path: Path, rate: float) -> None:
+        self.path, self.rate = path, rate
+        self._part = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
+        self._writer: Any = None
+
+    def write(self, picture: Picture) -> None:
+        height, width = picture.shape[0] // 2 * 2, picture.shape[1] // 2 * 2
+        if self._writer is None:
+            self._writer = self._open(width, height)
+        self._writer.write(np.ascontiguousarray(picture[:height, :width, ::-1]))
+
+    def _open(self, width: int, height: int) -> Any:
+        import cv2
+
+        codec = SUFFIXES.get(self.path.suffix.lower())
+        if codec is None:
+            known = ", ".join(SUFFIXES)
+            raise SourceError(f"{self.path.name} does not say which kind of video it is", f"End it in {known}")
+        if min(width, height) < 2:
+            raise SourceError(f"{self.path} would be smaller than 2x2 pixels", "Make pictures instead")
+        try:
+            self._part.touch()  # tells a reason, which OpenCV does not
+        except OSError as error:
+            remedy = "Check that the folder exists, its rights and the space left"
+            raise SourceError(f"{self.path} cannot be written ({error.strerror})", remedy) from None
+        fourcc = cv2.VideoWriter.fourcc(*codec)
+        writer = cv2.VideoWriter(str(self._part), cv2.CAP_FFMPEG, fourcc, self.rate, (width, height))
+        if not writer.isOpened():
+            remedy = "Name another kind of video, or a folder to get numbered pictures"
+            raise SourceError(f"OpenCV cannot write {self.path.suffix} videos of {width}x{height} pixels here", remedy)
+        return writer
+
+    def __enter__(self) -> VideoWriter:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        if self._writer is not None:
+            self._writer.release()
+        try:
+            if kind is None and self._writer is not None:
+                os.replace(self._part, self.path)
+        except OSError as problem:
+            cause = f"{self.path} cannot be written ({problem.strerror})"
+            raise SourceError(cause, "Close programs that use it, check the rights") from None
+        finally:
+            with suppress(OSError):
+                self._part.unlink(missing_ok=True)
