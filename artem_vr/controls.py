@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from artem_vr.render.events import CloseRequested, Event, FilesDropped, KeyPressed
+from artem_vr.vr.commands import Command, Kind
 
 MirrorMode = Literal["left", "right", "both"]
 
@@ -68,6 +69,14 @@ def keyboard_table() -> list[tuple[str, str]]:
     """(keys, what they do), a row a deed, as README and ``--help`` print them."""
     return [(binding.label, binding.deed.value) for binding in KEYS]
 
+
+_BY_COMMAND = {
+    Kind.NEXT_STYLE: Deed.NEXT_STYLE,
+    Kind.PREVIOUS_STYLE: Deed.PREVIOUS_STYLE,
+    Kind.RECENTER: Deed.RECENTER,
+    Kind.TOGGLE_HUD: Deed.TOGGLE_HUD,
+    Kind.QUIT: Deed.QUIT,
+}
 
 STRENGTH_STEP = 0.1
 """What one press of a key adds to the strength or takes away."""
@@ -126,6 +135,17 @@ class Controls:
         else:
             return False
         return True
+
+    def obey(self, command: Command, now: float) -> bool:
+        """Obey one command of the headset at ``now``; whether a tick in the hand should answer it."""
+        match command.kind:
+            case Kind.STRENGTH:
+                self.strengthen(command.value, now)
+            case Kind.COMPARE:
+                self.compare(command.value > 0)
+            case kind:
+                self.do(_BY_COMMAND[kind], now)
+        return command.kind in (Kind.NEXT_STYLE, Kind.PREVIOUS_STYLE)
 
     def _key(self, event: KeyPressed, now: float) -> bool:
         binding = _BY_KEY.get(event.key)

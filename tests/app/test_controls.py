@@ -7,6 +7,7 @@ import pytest
 
 from artem_vr.controls import DIGITS, KEYS, Controls, Deed, View, keyboard_table
 from artem_vr.render.events import CloseRequested, FilesDropped, KeyPressed, MouseMoved
+from artem_vr.vr import commands
 
 
 @dataclass
@@ -125,3 +126,26 @@ def test_the_table_is_complete_and_without_contradiction():
     assert {binding.deed for binding in KEYS} == set(Deed)
     assert set(DIGITS) <= set(keys)
     assert all(label and text for label, text in keyboard_table())
+
+
+def test_the_headset_speaks_in_commands(controls):
+    assert controls.obey(commands.NEXT_STYLE, 0.0)
+    assert controls.deck.index == 1
+    assert controls.obey(commands.PREVIOUS_STYLE, 0.0)
+    assert controls.deck.index == 0
+    assert not controls.obey(commands.compare(True), 0.0)
+    assert controls.deck.compare
+    controls.obey(commands.compare(False), 0.0)
+    assert not controls.deck.compare
+    for _ in range(10):
+        controls.obey(commands.strength(-0.033), 0.0)
+    assert controls.deck.strength == pytest.approx(0.67)
+    controls.obey(commands.RECENTER, 0.0)
+    controls.obey(commands.TOGGLE_HUD, 0.0)
+    controls.obey(commands.QUIT, 0.0)
+    assert (controls.view.recenter, controls.view.hud, controls.view.leave) == (True, False, True)
+
+
+def test_every_kind_of_command_is_obeyed(controls):
+    for kind in commands.Kind:
+        controls.obey(commands.Command(kind, 0.5), 0.0)
