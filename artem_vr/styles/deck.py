@@ -1,0 +1,160 @@
+"""What is chosen now: the style, its strength, and whether the source is shown to compare.
+
+Written by the controls, read by the stylizer and the renderer, each in its own thread. Readers
+take one immutable `Selection`, so they never see half of a change.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from artem_vr.errors import StyleError
+
+FADE_SECONDS = 0.3
+
+
+@dataclass(frozen=True)
+class Selection:
+    """A snapshot of the deck."""
+
+    style: str
+    index: int
+    strength: float = 1.0
+    """0 shows the source bit for bit, 1 the painting."""
+    compare: bool = False
+    """The source is shown while this is held."""
+    generation: int = 0
+    """Grows by one with every change of style."""
+    changed_at: float = 0.0
+    """The deck's clock, in seconds, when the style was chosen."""
+
+    @property
+    def shown_strength(self) -> float:
+        return 0.0 if self.compare else self.strength
+
+
+class Deck:
+    """Thread-safe. Style names are those of the library, in its order; at least one."""
+
+    def __init__(
+        self,
+        names: Sequence[str],
+        current: str | None = None,
+        strength: float = 1.0,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        """Raises `StyleError` when there is no style, or ``current`` is not among ``names``."""
+        if not names:
+            raise StyleError("There is no style to choose from", "Reinstall the program, or train a style")
+        self._lock = threading.Lock()
+        self._names = tuple(names)
+        self._clock = clock
+        index = 0 if current is None else self._index(current)
+        self._selection = Selection(self._names[index], index, _unit(strength), changed_at=clock())
+
+    @property
+    def current(self) -> Selection:
+        return self._selection  # one reference: reading it is atomic
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return self._names
+
+    def neighbours(self) -> tuple[str, ...]:
+        """The styles one step away, the next one first, without the current one."""
+        with self._lock:
+            names, index = self._names, self._selection.index
+        near = (names[(index + 1) % len(names)], names[(index - 1) % len(names)])
+        return tuple(dict.fromkeys(name for name in near if name != names[index]))
+
+    def next(self) -> Selection:
+        return self._step(1)
+
+    def previous(self) -> Selection:
+        return self._step(-1)
+
+    def select(self, which: int | str) -> Selection:
+        """By position (0 is the first) or name. Raises `StyleError` when there is no such style."""
+        with self._lock:
+            return self._choose(self._index(which))
+
+    @property
+    def strength(self) -> float:
+        return self._selection.strength
+
+    @strength.setter
+    def strength(self, value: float) -> None:
+        """Values outside 0..1 are clamped."""
+        with self._lock:
+            self._selection = replace(self._selection, strength=_unit(value))
+
+    def change_strength(self, delta: float) -> Selection:
+        """Add to the strength, in one step, clamped to 0..1."""
+        with self._lock:
+            self._selection = replace(self._selection, strength=_unit(self._selection.strength + delta))
+            return self._selection
+
+    @property
+    def compare(self) -> bool:
+        return self._selection.compare
+
+    @compare.setter
+    def compare(self, held: bool) -> None:
+        with self._lock:
+            self._selection = replace(self._selection, compare=bool(held))
+
+    def replace_names(self, names: Sequence[str]) -> Selection:
+        """A new list (a style was added or removed); the current style stays if it is in it.
+
+        Raises `StyleError` when the list is empty; the old one stays.
+        """
+        if not names:
+            raise StyleError("There is no style to choose from", "Reinstall the program, or train a style")
+        with self._lock:
+            style = self._selection.style
+            self._names = tuple(names)
+            if style in self._names:
+                self._selection = replace(self._selection, index=self._names.index(style))
+                return self._selection
+            return self._choose(min(self._selection.index, len(names) - 1))
+
+    def _step(self, by: int) -> Selection:
+        with self._lock:
+            return self._choose((self._selection.index + by) % len(self._names))
+
+    def _index(self, which: int | str) -> int:
+        if isinstance(which, int):
+            if not 0 <= which < len(self._names):
+                raise StyleError(f"There is no style number {which + 1}", f"There are {len(self._names)}")
+            return which
+        if which not in self._names:
+            raise StyleError(f"There is no style {which[:60]!r} in the deck", f"There are: {', '.join(self._names)}")
+        return self._names.index(which)
+
+    def _choose(self, index: int) -> Selection:
+        """Called with the lock held."""
+        old = self._selection
+        name = self._names[index]
+        if name != old.style:
+            changed = {"generation": old.generation + 1, "changed_at": self._clock()}
+            self._selection = replace(old, style=name, index=index, **changed)  # type: ignore[arg-type]
+        return self._selection
+
+
+def _unit(value: float) -> float:
+    return min(1.0, max(0.0, float(value))) if value == value else 1.0  # NaN is nobody's wish
+
+
+def fade(now: float, changed_at: float, duration: float = FADE_SECONDS) -> float:
+    """How much of the new picture shows: 0 at ``changed_at``, 1 after ``duration`` seconds.
+
+    Smooth at both ends. For a cross-fade pass the time at which the first picture of the new
+    style was there, not the time of the key press: until then there is nothing to fade to.
+    """
+    if duration <= 0:
+        return 1.0
+    t = min(1.0, max(0.0, (now - changed_at) / duration))
+    return t * t * (3 - 2 * t)
