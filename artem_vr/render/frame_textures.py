@@ -1,0 +1,102 @@
+"""The textures of the frame that is shown: its source, its painting, and the painting before a switch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from artem_vr.render.texture import StreamTexture
+
+
+class FrameTextures:
+    """The newest frame of both eyes. Texture ids are kept for the whole run.
+
+    When the painting's ``key`` changes (another style), the last painting of the old one is kept to
+    fade from. The source is uploaded only once it is asked for: at full strength nobody sees it.
+    """
+
+    def __init__(self) -> None:
+        self._source = [StreamTexture(2), StreamTexture(2)]
+        self._painted = [StreamTexture(2), StreamTexture(2)]
+        self._before = [StreamTexture(2), StreamTexture(2)]
+        self._pending: npt.NDArray[np.uint8] | None = None
+        self._source_eyes = self._painted_eyes = self._before_eyes = 0
+        self._key: object = None
+        self.aspect = 16 / 9
+        """Width / height of one eye's picture."""
+        self.changed_at = float("-inf")
+        """The ``now`` at which the first painting with the present key came: where its cross-fade begins."""
+
+    @property
+    def ready(self) -> bool:
+        """Whether there is anything to show."""
+        return self._source_eyes > 0
+
+    @property
+    def painted(self) -> bool:
+        """Whether there is a painting, not the source alone."""
+        return self._painted_eyes > 0
+
+    @property
+    def fading(self) -> bool:
+        """Whether there is a painting of an earlier style to fade from."""
+        return self._before_eyes > 0
+
+    @property
+    def path(self) -> str:
+        """How paintings get here: "pbo", or "cuda" without a way through the host's memory."""
+        return self._painted[0].path
+
+    @property
+    def interop_failure(self) -> str:
+        """Why CUDA paintings go through the host's memory, or empty."""
+        return self._painted[0].interop_failure
+
+    def update(self, source: npt.NDArray[np.uint8], painted: Any = None, key: object = None, now: float = 0.0) -> bool:
+        """Show another frame; both eyes change together.
+
+        ``source`` is (E, H, W, 3) uint8 and left alone afterwards; E is 2 (left, right), or 1 for both
+        eyes. ``painted`` is (E, H, W, 3) uint8, or a CUDA array (E, H, W, 4) that is finished; None
+        leaves the painting away. ``key`` names its style. Returns whether the key is a new one.
+        """
+        self._pending = source
+        self._source_eyes = source.shape[0]
+        self.aspect = source.shape[2] / source.shape[1]
+        if painted is None:
+            self._painted_eyes = self._before_eyes = 0
+            self._key = None
+            return False
+        changed = key != self._key
+        if changed:
+            self._painted, self._before = self._before, self._painted
+            self._before_eyes = self._painted_eyes
+            self._key, self.changed_at = key, now
+        self._painted_eyes = painted.shape[0]
+        for eye in range(self._painted_eyes):
+            self._painted[eye].update(painted[eye])
+        return changed
+
+    def bind_source(self, eye: int, unit: int) -> None:
+        """Bind the source of ``eye`` (0 left, 1 right) to a texture unit."""
+        if self._pending is not None:
+            for texture, picture in zip(self._source, self._pending, strict=False):
+                texture.update(picture)
+            self._pending = None
+        self._source[min(eye, self._source_eyes - 1)].bind(unit)
+
+    def bind_painted(self, eye: int, unit: int) -> None:
+        """Bind the painting of ``eye`` to a texture unit."""
+        self._painted[min(eye, self._painted_eyes - 1)].bind(unit)
+
+    def bind_before(self, eye: int, unit: int) -> None:
+        """Bind the earlier style's last painting for ``eye`` to a texture unit."""
+        self._before[min(eye, self._before_eyes - 1)].bind(unit)
+
+    def release(self) -> None:
+        """Delete all textures. May be called again."""
+        for texture in (*self._source, *self._painted, *self._before):
+            texture.release()
+        self._source_eyes = self._painted_eyes = self._before_eyes = 0
+        self._pending = None

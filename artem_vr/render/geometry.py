@@ -1,0 +1,136 @@
+"""Where things are: meshes and matrices, in NumPy alone.
+
+Metres; x to the right, y up, -z forward. Matrices are (4, 4) float32 for column vectors:
+``place_there = matrix @ place_here``, and a matrix called a_to_b takes a's coordinates to b's.
+Mesh vertices are (N, 5) float32 rows ``x, y, z, u, v`` of one triangle strip; u = 0 is the left edge of
+the picture and v = 0 the bottom edge.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Matrix = npt.NDArray[np.float32]
+Vertices = npt.NDArray[np.float32]
+
+_COLUMNS = 64
+_WIDEST_ARC = 1.5 * math.pi
+
+
+@dataclass(frozen=True)
+class Screen:
+    """A virtual screen, upright in front of the viewer. Its height follows from the picture's aspect."""
+
+    distance: float = 2.0
+    """Metres from the viewer to the screen's middle, more than 0."""
+    width: float = 2.8
+    """Metres from edge to edge along the screen, more than 0."""
+    curvature: float = 0.3
+    """0: flat. 1: part of a cylinder around the viewer. Between: of a cylinder with the radius distance / curvature."""
+    elevation: float = 0.0
+    """Metres of the screen's middle above the viewer's eyes."""
+
+
+def screen_mesh(screen: Screen, aspect: float) -> Vertices:
+    """The screen for a picture of ``aspect`` = width / height, seen from the origin along -z.
+
+    A screen too wide for its curvature is bent less, at most to three quarters of a circle.
+    """
+    if screen.distance <= 0 or screen.width <= 0 or not 0 <= screen.curvature <= 1 or aspect <= 0:
+        raise ValueError(f"not a screen: {screen}, aspect {aspect}")
+    columns = _COLUMNS if screen.curvature else 1
+    u = np.linspace(0.0, 1.0, columns + 1)
+    along = (u - 0.5) * screen.width
+    x, z = along, np.full_like(along, -screen.distance)
+    if screen.curvature:
+        radius = max(screen.distance / screen.curvature, screen.width / _WIDEST_ARC)
+        angle = along / radius
+        x = radius * np.sin(angle)
+        z = -screen.distance + radius * (1.0 - np.cos(angle))  # the edges come towards the viewer
+    half_height = screen.width / aspect / 2.0
+    vertices = np.empty((2 * (columns + 1), 5), np.float32)
+    for row, (v, side) in enumerate(((1.0, half_height), (0.0, -half_height))):
+        vertices[row::2, 0] = x
+        vertices[row::2, 1] = screen.elevation + side
+        vertices[row::2, 2] = z
+        vertices[row::2, 3] = u
+        vertices[row::2, 4] = v
+    return vertices
+
+
+def rectangle(left: float, bottom: float, right: float, top: float, z: float = 0.0) -> Vertices:
+    """A flat upright rectangle at depth ``z``."""
+    corners = [(left, top, 0, 1), (left, bottom, 0, 0), (right, top, 1, 1), (right, bottom, 1, 0)]
+    return np.array([(x, y, z, u, v) for x, y, u, v in corners], np.float32)
+
+
+def projection(left: float, right: float, top: float, bottom: float, near: float = 0.05, far: float = 100.0) -> Matrix:
+    """What an eye sees, as an OpenGL projection; ``near`` and ``far`` in metres.
+
+    The sides are the tangents of the angles from straight ahead: left < 0 < right, bottom < 0 < top.
+    (OpenVR's raw projection counts downwards: negate its top and bottom.)
+    """
+    width, height, depth = right - left, top - bottom, far - near
+    return np.array(
+        [
+            [2 / width, 0, (right + left) / width, 0],
+            [0, 2 / height, (top + bottom) / height, 0],
+            [0, 0, -(far + near) / depth, -2 * far * near / depth],
+            [0, 0, -1, 0],
+        ],
+        np.float32,
+    )
+
+
+def perspective(vertical_degrees: float, aspect: float, near: float = 0.05, far: float = 100.0) -> Matrix:
+    """The symmetric projection of a desktop window of ``aspect`` = width / height."""
+    top = math.tan(math.radians(vertical_degrees) / 2)
+    return projection(-top * aspect, top * aspect, top, -top, near, far)
+
+
+def translation(x: float, y: float, z: float) -> Matrix:
+    """Moves by (x, y, z) metres."""
+    matrix = np.eye(4, dtype=np.float32)
+    matrix[:3, 3] = (x, y, z)
+    return matrix
+
+
+def view_projection(
+    eye_projection: Matrix, head_to_world: Matrix, eye_to_head: Matrix, screen_to_world: Matrix | None = None
+) -> Matrix:
+    """From the screen's coordinates to an eye's clip coordinates.
+
+    Everything is taken whole, rotations of ``eye_to_head`` (canted displays) included.
+    ``screen_to_world`` says where the viewer sat when the screen was placed; see `recentred`.
+    """
+    eye_to_world = head_to_world.astype(np.float64) @ eye_to_head
+    seen = eye_projection @ np.linalg.inv(eye_to_world)
+    return np.asarray(seen if screen_to_world is None else seen @ screen_to_world, np.float32)
+
+
+def recentred(head_to_world: Matrix) -> Matrix:
+    """``screen_to_world`` for a screen straight ahead of this head: its place and yaw, upright."""
+    forward = -head_to_world[:3, 2]
+    if math.hypot(forward[0], forward[2]) < 0.1:  # looks up or down: what is above its eyes points ahead or back
+        forward = head_to_world[:3, 1] * (-1.0 if forward[1] > 0 else 1.0)
+    yaw = math.atan2(-forward[0], -forward[2])
+    matrix = translation(*(float(value) for value in head_to_world[:3, 3]))
+    cosine, sine = math.cos(yaw), math.sin(yaw)
+    matrix[:3, :3] = np.array([[cosine, 0, sine], [0, 1, 0], [-sine, 0, cosine]], np.float32)
+    return matrix
+
+
+def letterbox(width: int, height: int, aspect: float) -> tuple[int, int, int, int]:
+    """The largest rectangle of ``aspect`` in the middle of ``width`` x ``height`` pixels: x, y, width, height."""
+    if width <= 0 or height <= 0:
+        return (0, 0, 0, 0)
+    inner_width, inner_height = width, height
+    if width > height * aspect:
+        inner_width = max(1, round(height * aspect))
+    else:
+        inner_height = max(1, round(width / aspect))
+    return ((width - inner_width) // 2, (height - inner_height) // 2, inner_width, inner_height)

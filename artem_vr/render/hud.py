@@ -1,0 +1,251 @@
+"""The HUD: a small panel of text, in the corner of the window and before the eyes."""
+
+from __future__ import annotations
+
+import functools
+import textwrap
+import unicodedata
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from artem_vr.render import geometry, gl, target
+from artem_vr.render.geometry import Matrix
+from artem_vr.render.mesh import Mesh
+from artem_vr.render.program import Program
+from artem_vr.render.target import Target
+from artem_vr.render.texture import StreamTexture
+
+SHOWN_SECONDS = 4.0
+"""How long the panel stays after something worth knowing changed."""
+FADE_SECONDS = 0.5
+REFRESH_SECONDS = 0.25
+"""How often figures that change all the time are written anew, at most."""
+
+_FONT_PIXELS = 22
+_PADDING = 16
+_LONGEST = 64  # characters of a line
+_EYE_DISTANCE = 1.2  # metres: nearer tires the eyes, further away lies behind the screen
+_EYE_METRES_PER_PIXEL = 0.0011
+_EYE_DROP = 0.28  # metres below straight ahead
+
+Panel = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class HudText:
+    """What the panel says. Empty fields take no room."""
+
+    style: str = ""
+    detail: str = ""
+    """Small figures that change all the time: frames a second, latency. They do not wake the panel."""
+    engine: str = ""
+    source: str = ""
+    """The source and its state."""
+    message: str = ""
+    """Something is wrong: the panel stays while this is not empty. A long one is broken into lines."""
+
+
+class Hud:
+    """The panel. ``now`` is any steady clock's time in seconds, the same clock everywhere.
+
+    The texture is written anew only when the text changes, and its picture is made in a thread of
+    its own: it takes longer than a frame does.
+    """
+
+    def __init__(self, scale: float = 1.0) -> None:
+        """``scale`` is the desktop's content scale: pixels per unit."""
+        self.pinned = False
+        """True: never fades out."""
+        self.enabled = True
+        """False: not drawn, unless there is a message."""
+        self.rasterised = 0
+        """How often the panel's picture was made anew."""
+        self._scale = scale
+        self._program = Program("picture.vert", "hud.frag")
+        self._program.use()
+        self._program.set("panel", 0)
+        self._texture = StreamTexture(2)
+        self._mesh = Mesh(geometry.rectangle(0, -1, 1, 0))
+        self._wanted = HudText()
+        self._asked = HudText()
+        self._woken_at = self._asked_at = float("-inf")
+        self._worker = ThreadPoolExecutor(1, "hud")
+        self._picture: Future[Panel] | None = None
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of the panel in pixels."""
+        return (self._texture.width, self._texture.height)
+
+    def update(self, text: HudText, now: float) -> None:
+        """Say ``text``. Any change but that of ``detail`` shows the panel again."""
+        if replace(text, detail="") != replace(self._wanted, detail=""):
+            self.wake(now)
+            self._asked_at = float("-inf")
+        self._wanted = text
+
+    def wake(self, now: float) -> None:
+        """Show the panel for a while."""
+        self._woken_at = now
+
+    def opacity(self, now: float) -> float:
+        """How much of the panel is seen at ``now``, 0..1."""
+        if self._wanted == HudText() or not (self.enabled or self._wanted.message):
+            return 0.0
+        if self.pinned or self._wanted.message:
+            return 1.0
+        left = self._woken_at + SHOWN_SECONDS + FADE_SECONDS - now
+        return min(1.0, max(0.0, left / FADE_SECONDS))
+
+    def draw_in_corner(self, window: Target, now: float) -> None:
+        """Draw over the top left corner of what ``window`` holds; small windows get a smaller panel."""
+        opacity = self._prepare(now)
+        if opacity == 0.0 or window.width <= 0 or window.height <= 0:
+            return
+        width, height = self.size
+        shrink = min(1.0, window.width / width, window.height / height)
+        x, y = 2.0 * width * shrink / window.width, 2.0 * height * shrink / window.height
+        transform = np.diag(np.array([x, y, 1, 1], np.float32))
+        transform[:2, 3] = (-1, 1)
+        self._draw(window, transform, opacity)
+
+    def draw_in_eye(self, eye_target: Target, eye_projection: Matrix, eye_to_head: Matrix, now: float) -> None:
+        """Draw over what ``eye_target`` holds, 1.2 m before the head and fixed to it."""
+        opacity = self._prepare(now)
+        if opacity == 0.0:
+            return
+        width, height = (pixels * _EYE_METRES_PER_PIXEL / self._scale for pixels in self.size)
+        panel_to_head = geometry.translation(-width / 2, -_EYE_DROP, -_EYE_DISTANCE)
+        panel_to_head[0, 0], panel_to_head[1, 1] = width, height
+        head = np.eye(4, dtype=np.float32)  # everything is relative to the head
+        self._draw(eye_target, geometry.view_projection(eye_projection, head, eye_to_head, panel_to_head), opacity)
+
+    def settle(self, now: float) -> None:
+        """Wait until the panel shows the newest text: for still pictures and tests."""
+        self._asked_at = float("-inf")
+        self._prepare(now)
+        while self._picture is not None:
+            self._picture.exception()
+            self._prepare(now)
+
+    def _prepare(self, now: float) -> float:
+        """Have the text written if it changed and the panel is seen; its opacity, 0 before the first text."""
+        opacity = self.opacity(now)
+        if self._picture is not None and self._picture.done():
+            if self._picture.exception() is None:
+                self._texture.update(self._picture.result())
+                self.rasterised += 1
+            self._picture = None
+        if (
+            opacity > 0.0
+            and self._picture is None
+            and self._wanted != self._asked
+            and now - self._asked_at >= REFRESH_SECONDS
+        ):
+            self._picture = self._worker.submit(rasterise, self._wanted, self._scale)
+            self._asked, self._asked_at = self._wanted, now
+        return opacity if self.rasterised else 0.0
+
+    def _draw(self, onto: Target, transform: Matrix, opacity: float) -> None:
+        target.bind(onto)
+        gl.glEnable(gl.GL_BLEND)
+        # The colour is premultiplied; the target's alpha stays 1.
+        gl.glBlendFuncSeparate(gl.GL_ONE, gl.GL_ONE_MINUS_SRC_ALPHA, gl.GL_ZERO, gl.GL_ONE)
+        self._texture.bind(0)
+        self._program.use()
+        self._program.set("transform", transform)
+        self._program.set("opacity", float(opacity))
+        self._mesh.draw()
+        gl.glDisable(gl.GL_BLEND)
+
+    def release(self) -> None:
+        """Delete what lies in OpenGL and end the thread. May be called again."""
+        self._worker.shutdown(wait=False, cancel_futures=True)
+        self._picture = None
+        self._program.release()
+        self._texture.release()
+        self._mesh.release()
+
+
+def rasterise(text: HudText, scale: float = 1.0) -> Panel:
+    """The panel's picture: (H, W, 4) uint8 RGBA, sRGB-encoded, premultiplied alpha, top row first."""
+    from PIL import Image, ImageDraw
+
+    lines = [(line, size, colour) for line, size, colour in _lines(text) if line]
+    fonts = [_font(round(size * scale)) for _, size, _ in lines]
+    padding, spacing = round(_PADDING * scale), round(_FONT_PIXELS * 0.35 * scale)
+    widths = [font.getlength(line) for (line, _, _), font in zip(lines, fonts, strict=True)]
+    heights = [sum(font.getmetrics()) for font in fonts]
+    width = int(max(widths, default=0)) + 2 * padding
+    height = sum(heights) + spacing * max(0, len(lines) - 1) + 2 * padding
+    image = Image.new("RGBA", (width, height), (0, 0, 0, 0))
+    draw = ImageDraw.Draw(image)
+    draw.rounded_rectangle((0, 0, width - 1, height - 1), radius=padding * 0.75, fill=(12, 12, 16, 190))
+    y = padding
+    for (line, _, colour), font, line_height in zip(lines, fonts, heights, strict=True):
+        draw.text((padding, y), line, font=font, fill=(*colour, 255))
+        y += line_height + spacing
+    panel = np.array(image)
+    panel[..., :3] = (panel[..., :3].astype(np.uint16) * panel[..., 3:] + 127) // 255
+    return panel
+
+
+def _lines(text: HudText) -> list[tuple[str, float, tuple[int, int, int]]]:
+    """Each line with its size in pixels and its colour."""
+    white, grey, amber = (255, 255, 255), (190, 190, 196), (255, 190, 90)
+    small = _FONT_PIXELS * 0.8
+    plain = [(text.style, _FONT_PIXELS, white), (text.source, small, grey), (text.engine, small, grey)]
+    lines = [(_printable(_cut(line)), float(size), colour) for line, size, colour in plain]
+    lines.append((_printable(_cut(text.detail)), small, grey))
+    lines += [(_printable(line), small, amber) for line in _wrap(text.message)]
+    return lines
+
+
+def _cut(line: str) -> str:
+    return line if len(line) <= _LONGEST else line[: _LONGEST - 1] + "…"
+
+
+def _wrap(message: str, most: int = 6) -> list[str]:
+    return textwrap.wrap(message, _LONGEST, max_lines=most, placeholder=" …")
+
+
+_PLAIN = {
+    "–": "-",
+    "—": "-",
+    "×": "x",
+    "Ł": "L",
+    "ł": "l",
+    "Ø": "O",
+    "ø": "o",
+    "ß": "ss",
+    "æ": "ae",
+    "œ": "oe",
+    "→": ">",
+}
+
+
+def _printable(line: str) -> str:
+    """The line in the letters that Pillow's own font has: "é" becomes "e", unknown ones "?"."""
+    return "".join(map(_printable_letter, line))
+
+
+@functools.cache
+def _printable_letter(letter: str) -> str:
+    if letter.isspace():
+        return " "
+    font = _font(_FONT_PIXELS)
+    if bytes(font.getmask(letter)) != bytes(font.getmask("\uffff")):
+        return letter
+    plain = unicodedata.normalize("NFKD", letter)
+    return _PLAIN.get(letter) or "".join(part for part in plain if part.isascii()) or "?"
+
+
+@functools.cache
+def _font(pixels: int) -> Any:
+    from PIL import ImageFont
+
+    return ImageFont.load_default(pixels)

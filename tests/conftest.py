@@ -1,0 +1,46 @@
+"""What all tests share: a display."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def display() -> Iterator[str]:
+    """An X display's name, also in DISPLAY: the one that is there, or an Xvfb of our own.
+
+    GLFW is kept from Wayland, so that windows are the same everywhere.
+    """
+    if not sys.platform.startswith("linux"):
+        yield ""  # there is a desktop
+        return
+    if os.environ.get("DISPLAY"):
+        yield os.environ["DISPLAY"]
+        return
+    if not shutil.which("Xvfb"):
+        pytest.skip("there is no DISPLAY and no Xvfb")
+    reader, writer = os.pipe()
+    # The server picks a free number and writes it once it can be connected to: no race, no waiting loop.
+    server = subprocess.Popen(
+        ["Xvfb", "-displayfd", str(writer), "-screen", "0", "1280x1024x24", "-nolisten", "tcp"],
+        pass_fds=[writer],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    os.close(writer)
+    with os.fdopen(reader) as answer:
+        number = answer.readline().strip()
+    if not number:
+        server.wait()
+        pytest.skip("Xvfb does not start here")
+    os.environ["DISPLAY"] = name = f":{number}"
+    yield name
+    del os.environ["DISPLAY"]
+    server.terminate()
+    server.wait()
