@@ -118,7 +118,9 @@ def _kind(path: Path) -> Kind | None:
 def _overwrites(job: Job, path: Path) -> bool:
     """Would ``job`` write over the input ``path``?"""
     if job.prefix is None:
-        return job.output.resolve() == path.resolve() or (job.output.exists() and path.exists() and job.output.samefile(path))
+        return job.output.resolve() == path.resolve() or (
+            job.output.exists() and path.exists() and job.output.samefile(path)
+        )
     numbered = path.name.startswith(f"{job.prefix}_") and path.suffix.lower() == ".png"
     return numbered and path.parent.resolve() == job.output.resolve()
 
@@ -255,9 +257,7 @@ def _check_video(check_file: Callable[[Path], None], path: Path) -> None:
             raise SourceError(error.cause, error.remedy) from None
 
 
-def paint_all(
-    jobs: Sequence[Job], look: Look, paint: PaintEyes, report: Callable[[str], None]
-) -> Outcome:
+def paint_all(jobs: Sequence[Job], look: Look, paint: PaintEyes, report: Callable[[str], None]) -> Outcome:
     """Paint every job; one that fails costs one line to ``report`` and the others go on."""
     outcome = Outcome()
     bar = _progress(jobs, total=len(jobs), desc="stylize", unit="file") if len(jobs) > 1 else jobs

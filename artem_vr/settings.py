@@ -89,7 +89,7 @@ class Settings:
     window_height: int = _whole(720, 120, 16384)
     fade_seconds: float = _number(0.3, 0.0, 5.0)
     """Cross-fade from the old style to the new one."""
-    smoothing_seconds: float = _number(0.5, 0.0, 10.0)
+    smoothing_seconds: float = _number(0.4, 0.0, 10.0)
     """Time constant with which the networks' statistics follow the source; 0 does not smooth."""
     desktop_refresh_hz: float = _number(60.0, 10.0, 240.0)
     """Frame rate of the window when there is no headset."""

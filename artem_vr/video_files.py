@@ -38,8 +38,8 @@ class VideoReader:
             self.width = int(self._capture.get(cv2.CAP_PROP_FRAME_WIDTH))
             self.height = int(self._capture.get(cv2.CAP_PROP_FRAME_HEIGHT))
             if self.width * self.height > MAX_MEGAPIXELS * 1e6:
-                cause = f"{path} has pictures of {self.width}x{self.height} pixels, more than {MAX_MEGAPIXELS:g} million"
-                raise SourceError(cause, "Make it smaller with another program")
+                cause = f"{path} has pictures of {self.width}x{self.height} pixels"
+                raise SourceError(cause, f"Bring it below {MAX_MEGAPIXELS:g} megapixels with another program")
         except SourceError:
             self.close()
             raise

@@ -1,0 +1,243 @@
+"""``artem-vr doctor``: what this machine has, what is missing, and what to do about it.
+
+A finding is ``ok``, ``absent`` (something that the program does without) or ``bad`` (it cannot run, or something
+is damaged). The exit status is 0 where the program can run and 1 where it cannot.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import sys
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Literal
+
+from artem_vr import __version__, assets, probes, settings
+
+Status = Literal["ok", "absent", "bad"]
+Answer = Mapping[str, Any]
+
+REQUIRED = (
+    "glfw", "mss", "numpy", "opencv-python", "openvr", "pillow", "platformdirs", "PyOpenGL", "safetensors", "tomli-w",
+    "torch",
+)  # fmt: skip
+"""Libraries that ``run`` cannot do without, as the package index names them."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the report. ``essential``: the program cannot run while this is bad."""
+
+    name: str
+    status: Status
+    detail: str
+    remedy: str = ""
+    essential: bool = False
+
+
+def run(as_json: bool = False, ask: Callable[[str], Answer] = probes.ask) -> int:
+    """Examine, print, and return the exit status."""
+    findings = examine(ask)
+    able = can_run(findings)
+    if as_json:
+        report = {"version": __version__, "can_run": able, "checks": [asdict(finding) for finding in findings]}
+        print(json.dumps(report, indent=2))
+    else:
+        print(as_text(findings))
+    return 0 if able else 1
+
+
+def can_run(findings: list[Finding]) -> bool:
+    return not any(finding.essential and finding.status == "bad" for finding in findings)
+
+
+def as_text(findings: list[Finding]) -> str:
+    """A line for each finding, and one below it for what to do."""
+    width = max(len(finding.name) for finding in findings)
+    lines = []
+    for finding in findings:
+        lines.append(f"{finding.status:<7} {finding.name:<{width}}  {finding.detail}")
+        if finding.remedy:
+            lines.append(f"{'':<7} {'':<{width}}  -> {finding.remedy}")
+    verdict = "Art'Em VR can run here." if can_run(findings) else "Art'Em VR cannot run here yet: mend what is bad."
+    return "\n".join([*lines, "", verdict])
+
+
+def examine(ask: Callable[[str], Answer] = probes.ask) -> list[Finding]:
+    """All findings, in the order of the report. ``ask`` answers a probe by its name."""
+    names = list(probes.PROBES)
+    # A few at a time: each is a process that loads a large library.
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        answers = dict(zip(names, pool.map(ask, names), strict=True))
+    return [
+        python(),
+        libraries(),
+        torch(answers["torch"]),
+        gpu(answers["torch"]),
+        openvino(answers["openvino"]),
+        engine(answers["engine"]),
+        opengl(answers["graphics"]),
+        steamvr(answers["steamvr"]),
+        camera(answers["camera"]),
+        screen(answers["screen"]),
+        weights(),
+        settings_file(),
+    ]
+
+
+def python(version: tuple[int, ...] = sys.version_info[:3]) -> Finding:
+    detail = f"{'.'.join(map(str, version))}, {platform.system()} {platform.machine()}, {os.cpu_count()} CPU threads"
+    if version < (3, 11):
+        return Finding("Python", "bad", detail, "Install Python 3.11 or newer", essential=True)
+    return Finding("Python", "ok", detail, essential=True)
+
+
+def libraries(version_of: Callable[[str], str] = metadata.version) -> Finding:
+    """The libraries that must be there; found by their metadata, without importing them."""
+    missing = []
+    for name in REQUIRED:
+        try:
+            version_of(name)
+        except metadata.PackageNotFoundError:
+            missing.append(name)
+    if missing:
+        detail, remedy = f"missing: {', '.join(missing)}", f"pip install {' '.join(missing)}"
+        return Finding("Libraries", "bad", detail, remedy, essential=True)
+    return Finding("Libraries", "ok", f"all {len(REQUIRED)} are installed", essential=True)
+
+
+def torch(answer: Answer) -> Finding:
+    if "error" in answer:
+        return Finding("PyTorch", "bad", answer["error"], 'Reinstall it: pip install "torch>=2.10"', essential=True)
+    detail = f"{answer['version']}, {answer['threads']} threads"
+    return Finding("PyTorch", "ok", detail, essential=True)
+
+
+def gpu(answer: Answer) -> Finding:
+    gpus = answer.get("gpus") or []
+    if gpus:
+        return Finding("GPU", "ok", ", ".join(f"{gpu['name']} ({gpu['memory_gb']} GB)" for gpu in gpus))
+    if answer.get("cuda") or "error" in answer:
+        remedy = "With an NVIDIA card: install its driver. Without one the processor paints, at a smaller scale"
+    else:
+        remedy = "With an NVIDIA card: install PyTorch's CUDA build. Without one the processor paints"
+    return Finding("GPU", "absent", "no CUDA device", remedy)
+
+
+def openvino(answer: Answer) -> Finding:
+    if answer.get("missing"):
+        remedy = 'On a processor it is the fastest engine: pip install "artem-vr[openvino]"'
+        return Finding("OpenVINO", "absent", "not installed", remedy)
+    if "error" in answer:
+        return Finding("OpenVINO", "absent", answer["error"], "Reinstall it: pip install --force-reinstall openvino")
+    bf16 = "bf16" if "BF16" in answer["cpu"] else "no bf16, so it computes in fp32"
+    return Finding("OpenVINO", "ok", f"{answer['version']}, {', '.join(answer['devices'])}, {bf16}")
+
+
+def engine(answer: Answer) -> Finding:
+    if "error" in answer:
+        return Finding("Engine", "bad", answer["error"], "See PyTorch above", essential=True)
+    detail = f"auto takes {answer['engine']} {answer['precision']} on {answer['device']}"
+    return Finding("Engine", "ok", detail, essential=True)
+
+
+def opengl(answer: Answer) -> Finding:
+    if "error" in answer:
+        remedy = "Install the graphics driver" + (
+            "; on Debian or Ubuntu at least: apt-get install libgl1 libegl1 libgl1-mesa-dri libegl-mesa0"
+            if sys.platform == "linux"
+            else ""
+        )
+        return Finding("OpenGL", "bad", answer["error"], remedy, essential=True)
+    renderer = str(answer["renderer"])
+    slow = any(word in renderer.lower() for word in ("llvmpipe", "softpipe", "gdi generic"))
+    if answer["offscreen"]:
+        detail = f"{renderer}, off screen"
+        remedy = "There is no display, so run draws off screen; --record keeps a picture"
+    else:
+        detail, remedy = renderer, "This draws on the processor; install the graphics card's driver" if slow else ""
+    return Finding("OpenGL", "ok", detail, remedy, essential=True)
+
+
+def steamvr(answer: Answer) -> Finding:
+    if "error" in answer:
+        return Finding("SteamVR", "absent", answer["error"], "Without it the program runs in its window")
+    if not answer["installed"]:
+        remedy = "For a headset: install SteamVR from Steam. Without one the program runs in its window"
+        return Finding("SteamVR", "absent", "not installed", remedy)
+    if not answer["running"]:
+        reason = f" ({answer['reason']})" if answer.get("reason") else ""
+        return Finding("SteamVR", "absent", f"installed, not running{reason}", "For a headset: start SteamVR first")
+    if not answer["headset"]:
+        return Finding("SteamVR", "absent", "running, no headset", "Connect the headset and switch it on")
+    return Finding("SteamVR", "ok", "running, with a headset")
+
+
+def camera(answer: Answer) -> Finding:
+    if answer.get("found"):
+        return Finding("Camera", "ok", "{}x{}".format(*answer["size"]))
+    if "error" in answer:
+        detail = answer["error"]
+    elif answer.get("devices"):
+        detail = f"{', '.join(answer['devices'])} gives no picture"
+    else:
+        detail = "none"
+    remedy = "Connect one, close programs that use it, or use a phone: --source phone:http://HOST:8080/video"
+    return Finding("Camera", "absent", detail, remedy)
+
+
+def screen(answer: Answer) -> Finding:
+    monitors = answer.get("monitors") or []
+    if monitors:
+        return Finding("Screen", "ok", ", ".join(f"{width}x{height}" for width, height in monitors))
+    detail = answer.get("error", "none")
+    if os.environ.get("WAYLAND_DISPLAY"):
+        remedy = "Wayland does not hand out the screen: log in to an X11 session for --source screen"
+    else:
+        remedy = "No screen can be captured here: use a camera, a phone, a file or demo as source"
+    return Finding("Screen", "absent", detail, remedy)
+
+
+def weights(folder: Path | None = None) -> Finding:
+    """Every file that weights/index.json lists, read whole and compared with its sha256."""
+    reinstall = "Install artem-vr again"
+    try:
+        folder = assets.folder("weights") if folder is None else folder
+        index = json.loads((folder / "index.json").read_bytes())
+        entries = [(str(style["name"]), str(style["file"]), str(style["sha256"])) for style in index["styles"]]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        return Finding("Weights", "bad", f"no usable index.json ({error})", reinstall, essential=True)
+    damaged = [name for name, file, digest in entries if _sha256(folder / file) != digest.lower()]
+    sound = len(entries) - len(damaged)
+    if damaged:
+        detail = f"{sound} of {len(entries)} styles are sound; damaged or missing: {', '.join(damaged)}"
+        return Finding("Weights", "bad", detail, reinstall, essential=not sound)
+    if not entries:
+        return Finding("Weights", "bad", "no styles", reinstall, essential=True)
+    return Finding("Weights", "ok", f"{sound} styles, all sums right", essential=True)
+
+
+def _sha256(path: Path) -> str | None:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return None
+
+
+def settings_file(path: Path | None = None) -> Finding:
+    try:
+        path = settings.settings_path() if path is None else path
+        existed = path.exists()
+        _, notices = settings.load(path=path)
+    except settings.SettingsError as error:
+        return Finding("Settings", "bad", error.cause, error.remedy, essential=True)
+    if notices:
+        return Finding("Settings", "bad", " ".join(notices), "Mend or delete the file")
+    return Finding("Settings", "ok", str(path) if existed else f"the defaults (no {path})")

@@ -1,0 +1,143 @@
+"""What this machine has, asked in a process of its own: ``python -m artem_vr.probes NAME`` prints a JSON object.
+
+Drivers crash and hang. `ask` therefore never runs a probe in the caller's process, and gives up in time.
+Each probe returns a dictionary of plain values; one that raises is answered with ``{"error": "..."}``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+TIMEOUT_SECONDS = 60.0
+
+
+def ask(name: str, timeout: float = TIMEOUT_SECONDS) -> dict[str, Any]:
+    """The answer of probe ``name``, or ``{"error": "one line"}``. Never raises."""
+    command = [sys.executable, "-m", "artem_vr.probes", name]
+    environment = dict(os.environ)
+    root = str(Path(__file__).resolve().parent.parent)  # a checkout is found from any working folder
+    environment["PYTHONPATH"] = os.pathsep.join(p for p in (root, environment.get("PYTHONPATH")) if p)
+    try:
+        done = subprocess.run(command, capture_output=True, timeout=timeout, env=environment, check=False)
+    except subprocess.TimeoutExpired:
+        return {"error": f"no answer within {timeout:.0f} s"}
+    except OSError as error:
+        return {"error": f"cannot start ({error.strerror})"}
+    lines = done.stdout.decode("utf-8", "replace").strip().splitlines()
+    try:
+        answer = json.loads(lines[-1])
+    except (IndexError, ValueError):
+        answer = None
+    if isinstance(answer, dict):
+        return answer
+    said = done.stderr.decode("utf-8", "replace").strip().splitlines()
+    return {"error": f"crashed with status {done.returncode}" + (f" ({said[-1][:200]})" if said else "")}
+
+
+def torch() -> dict[str, Any]:
+    """PyTorch, and the GPUs that it sees."""
+    import torch
+
+    gpus = []
+    for index in range(torch.cuda.device_count() if torch.cuda.is_available() else 0):
+        properties = torch.cuda.get_device_properties(index)
+        gpus.append({"name": properties.name, "memory_gb": round(properties.total_memory / 1e9, 1)})
+    return {"version": torch.__version__, "threads": torch.get_num_threads(), "gpus": gpus, "cuda": torch.version.cuda}
+
+
+def openvino() -> dict[str, Any]:
+    """OpenVINO, its devices and what arithmetic the CPU is good at."""
+    import openvino
+
+    core = openvino.Core()
+    devices = list(core.available_devices)
+    capabilities = list(core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")) if "CPU" in devices else []
+    return {"version": str(openvino.get_version()).split("-")[0], "devices": devices, "cpu": capabilities}
+
+
+def graphics() -> dict[str, Any]:
+    """A context as `run` opens it: a (hidden) window, or off screen where there is no display."""
+    from artem_vr.render.context import open_context
+
+    context = open_context(offscreen=None, title="artem-vr doctor", size=(64, 64), visible=False)
+    try:
+        return {"renderer": context.renderer, "offscreen": context.offscreen}
+    finally:
+        context.close()
+
+
+def steamvr() -> dict[str, Any]:
+    """Is SteamVR installed, and does it run? Asks as a background program, so it is never started by this."""
+    import openvr
+
+    if not openvr.isRuntimeInstalled():
+        return {"installed": False, "running": False}
+    try:
+        openvr.init(openvr.VRApplication_Background)
+    except openvr.OpenVRError as error:  # its text is empty: the class is the message
+        return {"installed": True, "running": False, "reason": type(error).__name__}
+    openvr.shutdown()
+    return {"installed": True, "running": True, "headset": bool(openvr.isHmdPresent())}
+
+
+def camera() -> dict[str, Any]:
+    """Opens the first camera for one picture."""
+    import cv2
+
+    devices = sorted(str(path) for path in Path("/dev").glob("video*")) if sys.platform == "linux" else None
+    if devices == []:
+        return {"found": False, "devices": devices}
+    capture = cv2.VideoCapture(0, cv2.CAP_DSHOW if sys.platform == "win32" else cv2.CAP_ANY)
+    try:
+        there, picture = capture.read() if capture.isOpened() else (False, None)
+        size = [int(picture.shape[1]), int(picture.shape[0])] if there and picture is not None else None
+        return {"found": size is not None, "size": size, "devices": devices}
+    finally:
+        capture.release()
+
+
+def screen() -> dict[str, Any]:
+    """The monitors whose pictures can be taken; takes one."""
+    import mss
+
+    make = mss.MSS if hasattr(mss, "MSS") else mss.mss  # the older name
+    with make() as grabber:
+        monitors = [[int(m["width"]), int(m["height"])] for m in grabber.monitors[1:]]
+        if monitors:
+            grabber.grab(grabber.monitors[1])
+    return {"monitors": monitors}
+
+
+def engine() -> dict[str, Any]:
+    """The engine that `run` would take by itself."""
+    from artem_vr.stylize.engines import choose_engine
+
+    chosen = choose_engine("auto", "auto", "auto")
+    return {"engine": chosen.name, "precision": chosen.precision, "device": chosen.device}
+
+
+PROBES: dict[str, Callable[[], dict[str, Any]]] = {
+    probe.__name__: probe for probe in (torch, openvino, graphics, steamvr, camera, screen, engine)
+}
+
+
+def main(name: str) -> None:
+    try:
+        answer = PROBES[name]()
+    except ModuleNotFoundError as error:
+        answer = {"error": f"the library {error.name} is not installed", "missing": error.name}
+    except Exception as error:  # noqa: BLE001 (whatever a driver or library raises is the finding)
+        text = " ".join(str(error).split())
+        answer = {"error": f"{type(error).__name__}: {text}" if text else type(error).__name__}
+    print("\n" + json.dumps(answer, default=str), flush=True)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
+    os._exit(0)  # some drivers crash when they are unloaded; the answer is out already

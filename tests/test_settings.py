@@ -1,0 +1,202 @@
+"""Settings: their layers, what is refused, and the file that holds them."""
+
+from __future__ import annotations
+
+import dataclasses
+import string
+import tomllib
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from artem_vr import settings
+from artem_vr.errors import SettingsError
+from artem_vr.settings import NAMES, STORED, Settings, load, parsed, read_file, remember, save
+
+relaxed = hypothesis_settings(deadline=None, max_examples=60, suppress_health_check=list(HealthCheck))
+
+
+def valid(name: str) -> st.SearchStrategy[Any]:
+    """Values that setting ``name`` may have."""
+    rule = settings.FIELDS[name].metadata
+    if rule["kind"] == "choice":
+        return st.sampled_from(rule["choices"])
+    if rule["kind"] == "switch":
+        return st.booleans()
+    if rule["kind"] == "whole":
+        return st.integers(rule["minimum"], rule["maximum"])
+    if rule["kind"] == "number":
+        numbers = st.floats(rule["minimum"], rule["maximum"])
+        return numbers | st.just("auto") if rule["auto"] else numbers
+    return st.text(st.characters(codec="utf-8", exclude_characters="\0\r\n"), max_size=30)
+
+
+valid_settings = st.builds(Settings, **{name: valid(name) for name in NAMES})
+texts = st.text(max_size=20)
+nonsense = st.one_of(st.none(), st.lists(st.integers(), max_size=2), st.dictionaries(st.text(max_size=3), st.integers()),
+                     st.floats(), st.integers(), texts)  # fmt: skip
+
+
+@given(valid_settings)
+@relaxed
+def test_what_is_saved_is_loaded(tmp_path_factory: pytest.TempPathFactory, chosen: Settings) -> None:
+    path = tmp_path_factory.mktemp("settings") / "deep" / "settings.toml"
+    save(chosen, path)
+    loaded, notices = load(path=path, environment={})
+    assert notices == []
+    for name in NAMES:
+        expected = getattr(chosen if name in STORED else Settings(), name)
+        assert getattr(loaded, name) == expected, name
+    assert [p.name for p in path.parent.iterdir()] == ["settings.toml"], "no temporary file is left"
+
+
+@given(st.sampled_from(NAMES), nonsense)
+@relaxed
+def test_a_value_is_taken_as_it_is_or_refused_in_one_line(name: str, value: object) -> None:
+    try:
+        made = dataclasses.replace(Settings(), **{name: value})  # type: ignore[arg-type]
+    except SettingsError as error:
+        assert name in str(error) and "\n" not in str(error)
+    else:
+        assert getattr(made, name) == value
+
+
+@given(st.sampled_from(NAMES), texts)
+@relaxed
+def test_text_from_the_environment_is_understood_or_refused(name: str, text: str) -> None:
+    variable = f"ARTEM_VR_{name.upper()}"
+    try:
+        loaded, _ = load(path=Path("/nonexistent/settings.toml"), environment={variable: text})
+    except SettingsError as error:
+        assert variable in str(error) and "\n" not in str(error)
+    else:
+        assert getattr(loaded, name) == parsed(name, text)
+
+
+@given(st.binary(max_size=200) | st.text(string.printable, max_size=200).map(str.encode))
+@relaxed
+def test_any_file_lets_the_program_start(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
+    path = tmp_path_factory.mktemp("settings") / "settings.toml"
+    path.write_bytes(content)
+    loaded, notices = load(path=path, environment={})
+    assert isinstance(loaded, Settings)
+    assert all("\n" not in notice for notice in notices)
+    kept = [p.read_bytes() for p in path.parent.iterdir()]
+    assert kept == [content], "nothing of the user's file is lost"
+
+
+@given(st.dictionaries(st.sampled_from(NAMES) | st.text(string.ascii_letters, min_size=1, max_size=9), nonsense))
+@relaxed
+def test_a_file_of_nonsense_values_costs_notices(tmp_path_factory: pytest.TempPathFactory, content: dict) -> None:
+    import tomli_w
+
+    path = tmp_path_factory.mktemp("settings") / "settings.toml"
+    path.write_text(tomli_w.dumps({k: v for k, v in content.items() if v is not None and k != "version"}), "utf-8")
+    written = tomllib.loads(path.read_text("utf-8"))
+    values, notices = read_file(path)
+    assert len(values) + len(notices) == len(written)
+    assert Settings(**values) and path.exists()
+
+
+def test_layers_follow_each_other(tmp_path: Path) -> None:
+    path = tmp_path / "settings.toml"
+    path.write_text('version = 1\nstyle = "file"\nlayout = "tb"\nstrength = 1\nhud = false\n')
+    environment = {"ARTEM_VR_STYLE": "environment", "ARTEM_VR_LAYOUT": "sbs", "OTHER": "x"}
+    loaded, notices = load({"style": "option"}, path, environment)
+    assert notices == []
+    assert (loaded.style, loaded.layout, loaded.hud, loaded.device) == ("option", "sbs", False, "auto")
+    assert loaded.strength == 1.0 and isinstance(loaded.strength, float), "a whole number is a number"
+
+
+def test_no_file_means_the_defaults_without_a_notice(tmp_path: Path) -> None:
+    assert load(path=tmp_path / "none.toml", environment={}) == (Settings(), [])
+
+
+@pytest.mark.parametrize("content", [b"strength = ", b"\xff\xfe\0", b"a = 1\na = 2", b"[[[" * 500, b"version = 2\nhud = true"])
+def test_a_broken_file_is_kept_aside(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "settings.toml"
+    for number in (1, 2):
+        path.write_bytes(content)
+        loaded, (notice,) = load(path=path, environment={})
+        aside = tmp_path / f"settings.broken-{number}.toml"
+        assert loaded == Settings()
+        assert aside.name in notice and aside.read_bytes() == content and not path.exists()
+
+
+def test_settings_of_one_run_are_not_read_from_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "settings.toml"
+    path.write_text("frames = 5\n")
+    loaded, (notice,) = load(path=path, environment={})
+    assert loaded.frames == 0 and "frames" in notice
+
+
+@pytest.mark.parametrize("written", ["nan", "inf", "-inf", "1.0000001", "-0.1", "true", '"1"', "[1]", "1979-05-27"])
+def test_strength_takes_numbers_from_0_to_1_only(tmp_path: Path, written: str) -> None:
+    path = tmp_path / "settings.toml"
+    path.write_text(f"strength = {written}\n")
+    loaded, (notice,) = load(path=path, environment={})
+    assert loaded.strength == 1.0 and "strength" in notice and "from 0 to 1" in notice
+
+
+@pytest.mark.parametrize(("text", "value"), [("1", True), ("Yes", True), ("ON", True), ("0", False), ("false", False)])
+def test_switches_in_the_environment(text: str, value: bool) -> None:
+    loaded, _ = load(path=Path("/nonexistent"), environment={"ARTEM_VR_HUD": text})
+    assert loaded.hud is value
+
+
+def test_remember_changes_one_thing(tmp_path: Path) -> None:
+    path = tmp_path / "settings.toml"
+    path.write_text('layout = "sbs"\nstrength = 9\n')
+    remember(path, style="starry_night", frames=7)
+    assert tomllib.loads(path.read_text()) == {"version": 1, "layout": "sbs", "style": "starry_night"}
+    with pytest.raises(SettingsError):
+        remember(path, strength=2.0)
+    assert tomllib.loads(path.read_text())["style"] == "starry_night"
+
+
+def test_a_save_that_fails_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "settings.toml"
+    save(Settings(style="old"), path)
+    before = path.read_bytes()
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(settings.os, "fsync", full)
+    with pytest.raises(SettingsError, match="No space left"):
+        save(Settings(style="new"), path)
+    assert path.read_bytes() == before and list(tmp_path.iterdir()) == [path]
+
+
+def test_a_folder_in_the_way_is_one_line(tmp_path: Path) -> None:
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    with pytest.raises(SettingsError) as caught:
+        save(Settings(), blocked / "settings.toml")
+    assert "\n" not in str(caught.value)
+    (tmp_path / "settings.toml").mkdir()
+    loaded, (notice,) = load(path=tmp_path / "settings.toml", environment={})
+    assert loaded == Settings() and "cannot be read" in notice
+
+
+def test_a_file_name_that_is_no_text_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="no text"):
+        save(Settings(source="\udcff.mp4"), tmp_path / "settings.toml")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_file_can_be_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ARTEM_VR_SETTINGS", str(tmp_path / "mine.toml"))
+    assert settings.settings_path() == tmp_path / "mine.toml"
+    monkeypatch.delenv("ARTEM_VR_SETTINGS")
+    assert settings.settings_path().name == "settings.toml"
+
+
+def test_layouts_are_those_of_the_sources() -> None:
+    from artem_vr.sources import layout
+
+    assert get_args(settings.Layout) == get_args(layout.Layout)
