@@ -107,9 +107,7 @@ def _open(cursor: bool) -> Any:
         # Only the Linux back end knows the option.
         return mss.MSS(with_cursor=cursor) if sys.platform.startswith("linux") else mss.MSS()
     except Exception as error:
-        raise SourceError(
-            f"The screen cannot be opened ({error})", "Check DISPLAY, or use another --source"
-        ) from None
+        raise SourceError(f"The screen cannot be opened ({error})", "Check DISPLAY, or use another --source") from None
 
 
 def _monitors(capture: Any) -> list[dict[str, int]]:

@@ -20,7 +20,12 @@ _IN_PROCESS, _BSTR = 1, 8  # CLSCTX_INPROC_SERVER, VT_BSTR
 
 
 class _Variant(ctypes.Structure):
-    _fields_ = [("kind", ctypes.c_uint16), ("reserved", ctypes.c_uint16 * 3), ("text", ctypes.c_wchar_p), ("rest", ctypes.c_void_p)]
+    _fields_ = [
+        ("kind", ctypes.c_uint16),
+        ("reserved", ctypes.c_uint16 * 3),
+        ("text", ctypes.c_wchar_p),
+        ("rest", ctypes.c_void_p),
+    ]
 
 
 def camera_names() -> list[str]:

@@ -116,16 +116,18 @@ class MultipartParser:
     def _body(self, parts: list[Part]) -> bool:
         size = self._length
         window = len(self._buffer) if size is None else min(len(self._buffer), size)
-        at = 0 if self._buffer.startswith(self._mark) else self._find(self._line, window)
+        at = 0 if self._buffer.startswith(self._mark, 0, window) else self._find(self._line, window)
         if at >= 0:
             # The line end before a boundary belongs to the boundary.
             cut = at - 1 if at > 0 and self._buffer[at - 1 : at] == b"\r" else at
+            if cut > self._max_part:
+                raise MultipartError(f"a part is longer than {self._max_part} bytes")
             self._emit(parts, cut)
             return True
         if size is not None and len(self._buffer) >= size:
             self._emit(parts, size)
             return True
-        if len(self._buffer) > self._max_part:
+        if len(self._buffer) > self._max_part + len(self._line) + 1:
             raise MultipartError(f"a part is longer than {self._max_part} bytes")
         self._searched = max(0, window - len(self._line) + 1)
         return False

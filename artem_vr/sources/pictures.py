@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from artem_vr.errors import PictureError
+from artem_vr.sources.files import problem_of, reason
 from artem_vr.sources.frame import Picture
 from artem_vr.sources.layout import Layout, split
 from artem_vr.sources.source import Shot
@@ -58,13 +59,9 @@ def load_picture(path: Path | str, max_megapixels: float = MAX_MEGAPIXELS) -> Pi
     except PictureError:
         raise
     except UnidentifiedImageError:
-        raise PictureError(
-            f"{path} is not a picture that can be read ({', '.join(FORMATS)})", _OTHER
-        ) from None
+        raise PictureError(f"{path} is not a picture that can be read ({', '.join(FORMATS)})", _OTHER) from None
     except Image.DecompressionBombError:
         raise _too_large(path, max_megapixels) from None
-    except PermissionError:
-        raise PictureError(f"{path} must not be read", "Check the rights of the file") from None
     except MemoryError:
         raise PictureError(f"There is not enough memory for {path}", "Make the picture smaller") from None
     except Exception as error:  # a damaged file makes Pillow raise OSError, ValueError, SyntaxError, struct.error ...
@@ -73,18 +70,10 @@ def load_picture(path: Path | str, max_megapixels: float = MAX_MEGAPIXELS) -> Pi
 
 def check_file(path: Path) -> None:
     """Raises `PictureError` unless ``path`` is a regular file with something, but not too much, in it."""
-    try:
-        if path.is_dir():
-            raise PictureError(f"{path} is a folder", "Give the name of a file in it")
-        if not path.exists():
-            raise PictureError(f"There is no file {path}", "Check the name")
-        if not path.is_file():
-            raise PictureError(f"{path} is not a regular file", "Give the name of a picture file")
-        size = path.stat().st_size
-    except (OSError, ValueError) as error:
-        raise PictureError(f"{path} cannot be read ({_reason(error)})", "Check the name and the rights") from None
-    if size == 0:
-        raise PictureError(f"{path} is empty (0 bytes)", "Copy or save it again")
+    problem = problem_of(path)
+    if problem:
+        raise PictureError(*problem)
+    size = path.stat().st_size
     if size > MAX_BYTES:
         raise PictureError(f"{path} has {size / 2**20:.0f} MB, which no picture needs", "Make the picture smaller")
 
@@ -109,7 +98,7 @@ def save_picture(path: Path | str, picture: Picture, quality: int = 92) -> None:
         os.replace(part, path)
     except (OSError, ValueError) as error:
         raise PictureError(
-            f"{path} cannot be written ({_reason(error)})", "Check that the folder exists, its rights and the space left"
+            f"{path} cannot be written ({reason(error)})", "Check that the folder exists, its rights and the space left"
         ) from None
     finally:
         part.unlink(missing_ok=True) if part.parent.is_dir() else None
@@ -176,8 +165,6 @@ def _refuse_large(size: tuple[int, int], path: Path, max_megapixels: float) -> N
 
 def _too_large(path: Path, max_megapixels: float, size: tuple[int, int] | None = None) -> PictureError:
     says = f" of {size[0]}x{size[1]} pixels" if size else ""
-    return PictureError(f"{path} is a picture{says}, more than {max_megapixels:g} megapixels", "Make the picture smaller")
-
-
-def _reason(error: BaseException) -> str:
-    return getattr(error, "strerror", None) or str(error)
+    return PictureError(
+        f"{path} is a picture{says}, more than {max_megapixels:g} megapixels", "Make the picture smaller"
+    )

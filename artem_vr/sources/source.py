@@ -8,6 +8,12 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from artem_vr.errors import SourceError
+
+
+class FinalSourceError(SourceError):
+    """Trying again is of no use: a file that is not there, a name that means nothing."""
+
 
 @dataclass(frozen=True, eq=False)
 class Shot:

@@ -6,8 +6,9 @@ import math
 from pathlib import Path
 from typing import Any
 
-from artem_vr.errors import PictureError, SourceError
+from artem_vr.errors import SourceError
 from artem_vr.sources import opencv
+from artem_vr.sources.files import problem_of
 from artem_vr.sources.layout import Layout, split
 from artem_vr.sources.pictures import MAX_MEGAPIXELS
 from artem_vr.sources.source import Shot
@@ -27,7 +28,9 @@ class VideoSource:
     def __init__(self, path: Path, layout: Layout = "mono", loop: bool = True, name: str | None = None) -> None:
         self.name = name or str(path)
         self._path, self._layout, self._loop = path, layout, loop
-        _check(path)
+        problem = problem_of(path)
+        if problem:
+            raise SourceError(*problem)
         self._read_any = False
         self._capture = self._open()
         cv2 = opencv.load()
@@ -78,18 +81,3 @@ class VideoSource:
 def sane_rate(said: float) -> float:
     """The frame rate in 1/s to play at, given what the header says: files of some tools say 0, 90000 or nothing."""
     return said if math.isfinite(said) and 0.1 <= said <= 240 else 30.0
-
-
-def _check(path: Path) -> None:
-    """Raises `SourceError` unless ``path`` is a readable file with something in it."""
-    try:
-        if path.is_dir():
-            raise SourceError(f"{path} is a folder", "Give the name of a film or picture in it")
-        if not path.is_file():
-            raise SourceError(f"There is no file {path}", "Check the name")
-        with path.open("rb") as file:
-            if not file.read(1):
-                raise SourceError(f"{path} is empty (0 bytes)", "Copy it again")
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise SourceError(f"{path} cannot be read ({reason})", "Check the name and the rights") from None

@@ -1,0 +1,137 @@
+"""From what the user types to an open source. Imports a source's module only when it is chosen."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, get_args
+
+from artem_vr.errors import ArtemError, PictureError, SourceError
+
+if TYPE_CHECKING:
+    from artem_vr.sources.headset_camera import HeadsetCamera
+    from artem_vr.sources.layout import Layout
+    from artem_vr.sources.source import Source
+
+Kind = Literal["webcam", "screen", "phone", "headset", "demo", "file"]
+_KNOWN = "webcam[:N|NAME], screen[:N], phone:URL, headset, demo, or the name of a video or picture file"
+_PICTURE_ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff")
+
+
+@dataclass(frozen=True)
+class Spec:
+    """A source as typed, taken apart. ``argument`` is what stands behind the colon, for a file its path."""
+
+    kind: Kind
+    argument: str = ""
+
+
+def parse_spec(text: str) -> Spec:
+    """Take ``webcam[:N|NAME]``, ``screen[:N]``, ``phone:URL``, ``headset``, ``demo`` or a file's path apart.
+
+    Touches no device and no file. Raises `SourceError` when the text means nothing.
+    """
+    from artem_vr.sources.source import FinalSourceError
+
+    text = text.strip()
+    word, colon, argument = text.partition(":")
+    kind = word.lower()
+    if kind not in get_args(Kind) or kind == "file":
+        if not text or "\0" in text:
+            raise FinalSourceError("No source is named", f"Name one: {_KNOWN}")
+        if "://" in text:
+            raise FinalSourceError(f"{kind}:// is not a source by itself", "Write phone: in front of the address")
+        return Spec("file", text)
+    argument = argument.strip()
+    if colon and not argument:
+        raise FinalSourceError(f"Nothing stands behind the colon of {text!r}", f"Known are {_KNOWN}")
+    if kind in ("headset", "demo") and argument:
+        raise FinalSourceError(f"The source {kind} takes nothing behind a colon", f"Write just {kind}")
+    if kind == "screen" and argument and not (argument.isascii() and argument.isdecimal() and len(argument) < 5):
+        raise FinalSourceError(f"{argument!r} is not the number of a screen", "Screens count from 0, e.g. screen:0")
+    if kind == "phone" and not argument:
+        raise FinalSourceError(
+            "The phone's address is missing", "Write phone:http://HOST:PORT/video, as the app shows it"
+        )
+    return Spec(kind, argument)  # type: ignore[arg-type]  # checked above to be one of Kind
+
+
+def open_source(text: str, layout: Layout = "mono", camera: HeadsetCamera | None = None, loop: bool = True) -> Source:
+    """Open the source that ``text`` names (see `parse_spec`).
+
+    ``layout`` says how both eyes lie in its pictures (demo and headset give their own pair). ``camera`` is the headset's, needed for
+    ``headset`` only. ``loop``: a film begins again at its end. To be called by the thread that will read the source.
+
+    Raises `SourceError`; a `FinalSourceError` where trying again is of no use.
+    """
+    from artem_vr.sources.source import FinalSourceError
+
+    spec = parse_spec(text)
+    if spec.kind == "webcam":
+        from artem_vr.sources.camera import CameraSource
+
+        return CameraSource(spec.argument, layout)
+    if spec.kind == "screen":
+        from artem_vr.sources.desktop import DesktopSource
+
+        return DesktopSource(int(spec.argument) if spec.argument else None, layout)
+    if spec.kind == "phone":
+        from artem_vr.sources.phone import open_phone
+
+        return open_phone(spec.argument, layout)
+    if spec.kind == "headset":
+        from artem_vr.sources.headset_camera import HeadsetCameraSource
+
+        if camera is None:
+            raise FinalSourceError(
+                "No headset with a camera is running", "Start SteamVR and switch its camera on, or use another --source"
+            )
+        return HeadsetCameraSource(camera)
+    if spec.kind == "demo":
+        from artem_vr.sources.demo import DemoSource
+
+        return DemoSource()
+    try:
+        return _open_file(Path(spec.argument).expanduser(), layout, loop, text)
+    except (SourceError, PictureError) as error:
+        raise FinalSourceError(error.cause, error.remedy) from None
+
+
+def default_source(camera: HeadsetCamera | None = None) -> str:
+    """What to show when nobody chose: the headset's camera, else a webcam, else the screen, else the demo.
+
+    Opens nothing for longer than a moment; never raises.
+    """
+    if camera is not None:
+        return "headset"
+    from artem_vr.sources.camera import CameraSource, cameras
+
+    try:
+        if sys.platform == "win32" or cameras():
+            CameraSource().close()
+            return "webcam"
+    except ArtemError:
+        pass
+    from artem_vr.sources.desktop import screens
+
+    try:
+        screens()
+        return "screen"
+    except ArtemError:
+        return "demo"
+
+
+def _open_file(path: Path, layout: Layout, loop: bool, name: str) -> Source:
+    """A picture or a film: the first bytes decide, not the name; the name decides which error is told."""
+    from artem_vr.sources.files import problem_of
+    from artem_vr.sources.pictures import StillPicture, is_picture
+
+    problem = problem_of(path)
+    if problem:
+        raise SourceError(*problem)
+    if is_picture(path) or path.suffix.lower() in _PICTURE_ENDINGS:
+        return StillPicture(path, layout, name)
+    from artem_vr.sources.video import VideoSource
+
+    return VideoSource(path, layout, loop, name)
