@@ -96,7 +96,7 @@ class SmoothedStatistics:
         old = self._state[:, self._position : self._position + norm.channels]
         self._position += norm.channels
         now = torch.stack(batch_statistics(x))
-        blended = old + self._rate * (now - old)
+        blended = (1 - self._rate) * old + self._rate * now  # exact at rates 0 and 1
         self._updated.append(blended)
         return norm(x, blended[0], blended[1])
 

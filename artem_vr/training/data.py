@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
+import cv2
 import numpy as np
 import torch
 from torch import Tensor
@@ -51,13 +52,17 @@ class Photographs:
 
     def _one(self, iteration: int, place: int) -> Tensor:
         rng = np.random.default_rng((self.seed, iteration, place))
-        picture = to_tensor(load_picture(self.paths[rng.integers(len(self.paths))]))
+        picture = load_picture(self.paths[rng.integers(len(self.paths))])
         low, high = (math.log(s) for s in self.scales)
-        picture = resize_short_side(picture, round(self.crop * math.exp(rng.uniform(low, high))))
-        top = rng.integers(picture.shape[2] - self.crop + 1)
-        left = rng.integers(picture.shape[3] - self.crop + 1)
-        picture = picture[:, :, top : top + self.crop, left : left + self.crop]
-        return picture.flip(3) if rng.random() < 0.5 else picture
+        window = max(2, round(min(picture.shape[:2]) / math.exp(rng.uniform(low, high))))  # cut, then resize
+        top = rng.integers(picture.shape[0] - window + 1)
+        left = rng.integers(picture.shape[1] - window + 1)
+        picture = picture[top : top + window, left : left + window]
+        if rng.random() < 0.5:
+            picture = picture[:, ::-1]
+        method = cv2.INTER_AREA if window > self.crop else cv2.INTER_CUBIC
+        resized = cv2.resize(np.ascontiguousarray(picture), (self.crop, self.crop), interpolation=method)
+        return to_tensor(resized)
 
 
 def sheet_photographs(folder: Path, count: int = 3) -> list[np.ndarray]:

@@ -1,0 +1,82 @@
+"""What the headset network promises: its budget, and no lattice."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from artem_vr.evaluation.lattice import VISIBLE, probes, worst_lattice
+from torch import Tensor, nn
+
+from artem_vr import assets
+from artem_vr.networks.checkpoint import load_network
+from artem_vr.networks.fast import FastNetwork
+from artem_vr.networks.johnson import JohnsonNetwork
+from artem_vr.networks.layers import InstanceNorm, OwnStatistics, UpsampleConv, conv
+
+
+def multiply_accumulates(network: nn.Module, height: int, width: int) -> int:
+    """MACs of all convolutions as executed (folded), by their output sizes."""
+    total = 0
+
+    def count(weight: Tensor, output: Tensor, positions: int) -> None:
+        nonlocal total
+        total += weight[0].numel() * output.shape[1] * positions
+
+    def hook(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        if isinstance(module, UpsampleConv):  # one convolution at the lower resolution, four phases
+            low = inputs[0].shape[2] * inputs[0].shape[3]
+            nonlocal total
+            total += module.folded_weight().numel() * low
+        else:
+            count(module.weight, output, output.shape[2] * output.shape[3])
+
+    handles = [
+        m.register_forward_hook(hook) for m in network.modules() if isinstance(m, (nn.Conv2d, UpsampleConv))
+    ]
+    with torch.no_grad():
+        network(torch.rand(1, 3, height, width))
+    for handle in handles:
+        handle.remove()
+    return total
+
+
+def test_the_budget() -> None:
+    fast, johnson = FastNetwork(), JohnsonNetwork()
+    assert multiply_accumulates(fast, 256, 256) / 256**2 <= 8_000  # 8 GMAC a megapixel
+    assert sum(p.numel() for p in fast.parameters()) <= 400_000
+    assert 150_000 < multiply_accumulates(johnson, 128, 128) / 128**2 < 160_000
+
+
+class BareShuffle(nn.Module):
+    """From 1/4 size straight to pixels by a shuffle: the head that leaves a lattice."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.encode, self.norm, self.head = conv(48, 32, 3), InstanceNorm(32), conv(32, 48, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = torch.relu(OwnStatistics()(self.norm, self.encode(torch.pixel_unshuffle(x - 0.5, 4))))
+        return torch.sigmoid(torch.pixel_shuffle(self.head(x), 4))
+
+
+def worst_of(network: nn.Module) -> float:
+    with torch.no_grad():
+        return max(worst_lattice(network(picture)) for picture in probes().values())
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_bare_shuffle_head_is_caught(seed: int) -> None:
+    torch.manual_seed(seed)
+    assert worst_of(BareShuffle()) > 4 * VISIBLE
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_architecture_leaves_no_lattice_even_untrained(seed: int) -> None:
+    torch.manual_seed(seed)
+    assert worst_of(FastNetwork()) < VISIBLE
+
+
+@pytest.mark.parametrize("path", sorted(assets.folder("weights").glob("*.safetensors")), ids=lambda path: path.stem)
+def test_no_shipped_style_has_a_lattice(path) -> None:  # type: ignore[no-untyped-def]
+    network, _ = load_network(path)
+    assert worst_of(network) < VISIBLE

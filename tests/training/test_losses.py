@@ -1,0 +1,71 @@
+"""The losses mean what their names say."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from artem_vr.training import losses, warps
+
+
+def random_pictures(seed: int = 0, size: int = 48) -> torch.Tensor:
+    return torch.rand(2, 3, size, size, generator=torch.Generator().manual_seed(seed))
+
+
+def test_texture_of_the_same_features_has_no_distance() -> None:
+    features = torch.rand(2, 8, 12, 12)
+    statistics = losses.TextureStatistics.of(features)
+    assert losses.relative_distance(statistics.gram, statistics.gram).sum() == 0
+    assert torch.allclose(statistics.correlation.diagonal(dim1=1, dim2=2), torch.ones(2, 8), atol=1e-3)
+
+
+def test_correlation_is_blind_to_scale_and_offset_but_gram_is_not() -> None:
+    features = torch.rand(1, 8, 16, 16)
+    plain, changed = losses.TextureStatistics.of(features), losses.TextureStatistics.of(features * 3 + 2)
+    assert losses.relative_distance(changed.correlation, plain.correlation).item() < 1e-4
+    assert losses.relative_distance(changed.gram, plain.gram).item() > 1
+
+
+def test_content_loss_is_zero_for_the_same_and_about_one_for_unrelated_features() -> None:
+    features, other = torch.randn(1, 64, 16, 16), torch.randn(1, 64, 16, 16)
+    assert losses.content_loss(features, features).item() == 0
+    assert losses.content_loss(features * 2 + 1, features).item() < 1e-3
+    assert losses.content_loss(features, other).item() == pytest.approx(1, abs=0.05)
+
+
+def test_consistency_is_relative_to_contrast_and_looks_only_inside_the_mask() -> None:
+    painting = random_pictures()
+    moved = painting + 0.1 * random_pictures(1)
+    mask = torch.ones(2, 1, 48, 48)
+    full = losses.consistency_loss(painting, moved, mask)
+    half = losses.consistency_loss(painting / 2, moved / 2, mask)
+    assert full.item() == pytest.approx(half.item(), rel=1e-4)
+    mask[..., :24] = 0
+    moved[..., :24] = 5.0
+    assert losses.consistency_loss(painting, moved, mask).item() < 1
+
+
+def test_a_batch_loss_is_the_mean_of_its_pictures() -> None:
+    pictures, moved = random_pictures(2), random_pictures(3)
+    mask = torch.ones(2, 1, 48, 48)
+    both = losses.consistency_loss(pictures, moved, mask)
+    single = [losses.consistency_loss(pictures[k : k + 1], moved[k : k + 1], mask[:1]) for k in range(2)]
+    assert both.item() == pytest.approx(sum(single).item() / 2, rel=1e-5)
+
+
+def test_the_identity_grid_samples_every_pixel_from_its_own_place() -> None:
+    pictures = random_pictures()
+    grid = warps.identity_grid(48, 48).expand(2, -1, -1, -1)
+    assert torch.allclose(warps.sample(pictures, grid), pictures, atol=1e-4)
+    assert warps.valid_mask(grid, 48, 48, margin=0).all()
+
+
+@pytest.mark.parametrize("make", [warps.head_motion_grid, warps.disparity_grid])
+def test_motions_are_small_reproducible_and_of_the_kind_they_claim(make) -> None:  # type: ignore[no-untyped-def]
+    for seed in range(20):
+        grid = make(64, 80, torch.Generator().manual_seed(seed), pixels=6.0)
+        assert torch.equal(grid, make(64, 80, torch.Generator().manual_seed(seed), pixels=6.0))
+        pixels = (grid - warps.identity_grid(64, 80)) * torch.tensor([80, 64]) / 2
+        assert pixels.abs().max() < 40
+        if make is warps.disparity_grid:
+            assert pixels[..., 1].abs().max() < 1e-4 and pixels[..., 0].abs().max() <= 6.01

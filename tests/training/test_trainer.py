@@ -1,0 +1,124 @@
+"""Training learns, resumes, and does the same on one process as on two."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from artem_vr.errors import PictureError, SettingsError
+from artem_vr.evaluation.split import held_out
+from artem_vr.networks.fast import FastNetwork
+from artem_vr.networks.vgg import VGG19
+from artem_vr.sources.pictures import save_picture
+from artem_vr.training.data import Photographs
+from artem_vr.training.fast import FastObjective, LossWeights, StylePicture
+from artem_vr.training.trainer import Schedule, Trainer
+
+
+@pytest.fixture(scope="session")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with six small photographs and a painting, smooth and striped."""
+    folder = tmp_path_factory.mktemp("pictures")
+    y, x = np.mgrid[0:96, 0:120]
+    for k in range(6):
+        channels = [127 + 120 * np.sin(x / (7 + k) + c) * np.cos(y / (9 + c)) for c in range(3)]
+        save_picture(folder / f"photo{k}.png", np.stack(channels, axis=-1).astype(np.uint8))
+    stripes = np.stack([127 + 127 * np.sign(np.sin((x + y) / 3)), 200 - x, y * 2], axis=-1)
+    (folder / "style").mkdir()
+    save_picture(folder / "style" / "stripes.png", stripes.astype(np.uint8))
+    return folder
+
+
+def make_trainer(pictures: Path, folder: Path, batch_size: int = 2, iterations: int = 12, **recipe: int) -> Trainer:
+    torch.manual_seed(0)
+    network = FastNetwork(quarter=16, eighth=16, half=16, blocks=1)
+    vgg = VGG19()  # random weights serve: what is tested is the machinery, not the eye
+    photographs = Photographs(pictures, 64, seed=3)
+    style = StylePicture(pictures / "style" / "stripes.png", (64,))
+    objective = FastObjective(network, vgg, style, photographs, LossWeights(), [], seed=3)
+    schedule = Schedule(iterations=iterations, warm_up=1, checkpoint_every=4, sample_every=1000, learning_rate=3e-3)
+    return Trainer(objective, schedule, folder, batch_size=batch_size, mixed_precision=False, recipe=recipe)
+
+
+def test_a_few_steps_lower_the_loss_on_a_fixed_batch(pictures: Path, tmp_path: Path) -> None:
+    trainer = make_trainer(pictures, tmp_path)
+    batch = trainer.objective.batch(0, 2, 0)
+    trainer.objective.batch = lambda *_: batch  # type: ignore[method-assign]
+    totals = [trainer.step()["total"] for _ in range(12)]
+    assert totals[-1] < 0.9 * totals[0]
+
+
+def test_resuming_gives_what_an_unbroken_run_gives(pictures: Path, tmp_path: Path) -> None:
+    whole = make_trainer(pictures, tmp_path / "whole", iterations=8)
+    whole.run(progress=False)
+    broken = make_trainer(pictures, tmp_path / "broken", iterations=8)
+    for _ in range(4):
+        broken.step()
+    (tmp_path / "broken").mkdir()
+    broken.save()
+    resumed = make_trainer(pictures, tmp_path / "broken", iterations=8)
+    resumed.run(progress=False)
+    for a, b in zip(whole.objective.parameters(), resumed.objective.parameters(), strict=True):
+        assert torch.allclose(a, b, atol=1e-6)
+    assert {p.name for p in (tmp_path / "broken").iterdir()} >= {"checkpoint.pt", "losses.csv", "losses.png"}
+
+
+def test_a_run_of_another_recipe_is_not_resumed(pictures: Path, tmp_path: Path) -> None:
+    make_trainer(pictures, tmp_path, batch_size=1, seed=1).save()
+    with pytest.raises(SettingsError, match="other settings"):
+        make_trainer(pictures, tmp_path, batch_size=1, seed=2).resume()
+
+
+def test_held_out_photographs_are_never_trained_on(tmp_path: Path) -> None:
+    for k in range(40):
+        save_picture(tmp_path / f"{k}.png", np.zeros((8, 8, 3), np.uint8))
+    names = {path.name for path in Photographs(tmp_path, 64, seed=0).paths}
+    everything = {path.name for path in tmp_path.iterdir()}
+    assert names == {name for name in everything if not held_out(Path(name))} and names < everything
+
+
+def test_an_empty_folder_is_one_clear_line(tmp_path: Path) -> None:
+    with pytest.raises(PictureError, match="no photographs"):
+        Photographs(tmp_path, 64, seed=0)
+
+
+WORKER = """
+import sys, torch
+from pathlib import Path
+sys.path[:0] = [{tests!r}]
+from test_trainer import make_trainer
+from artem_vr.training.trainer import Process, Trainer
+torch.set_num_threads(1)
+process = Process.join()
+plain = make_trainer(Path({pictures!r}), Path({folder!r}), batch_size=1)
+trainer = Trainer(plain.objective, plain.schedule, plain.folder, batch_size=1, mixed_precision=False, process=process)
+trainer.step()
+if process.first:
+    torch.save([p.grad for p in trainer.objective.parameters()], Path({folder!r}) / "gradients.pt")
+"""
+
+
+def test_two_processes_have_the_gradients_of_one_with_the_double_batch(pictures: Path, tmp_path: Path) -> None:
+    single = make_trainer(pictures, tmp_path, batch_size=2)
+    single.step()
+    expected = [p.grad for p in single.objective.parameters()]
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    code = WORKER.format(tests=str(Path(__file__).parent), pictures=str(pictures), folder=str(tmp_path))
+    shared = os.environ | {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": "2"}
+    shared["PYTHONPATH"] = os.pathsep.join([str(Path(__file__).parents[2]), shared.get("PYTHONPATH", "")])
+    workers = [subprocess.Popen([sys.executable, "-c", code], env=shared | {"RANK": str(rank)}) for rank in range(2)]
+    assert [worker.wait(timeout=180) for worker in workers] == [0, 0]
+
+    actual = torch.load(tmp_path / "gradients.pt", weights_only=True)
+    for a, b in zip(actual, expected, strict=True):
+        assert torch.allclose(a, b, rtol=1e-3, atol=1e-5)
