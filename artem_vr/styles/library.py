@@ -50,7 +50,7 @@ def own_folder() -> Path:
 
 
 def normalize(name: str) -> str:
-    """"The Starry-Night " -> "the_starry_night": how names are compared."""
+    """ "The Starry-Night " -> "the_starry_night": how names are compared."""
     return re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
 
 

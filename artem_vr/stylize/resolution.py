@@ -29,7 +29,7 @@ TARGET_SECONDS = 1 / 30
 
 
 def parse_scale(text: str | float) -> Scale:
-    """"auto" or a number in 0.25..1. Raises `SettingsError`."""
+    """ "auto" or a number in 0.25..1. Raises `SettingsError`."""
     if text == "auto":
         return "auto"
     try:

@@ -1,0 +1,66 @@
+"""What executes a network: OpenVINO, or torch on the CPU or a CUDA GPU, behind one protocol."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+from artem_vr.errors import EngineError
+from artem_vr.stylize.engines.base import Engine, NetworkOrLoader, Painter, Pictures, State, initial_state
+
+__all__ = ["Engine", "NetworkOrLoader", "Painter", "Pictures", "State", "choose_engine", "initial_state"]
+
+ENGINES = ("auto", "torch", "openvino")
+DEVICES = ("auto", "cpu", "cuda")
+PRECISIONS = ("auto", "fp32", "bf16", "fp16", "xnor")
+
+
+def choose_engine(
+    name: str = "auto",
+    device: str = "auto",
+    precision: str = "auto",
+    *,
+    on_device: bool = False,
+    cache: Path | None = None,
+) -> Engine:
+    """The engine asked for; "auto" takes the fastest that is there: CUDA, OpenVINO, torch.
+
+    ``on_device``: a CUDA engine leaves painted pictures on the GPU, as (E, H, W, 4) RGBA.
+    Raises `EngineError` when what was asked for is not there; "auto" always finds one.
+    """
+    for value, known in ((name, ENGINES), (device, DEVICES), (precision, PRECISIONS)):
+        if value not in known:
+            raise EngineError(f"{value!r} is not known here", f"Choose from {', '.join(known)}")
+    if precision == "xnor":
+        raise EngineError("Binarised networks are not part of this version", "Take --precision auto")
+    if name == "openvino" and device == "cuda":
+        raise EngineError("OpenVINO paints on the CPU only here", "Take --engine torch or --device cpu")
+    has_openvino = importlib.util.find_spec("openvino") is not None
+    if device == "cuda" or (device == "auto" and name != "openvino" and precision != "bf16" and _cuda_is_likely()):
+        from artem_vr.stylize.engines.torch_engine import TorchEngine
+
+        try:
+            return TorchEngine("cuda", precision, on_device)
+        except EngineError:
+            if device == "cuda":
+                raise
+    if name == "openvino" or (name == "auto" and has_openvino):
+        from artem_vr.stylize.engines.openvino_engine import OpenVinoEngine
+
+        try:
+            return OpenVinoEngine(precision, cache)
+        except EngineError:
+            if name == "openvino":
+                raise
+    from artem_vr.stylize.engines.torch_engine import TorchEngine
+
+    return TorchEngine("cpu", precision)
+
+
+def _cuda_is_likely() -> bool:
+    """Cheap look before torch is imported: a start without a GPU shall not pay for it."""
+    import os
+
+    if os.name == "nt":
+        return (Path(os.environ.get("SYSTEMROOT", r"C:\Windows")) / "System32" / "nvcuda.dll").is_file()
+    return Path("/proc/driver/nvidia").exists() or Path("/dev/nvidiactl").exists() or Path("/dev/dxg").exists()

@@ -1,0 +1,79 @@
+"""A style network with everything around it: bytes in, bytes out, state in, state out."""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from artem_vr.networks.layers import InstanceNorm, SmoothedStatistics, UpsampleConv, statistics_channels
+from artem_vr.stylize.engines.base import NetworkOrLoader
+
+
+class PictureGraph(nn.Module):
+    """``(pictures, state, rate) -> (pictures, new state)``, for eager running, tracing, graphs.
+
+    pictures (E, H, W, 3) uint8 RGB, H and W whole multiples of ``multiple``; state (2, C) fp32;
+    rate (1,) fp32. The network runs in ``dtype`` with ``memory_format`` features; statistics
+    and the last rounding in fp32.
+    """
+
+    def __init__(
+        self, network: nn.Module, dtype: torch.dtype = torch.float32, channels_last: bool = False, fold: bool = True
+    ) -> None:
+        super().__init__()
+        self.network = frozen(network, fold)
+        self.multiple = int(getattr(network, "multiple", 1))
+        self.channels = statistics_channels(network)
+        self.dtype = dtype
+        self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
+        self.to(memory_format=self.memory_format)
+        for module in self.network.modules():
+            if not isinstance(module, InstanceNorm):  # its parameters meet fp32 statistics
+                for parameter in module.parameters(recurse=False):
+                    parameter.data = parameter.data.to(dtype)
+
+    def forward(self, pictures: Tensor, state: Tensor, rate: Tensor) -> tuple[Tensor, Tensor]:
+        x = pictures.permute(0, 3, 1, 2).to(self.dtype) / 255  # (E, 3, H, W) in [0, 1]
+        if not torch.jit.is_tracing():
+            x = x.contiguous(memory_format=self.memory_format)
+        statistics = SmoothedStatistics(state, rate)
+        y = self.network(x, statistics).float()
+        painted = (y * 255 + 0.5).clamp(0, 255).to(torch.uint8)
+        return painted.permute(0, 2, 3, 1).contiguous(), statistics.new_state()
+
+
+class FoldedUpsample(nn.Module):
+    """An `UpsampleConv` whose folded weights are computed once and not with every picture."""
+
+    def __init__(self, source: UpsampleConv) -> None:
+        super().__init__()
+        self.radius = source.radius
+        self.weight = nn.Parameter(source.folded_weight().detach().clone(), requires_grad=False)
+        self.bias = nn.Parameter(source.bias.detach().repeat_interleave(4), requires_grad=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = F.pad(x, (self.radius,) * 4, mode="replicate")
+        return F.pixel_shuffle(F.conv2d(x, self.weight, self.bias), 2)
+
+
+def frozen(network: nn.Module, fold: bool = True) -> nn.Module:
+    """A copy for inference: no gradients, upsampling folded once."""
+    network = copy.deepcopy(network).eval().requires_grad_(False)
+    if fold:
+        for parent in list(network.modules()):
+            for name, child in list(parent.named_children()):
+                if isinstance(child, UpsampleConv):
+                    setattr(parent, name, FoldedUpsample(child))
+    return network
+
+
+def loaded(network: NetworkOrLoader) -> nn.Module:
+    return network if isinstance(network, nn.Module) else network()
+
+
+def traceable(network: nn.Module) -> PictureGraph:
+    """The form of ``network`` that converts best: fp32; the engine chooses its own precision."""
+    return PictureGraph(network)

@@ -1,0 +1,130 @@
+"""torch as the engine: on the CPU in bf16 or fp32, on CUDA in fp16 as a replayed graph."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from artem_vr.errors import EngineError
+from artem_vr.stylize.engines.base import (
+    NetworkOrLoader,
+    Painter,
+    Pictures,
+    State,
+    check_pictures,
+    initial_state,
+    pad_pictures,
+    padded,
+)
+from artem_vr.stylize.engines.graph import PictureGraph, loaded
+
+_DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+def cpu_has_bf16() -> bool:
+    """Whether the CPU multiplies bf16 in hardware; emulated it is slower than fp32."""
+    supported = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
+    return supported is not None and bool(supported())
+
+
+class TorchCpuPainter:
+    """Eager torch on the CPU."""
+
+    def __init__(self, graph: PictureGraph, eyes: int, height: int, width: int) -> None:
+        self.eyes, self.height, self.width = eyes, height, width
+        self.channels = graph.channels
+        self._graph: PictureGraph | None = graph
+        self._padded = padded(height, graph.multiple), padded(width, graph.multiple)
+
+    def paint(self, pictures: Pictures, state: State, rate: float) -> tuple[Pictures, State]:
+        check_pictures(self, pictures)
+        if self._graph is None:
+            raise ValueError("the painter was closed")
+        with torch.inference_mode():
+            batch = torch.from_numpy(pad_pictures(pictures, *self._padded))
+            painted, new_state = self._graph(batch, torch.from_numpy(state), torch.tensor([rate]))
+        return painted.numpy()[:, : self.height, : self.width], new_state.numpy()
+
+    def close(self) -> None:
+        self._graph = None
+
+
+class TorchCudaPainter:
+    """fp16 on CUDA: the whole pass is captured once and replayed; inputs are copied in place.
+
+    `paint` returns numpy pictures; with ``on_device`` a (E, H, W, 4) RGBA uint8 CUDA tensor,
+    complete when `paint` returns, for drawing without a way through the CPU.
+    """
+
+    def __init__(self, graph: PictureGraph, eyes: int, height: int, width: int, on_device: bool = False) -> None:
+        self.eyes, self.height, self.width = eyes, height, width
+        self.channels = graph.channels
+        self.on_device = on_device
+        self._padded = padded(height, graph.multiple), padded(width, graph.multiple)
+        self._module = graph.cuda()
+        self._stream = torch.cuda.Stream(priority=0)  # the lowest: drawing goes first
+        shape = (eyes, *self._padded, 3)
+        self._staging = torch.empty(shape, dtype=torch.uint8, pin_memory=True)
+        self._pictures = torch.zeros(shape, dtype=torch.uint8, device="cuda")
+        self._state = torch.from_numpy(initial_state(self.channels)).cuda()
+        self._rate = torch.ones(1, device="cuda")
+        self._graph: torch.cuda.CUDAGraph | None = None
+        self._capture()
+
+    def _capture(self) -> None:
+        with torch.inference_mode(), torch.cuda.stream(self._stream):
+            for _ in range(3):  # the libraries choose their kernels before the capture
+                self._module(self._pictures, self._state, self._rate)
+            self._stream.synchronize()
+            self._graph = torch.cuda.CUDAGraph()
+            with torch.cuda.graph(self._graph, stream=self._stream):
+                self._painted, self._new_state = self._module(self._pictures, self._state, self._rate)
+
+    def paint(self, pictures: Pictures, state: State, rate: float) -> tuple[Pictures | torch.Tensor, State]:
+        check_pictures(self, pictures)
+        if self._graph is None:
+            raise ValueError("the painter was closed")
+        with torch.inference_mode(), torch.cuda.stream(self._stream):
+            self._staging.copy_(torch.from_numpy(pad_pictures(pictures, *self._padded)))
+            self._pictures.copy_(self._staging, non_blocking=True)
+            self._state.copy_(torch.from_numpy(state), non_blocking=True)
+            self._rate.fill_(rate)
+            self._graph.replay()
+            new_state = self._new_state.cpu().numpy()
+            painted = self._painted[:, : self.height, : self.width]
+            result: Pictures | torch.Tensor
+            if self.on_device:
+                result = torch.nn.functional.pad(painted, (0, 1), value=255)
+            else:
+                result = painted.cpu().numpy()
+            self._stream.synchronize()
+        return result, new_state
+
+    def close(self) -> None:
+        self._graph = None
+
+
+class TorchEngine:
+    """``device`` "cpu" or "cuda", ``precision`` "auto", "fp32", "bf16" or (CUDA) "fp16"."""
+
+    name = "torch"
+
+    def __init__(self, device: str = "cpu", precision: str = "auto", on_device: bool = False) -> None:
+        """Raises `EngineError` when the device or precision is not there."""
+        if device == "cuda" and not torch.cuda.is_available():
+            remedy = "Install a torch built for CUDA and the GPU's driver, or take --device cpu"
+            raise EngineError("torch sees no CUDA GPU", remedy)
+        if precision == "auto":
+            precision = "fp16" if device == "cuda" else "bf16" if cpu_has_bf16() else "fp32"
+        if precision not in _DTYPES or (device == "cpu" and precision == "fp16"):
+            raise EngineError(f"torch on the {device} does not paint in {precision}", "Take --precision auto")
+        self.device, self.precision, self._on_device = device, precision, on_device
+        self.pixels_per_second = 1.5e9 if device == "cuda" else 15e6
+
+    def prepare(self, style_key: str, network: NetworkOrLoader, eyes: int, height: int, width: int) -> Painter:
+        graph = PictureGraph(loaded(network), _DTYPES[self.precision], channels_last=self.precision != "fp32")
+        if self.device == "cuda":
+            return TorchCudaPainter(graph, eyes, height, width, self._on_device)
+        painter = TorchCpuPainter(graph, eyes, height, width)
+        painter.paint(np.zeros((eyes, height, width, 3), np.uint8), initial_state(graph.channels), 1.0)
+        return painter
