@@ -37,8 +37,8 @@ def valid(name: str) -> st.SearchStrategy[Any]:
 
 valid_settings = st.builds(Settings, **{name: valid(name) for name in NAMES})
 texts = st.text(max_size=20)
-nonsense = st.one_of(st.none(), st.lists(st.integers(), max_size=2), st.dictionaries(st.text(max_size=3), st.integers()),
-                     st.floats(), st.integers(), texts)  # fmt: skip
+containers = st.lists(st.integers(), max_size=2) | st.dictionaries(st.text(max_size=3), st.integers())
+nonsense = st.one_of(st.none(), containers, st.floats(), st.integers(), texts)
 
 
 @given(valid_settings)
@@ -116,7 +116,9 @@ def test_no_file_means_the_defaults_without_a_notice(tmp_path: Path) -> None:
     assert load(path=tmp_path / "none.toml", environment={}) == (Settings(), [])
 
 
-@pytest.mark.parametrize("content", [b"strength = ", b"\xff\xfe\0", b"a = 1\na = 2", b"[[[" * 500, b"version = 2\nhud = true"])
+@pytest.mark.parametrize(
+    "content", [b"strength = ", b"\xff\xfe\0", b"a = 1\na = 2", b"[[[" * 500, b"version = 2\nhud = true"]
+)
 def test_a_broken_file_is_kept_aside(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "settings.toml"
     for number in (1, 2):

@@ -1,0 +1,210 @@
+"""The command line: what is promised in --help, and one line for what goes wrong."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from artem_vr import cli, settings
+from artem_vr.errors import SourceError
+
+ROOT = Path(__file__).resolve().parent.parent
+HEAVY = ("cv2", "glfw", "openvr", "torch", "OpenGL", "numba", "matplotlib", "PIL", "numpy", "mss", "openvino", "tqdm")
+
+
+@pytest.fixture(autouse=True)
+def own_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """No test reads or writes the settings of whoever runs it."""
+    for name in list(os.environ):
+        if name.startswith(settings.ENVIRONMENT_PREFIX):
+            monkeypatch.delenv(name)
+    path = tmp_path / "settings.toml"
+    monkeypatch.setenv("ARTEM_VR_SETTINGS", str(path))
+    return path
+
+
+@pytest.fixture
+def app(monkeypatch: pytest.MonkeyPatch) -> list[settings.Settings]:
+    """Stands in for the program; keeps the settings that it was started with."""
+    started: list[settings.Settings] = []
+
+    def run(chosen: settings.Settings) -> int:
+        started.append(chosen)
+        return 0
+
+    stand_in(monkeypatch, run)
+    return started
+
+
+def stand_in(monkeypatch: pytest.MonkeyPatch, run: Any) -> None:
+    module: Any = ModuleType("artem_vr.app")
+    module.run = run
+    monkeypatch.setitem(sys.modules, "artem_vr.app", module)
+    monkeypatch.setattr("artem_vr.app", module, raising=False)
+
+
+def one_line(capsys: pytest.CaptureFixture[str]) -> str:
+    captured = capsys.readouterr()
+    assert captured.out == "" and captured.err.count("\n") == 1 and captured.err.endswith("\n")
+    return captured.err
+
+
+@pytest.mark.parametrize("command", [None, *cli.COMMANDS])
+def test_the_parser_imports_nothing_heavy(command: str | None) -> None:
+    code = (
+        "import sys\nfrom artem_vr import cli\n"
+        f"cli.build_parser({command!r}).format_help()\n"
+        f"print([name for name in {HEAVY!r} if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["--help"]) == 0
+    text = capsys.readouterr().out
+    for command in ("run", "stylize", "styles", "train", "evaluate", "bench", "doctor"):
+        assert f"\n    {command} " in text
+
+
+@pytest.mark.parametrize(
+    ("command", "options"),
+    [
+        ("run", "--source --layout --style --strength --headset --view --device --engine --precision --scale --frames "
+         "--record"),
+        ("stylize", "INPUT -o --style --strength --layout --preserve-color --json"),
+        ("styles", "list add remove sheet --json"),
+        ("bench", "xnor --json"),
+        ("doctor", "--json"),
+    ],
+)  # fmt: skip
+def test_help_of_a_command_names_its_options(command: str, options: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main([command, "--help"]) == 0
+    text = capsys.readouterr().out
+    assert [option for option in options.split() if option not in text] == []
+
+
+def test_the_command_is_run_when_none_is_named(app: list[settings.Settings]) -> None:
+    assert cli.main([]) == 0
+    assert cli.main(["--source", "demo", "--scale", "0.5"]) == 0
+    assert cli.main(["run", "--source", "demo", "--scale", "0.5"]) == 0
+    assert app == [settings.Settings()] + 2 * [settings.Settings(source="demo", scale=0.5)]
+
+
+def test_every_option_of_run_becomes_a_setting(app: list[settings.Settings]) -> None:
+    words = (
+        "--source film.mp4 --layout half-sbs --style the_scream --strength 0.25 --headset none --view dome "
+        "--device cpu --engine torch --precision xnor --scale auto --frames 9 --record out.mp4 --mirror left "
+        "--threads 2 --no-hud"
+    )
+    assert cli.main(words.split()) == 0
+    assert app == [
+        settings.Settings(
+            source="film.mp4", layout="half-sbs", style="the_scream", strength=0.25, headset="none", view="dome",
+            device="cpu", engine="torch", precision="xnor", scale="auto", frames=9, record="out.mp4", mirror="left",
+            threads=2, hud=False,
+        )
+    ]  # fmt: skip
+
+
+def test_the_file_and_the_environment_count(
+    app: list[settings.Settings],
+    own_settings: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    own_settings.write_text('style = "file"\nlayout = "tb"\nstrength = 7\n')
+    monkeypatch.setenv("ARTEM_VR_LAYOUT", "sbs")
+    assert cli.main([]) == 0
+    assert (app[0].style, app[0].layout, app[0].strength) == ("file", "sbs", 1.0)
+    assert "strength" in one_line(capsys)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "frobnicate", "runn", "--nonsense", "run --layout 3d", "--strength 1.5", "--strength nan", "--strength",
+        "--frames 0", "--frames -3", "--frames 1.5", "--scale 0.1", "--scale big", "--device tpu", "run extra",
+        "--lay sbs", "stylize", "stylize a.png", "stylize a.png -o b.png --size 3", "stylize a.png -o b.png --method x",
+        "styles frobnicate", "styles sheet", "train", "train nothing", "bench nothing", "doctor --yaml", "--source",
+    ],
+)  # fmt: skip
+def test_bad_arguments_cost_one_line(
+    line: str, app: list[settings.Settings], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(line.split()) == 2
+    assert one_line(capsys).startswith("artem-vr")
+    assert app == []
+
+
+def test_a_misspelt_command_is_recognised(capsys: pytest.CaptureFixture[str]) -> None:
+    cli.main(["stilize"])
+    assert 'did you mean "stylize"?' in one_line(capsys)
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "says"),
+    [
+        (SourceError("there is no\ncamera 3", "choose another"), 2, "there is no camera 3. choose another."),
+        (OSError(28, "No space left on device", "out.mp4"), 2, "out.mp4: No space left on device"),
+        (MemoryError(), 2, "memory does not suffice"),
+        (ModuleNotFoundError("No module named 'glfw'", name="glfw"), 2, "the library glfw is missing"),
+        (ModuleNotFoundError("...", name="artem_vr.app"), 2, "Install artem-vr again"),
+    ],
+)
+def test_what_a_user_can_mend_costs_one_line(
+    error: Exception, status: int, says: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def run(_: settings.Settings) -> int:
+        raise error
+
+    stand_in(monkeypatch, run)
+    assert cli.main(["run"]) == status
+    assert says in one_line(capsys)
+
+
+def test_ctrl_c_is_quiet(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def run(_: settings.Settings) -> int:
+        raise KeyboardInterrupt
+
+    stand_in(monkeypatch, run)
+    assert cli.main(["run"]) == 130
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_defect_of_ours_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
+    def run(_: settings.Settings) -> int:
+        raise AssertionError("defect")
+
+    stand_in(monkeypatch, run)
+    with pytest.raises(AssertionError):
+        cli.main(["run"])
+
+
+def test_the_exit_status_is_the_commands_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    stand_in(monkeypatch, lambda _: 3)
+    assert cli.main(["run"]) == 3
+
+
+@pytest.mark.parametrize("start", [["-m", "artem_vr"], ["-m", "artem_vr.cli"]])
+def test_starts_as_a_module(start: list[str]) -> None:
+    done = subprocess.run([sys.executable, *start, "--version"], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("artem-vr ")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pipes break otherwise on Windows")
+def test_a_closed_pipe_is_quiet() -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        command = [sys.executable, "-m", "artem_vr", "styles", "--json"]
+        done = subprocess.run(command, cwd=ROOT, stdout=writer, stderr=subprocess.PIPE, text=True, check=False)
+    finally:
+        os.close(writer)
+    assert done.returncode == 0 and "Traceback" not in done.stderr and "BrokenPipe" not in done.stderr

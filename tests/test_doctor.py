@@ -1,0 +1,151 @@
+"""doctor: what it finds, what it advises, and that no probe can hurt it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from artem_vr import doctor, probes
+
+WELL: dict[str, dict[str, Any]] = {
+    "torch": {"version": "2.13.0", "threads": 8, "gpus": [{"name": "Big GPU", "memory_gb": 24.0}], "cuda": "13.0"},
+    "openvino": {"version": "2026.4", "devices": ["CPU"], "cpu": ["FP32", "BF16"]},
+    "engine": {"engine": "torch", "precision": "fp16", "device": "cuda"},
+    "graphics": {"renderer": "Big GPU", "offscreen": False},
+    "steamvr": {"installed": True, "running": True, "headset": True},
+    "camera": {"found": True, "size": [1280, 720], "devices": None},
+    "screen": {"monitors": [[2560, 1440], [1920, 1080]]},
+}
+ILL: dict[str, dict[str, Any]] = {
+    "torch": {"error": "crashed with status -11"},
+    "openvino": {"error": "the library openvino is not installed", "missing": "openvino"},
+    "engine": {"error": "RuntimeError"},
+    "graphics": {"error": "GraphicsError: no OpenGL"},
+    "steamvr": {"installed": True, "running": False, "reason": "InitError_Init_NoServerForBackgroundApp"},
+    "camera": {"found": False, "devices": ["/dev/video0"]},
+    "screen": {"error": "no display"},
+}
+
+
+@pytest.fixture(autouse=True)
+def sound_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of weights with one style, and no settings of whoever runs the tests."""
+    folder = tmp_path / "weights"
+    folder.mkdir()
+    (folder / "a.safetensors").write_bytes(b"weights")
+    digest = hashlib.sha256(b"weights").hexdigest()
+    index = {"version": 1, "styles": [{"name": "a", "file": "a.safetensors", "sha256": digest}]}
+    (folder / "index.json").write_text(json.dumps(index))
+    monkeypatch.setattr(doctor.assets, "folder", lambda _: folder)
+    monkeypatch.setenv("ARTEM_VR_SETTINGS", str(tmp_path / "settings.toml"))
+    return folder
+
+
+def test_a_well_machine(capsys: pytest.CaptureFixture[str]) -> None:
+    assert doctor.run(as_json=True, ask=WELL.__getitem__) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["can_run"] is True
+    assert {check["name"]: check["status"] for check in report["checks"]} == dict.fromkeys(
+        ["Python", "Libraries", "PyTorch", "GPU", "OpenVINO", "Engine", "OpenGL", "SteamVR", "Camera", "Screen",
+         "Weights", "Settings"], "ok",
+    )  # fmt: skip
+    assert doctor.run(ask=WELL.__getitem__) == 0
+    text = capsys.readouterr().out
+    assert "Big GPU (24.0 GB)" in text and "2560x1440, 1920x1080" in text and "torch fp16 on cuda" in text
+
+
+def test_an_ill_machine_learns_what_to_do(capsys: pytest.CaptureFixture[str]) -> None:
+    assert doctor.run(as_json=True, ask=ILL.__getitem__) == 1
+    report = json.loads(capsys.readouterr().out)
+    checks = {check["name"]: check for check in report["checks"]}
+    assert report["can_run"] is False
+    assert {name for name, check in checks.items() if check["status"] == "bad"} == {"PyTorch", "Engine", "OpenGL"}
+    for name, check in checks.items():
+        assert check["status"] == "ok" or check["remedy"], name
+    assert "NoServerForBackgroundApp" in checks["SteamVR"]["detail"]
+    assert doctor.run(ask=ILL.__getitem__) == 1
+    assert "cannot run here yet" in capsys.readouterr().out
+
+
+def test_it_runs_without_what_is_only_useful(capsys: pytest.CaptureFixture[str]) -> None:
+    bare = ILL | {name: WELL[name] for name in ("engine", "graphics")}
+    bare["torch"] = {"version": "2.13.0+cpu", "threads": 2, "gpus": [], "cuda": None}
+    assert doctor.run(ask=bare.__getitem__) == 0
+    assert "can run here." in capsys.readouterr().out
+
+
+def test_old_python_and_missing_libraries() -> None:
+    assert doctor.python((3, 10, 1)).status == "bad"
+
+    def version(name: str) -> str:
+        if name == "glfw":
+            raise metadata.PackageNotFoundError(name)
+        return "1"
+
+    finding = doctor.libraries(version)
+    assert finding.status == "bad" and finding.essential and finding.remedy == "pip install glfw"
+
+
+def test_damaged_weights_are_named(sound_weights: Path) -> None:
+    assert doctor.weights().detail == "1 styles, all sums right"
+    (sound_weights / "a.safetensors").write_bytes(b"weightz")
+    finding = doctor.weights()
+    assert finding.status == "bad" and finding.essential and "a" in finding.detail
+    (sound_weights / "a.safetensors").unlink()
+    assert doctor.weights().status == "bad"
+
+
+@pytest.mark.parametrize(
+    "content", ["", "[]", "{}", '{"styles": [3]}', '{"styles": []}', '{"styles": [{"name": "a"}]}']
+)
+def test_an_index_of_nonsense_is_bad(sound_weights: Path, content: str) -> None:
+    (sound_weights / "index.json").write_text(content)
+    finding = doctor.weights()
+    assert finding.status == "bad" and finding.essential and "\n" not in finding.detail
+
+
+def test_settings_are_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "settings.toml"
+    assert doctor.settings_file().status == "ok"
+    path.write_text("strength = 9")
+    assert doctor.settings_file().status == "bad" and not doctor.settings_file().essential
+    monkeypatch.setenv("ARTEM_VR_STRENGTH", "9")
+    assert doctor.settings_file().essential
+
+
+def test_an_unknown_probe_is_an_answer() -> None:
+    assert "nonsense" in probes.ask("nonsense")["error"]
+
+
+@pytest.mark.parametrize(
+    ("code", "says"),
+    [
+        ("import os; os.abort()", "crashed with status"),
+        ("import sys; sys.exit('bad driver')", "bad driver"),
+        ("print('no answer')", "crashed with status 0"),
+        ("import time; time.sleep(3600)", "no answer within"),
+    ],
+)
+def test_a_probe_that_crashes_or_hangs_is_a_finding(
+    code: str, says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The probe's process is replaced by one that misbehaves."""
+    script = tmp_path / "bad.py"
+    script.write_text(code)
+    real = probes.subprocess.run
+
+    def run(command: list[str], **options: Any) -> Any:
+        return real([command[0], str(script)], **options)
+
+    monkeypatch.setattr(probes.subprocess, "run", run)
+    assert says in probes.ask("torch", timeout=0.5 if "sleep" in code else 60)["error"]
+
+
+def test_a_probe_answers_from_its_own_process() -> None:
+    answer = probes.ask("steamvr")
+    assert "error" in answer or answer["installed"] in (True, False)

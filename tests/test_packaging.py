@@ -1,0 +1,156 @@
+"""Shaders, weights and actions are found in a checkout, an editable install and a wheel.
+
+The virtual environments are fresh, made without pip and without the network: a .pth file lends them the libraries of
+the environment that runs the tests, and the build runs without isolation.
+"""
+
+from __future__ import annotations
+
+import configparser
+import json
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tomllib
+import venv
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGES = ("artem_vr", "xnor")
+PARTS = (*PACKAGES, "shaders", "weights", "pyproject.toml", "setup.cfg", "README.md", "LICENSE")
+
+LOOK = """
+import json
+from pathlib import Path
+import artem_vr, xnor
+from artem_vr import assets
+import artem_vr.vr
+folders = {name: str(assets.folder(name)) for name in ("shaders", "weights")}
+files = {name: sorted(p.name for p in Path(folder).iterdir() if p.is_file()) for name, folder in folders.items()}
+files["actions"] = sorted(p.name for p in (Path(artem_vr.vr.__file__).parent / "actions").iterdir())
+print(json.dumps({"folders": folders, "files": files, "package": artem_vr.__file__, "xnor": xnor.__file__}))
+"""
+
+
+def shipped() -> dict[str, set[str]]:
+    """The files that must be found, by folder."""
+    return {
+        "shaders": {p.name for p in (ROOT / "shaders").iterdir() if p.suffix in (".vert", ".frag", ".glsl")},
+        "weights": {p.name for p in (ROOT / "weights").iterdir() if p.suffix in (".safetensors", ".json", ".md")},
+        "actions": {p.name for p in (ROOT / "artem_vr" / "vr" / "actions").iterdir() if p.is_file()},
+    }
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the checkout, so that building leaves nothing in the real one."""
+    copy = tmp_path_factory.mktemp("checkout")
+    for part in PARTS:
+        if (ROOT / part).is_dir():
+            shutil.copytree(ROOT / part, copy / part, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy2(ROOT / part, copy / part)
+    return copy
+
+
+@pytest.fixture(scope="module")
+def wheel(checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("wheel")
+    pip("wheel", "--no-build-isolation", "--no-deps", "--wheel-dir", folder, checkout)
+    (built,) = folder.glob("*.whl")
+    return built
+
+
+def pip(*words: object, python: Path | None = None) -> None:
+    target = ["--python", str(python)] if python else []
+    command = [sys.executable, "-m", "pip", *target, *map(str, words), "--no-index", "--quiet"]
+    environment = {**os.environ, "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd="/", env=environment)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def fresh_environment(folder: Path) -> Path:
+    """A new virtual environment; the path of its Python."""
+    venv.create(folder, with_pip=False, symlinks=os.name != "nt")
+    names = {"base": str(folder), "platbase": str(folder), "installed_base": sys.base_prefix}
+    site = Path(sysconfig.get_path("purelib", "venv", vars=names))
+    (site / "libraries.pth").write_text(sysconfig.get_path("purelib") + "\n", encoding="utf-8")
+    return Path(sysconfig.get_path("scripts", "venv", vars=names)) / ("python.exe" if os.name == "nt" else "python")
+
+
+def look(python: Path, working_folder: Path) -> dict:
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    command = [str(python), "-c", LOOK]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=working_folder, env=environment)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def assert_found(seen: dict) -> None:
+    for name, files in shipped().items():
+        assert files <= set(seen["files"][name]), name
+
+
+def test_a_checkout_finds_its_files(checkout: Path) -> None:
+    seen = look(Path(sys.executable), checkout)
+    assert Path(seen["package"]).is_relative_to(checkout)
+    assert Path(seen["folders"]["shaders"]) == checkout / "shaders"
+    assert_found(seen)
+
+
+def test_a_wheel_finds_its_files(wheel: Path, tmp_path: Path) -> None:
+    python = fresh_environment(tmp_path / "env")
+    pip("install", "--no-deps", wheel, python=python)
+    seen = look(python, tmp_path)
+    for place in (seen["package"], seen["xnor"], *seen["folders"].values()):
+        assert Path(place).is_relative_to(tmp_path / "env"), place
+    assert_found(seen)
+    script = python.with_name("artem-vr.exe" if os.name == "nt" else "artem-vr")
+    done = subprocess.run([script, "--help"], capture_output=True, text=True, check=True, cwd=tmp_path)
+    assert "stylize" in done.stdout
+
+
+def test_an_editable_install_finds_its_files(checkout: Path, tmp_path: Path) -> None:
+    python = fresh_environment(tmp_path / "env")
+    pip("install", "--no-build-isolation", "--no-deps", "--editable", checkout, python=python)
+    seen = look(python, tmp_path)
+    assert Path(seen["package"]).is_relative_to(checkout)
+    assert Path(seen["folders"]["weights"]) == checkout / "weights"
+    assert_found(seen)
+
+
+def test_the_wheel_holds_all_modules_and_no_more(wheel: Path) -> None:
+    names = set(zipfile.ZipFile(wheel).namelist())
+    modules = {p.relative_to(ROOT).as_posix() for part in PACKAGES for p in (ROOT / part).rglob("*.py")}
+    assert modules <= names
+    strangers = {n for n in names if n.split("/")[0] not in PACKAGES and ".dist-info/" not in n}
+    assert strangers == set()
+
+
+def test_every_package_is_listed() -> None:
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg", encoding="utf-8")
+    listed = set(setup["options"]["packages"].split())
+    folders = [p.parent for part in PACKAGES for p in (ROOT / part).rglob("__init__.py")]
+    there = {".".join(folder.relative_to(ROOT).parts) for folder in folders}
+    assert listed == there | {"artem_vr.shaders", "artem_vr.weights"}
+
+
+def test_every_dependency_is_pinned() -> None:
+    lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    pinned = {line.split("==")[0].lower().replace("_", "-") for line in lines if "==" in line}
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    wanted = sum(project["optional-dependencies"].values(), project["dependencies"])
+    assert {name.split(">")[0].lower().replace("_", "-") for name in wanted} <= pinned
+
+
+def test_ci_runs_make_test_and_nothing_else() -> None:
+    lines = (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines()
+    commands = [line for line in lines if line and not line.startswith("#")]
+    assert commands == ["set -eu", 'cd "$(dirname "$0")/.."', "exec make test"]
+    assert os.name == "nt" or os.access(ROOT / ".ci" / "run", os.X_OK)
