@@ -1,0 +1,83 @@
+import math
+
+import numpy as np
+import pytest
+
+from artem_vr.render import geometry
+from artem_vr.render.geometry import Screen
+
+
+def test_a_flat_screen():
+    mesh = geometry.screen_mesh(Screen(distance=2, width=3, curvature=0, elevation=0.5), aspect=1.5)
+    assert mesh.tolist() == [
+        [-1.5, 1.5, -2.0, 0.0, 1.0],
+        [-1.5, -0.5, -2.0, 0.0, 0.0],
+        [1.5, 1.5, -2.0, 1.0, 1.0],
+        [1.5, -0.5, -2.0, 1.0, 0.0],
+    ]
+
+
+@pytest.mark.parametrize("curvature", [0.05, 0.3, 1.0])
+def test_a_curved_screen_is_a_cylinder_with_the_right_width(curvature):
+    mesh = geometry.screen_mesh(Screen(distance=2, width=3, curvature=curvature), aspect=1.5)
+    radius = 2 / curvature
+    assert np.allclose(np.hypot(mesh[:, 0], mesh[:, 2] - (radius - 2)), radius, atol=1e-4)
+    top = mesh[0::2]
+    assert math.isclose(np.linalg.norm(np.diff(top[:, :3], axis=0), axis=1).sum(), 3, rel_tol=1e-3)
+    middle = top[len(top) // 2]
+    assert np.allclose(middle, [0, 1, -2, 0.5, 1], atol=1e-6)
+    assert top[0, 2] > -2 and top[-1, 2] > -2  # the edges come towards the viewer
+
+
+def test_a_screen_too_wide_to_bend_is_bent_less():
+    mesh = geometry.screen_mesh(Screen(distance=0.5, width=10, curvature=1), aspect=1)
+    angles = np.unwrap(np.arctan2(mesh[::2, 0], -(mesh[::2, 2] - (10 / (1.5 * math.pi) - 0.5))))
+    assert math.isclose(angles[-1] - angles[0], 1.5 * math.pi, rel_tol=1e-3)
+
+
+@pytest.mark.parametrize("screen", [Screen(distance=0), Screen(width=-1), Screen(curvature=1.1), Screen(curvature=-0.1)])
+def test_no_screen(screen):
+    with pytest.raises(ValueError, match="not a screen"):
+        geometry.screen_mesh(screen, 1.0)
+
+
+def test_projection_takes_the_sides_to_the_edges():
+    matrix = geometry.projection(-1.2, 0.8, 0.9, -1.1, 0.1, 50)
+    for x, y, z, expected in ((-1.2, 0.9, -1, (-1, 1)), (0.8, -1.1, -1, (1, -1)), (-2.4, -2.2, -2, (-1, -1))):
+        clip = matrix @ np.array([x, y, z, 1], np.float32)
+        assert np.allclose(clip[:2] / clip[3], expected, atol=1e-6)
+    for z, depth in ((-0.1, -1), (-50, 1)):
+        clip = matrix @ np.array([0, 0, z, 1], np.float32)
+        assert math.isclose(clip[2] / clip[3], depth, abs_tol=1e-4)
+
+
+def test_perspective_is_a_symmetric_projection():
+    tangent = math.tan(math.radians(30))
+    assert np.allclose(
+        geometry.perspective(60, 1.5), geometry.projection(-1.5 * tangent, 1.5 * tangent, tangent, -tangent)
+    )
+
+
+@pytest.mark.parametrize("yaw", [0.0, 1.0, -2.5, 3.1])
+@pytest.mark.parametrize("pitch", [0.0, 0.7, -1.2, 1.5707, -1.5707])
+def test_recentring_keeps_place_and_yaw(yaw, pitch):
+    turn = np.eye(4, dtype=np.float32)
+    turn[:3, :3] = [[math.cos(yaw), 0, math.sin(yaw)], [0, 1, 0], [-math.sin(yaw), 0, math.cos(yaw)]]
+    nod = np.eye(4, dtype=np.float32)
+    nod[1:3, 1:3] = [[math.cos(pitch), -math.sin(pitch)], [math.sin(pitch), math.cos(pitch)]]
+    level = geometry.translation(1, 2, 3) @ turn
+    assert np.allclose(geometry.recentred(level @ nod), level, atol=2e-3)
+
+
+@pytest.mark.parametrize(
+    ("size", "aspect", "expected"),
+    [
+        ((200, 100), 1.0, (50, 0, 100, 100)),
+        ((100, 200), 2.0, (0, 75, 100, 50)),
+        ((160, 90), 16 / 9, (0, 0, 160, 90)),
+        ((0, 90), 1.0, (0, 0, 0, 0)),
+        ((1000, 1), 1.0, (499, 0, 1, 1)),
+    ],
+)
+def test_letterbox(size, aspect, expected):
+    assert geometry.letterbox(*size, aspect) == expected

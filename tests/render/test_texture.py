@@ -1,0 +1,132 @@
+import numpy as np
+import pytest
+
+from artem_vr.render import gl, target
+from artem_vr.render.frame_textures import FrameTextures
+from artem_vr.render.stage import Look, Stage
+from artem_vr.render.texture import StreamTexture
+from tests.render.scenes import noise
+
+pytestmark = [pytest.mark.graphics, pytest.mark.display]
+
+
+def stored(texture: StreamTexture) -> np.ndarray:
+    """The texture's own rows, in its own order."""
+    pixels = np.empty((texture.height, texture.width, 4), np.uint8)
+    gl.glBindTexture(gl.GL_TEXTURE_2D, texture.id)
+    gl.glPixelStorei(gl.GL_PACK_ALIGNMENT, 1)
+    gl.glGetTexImage(gl.GL_TEXTURE_2D, 0, gl.GL_RGBA, gl.GL_UNSIGNED_BYTE, pixels)
+    return pixels
+
+
+@pytest.mark.parametrize("channels", [3, 4])
+@pytest.mark.parametrize("buffers", [1, 2, 3])
+def test_every_byte_arrives_top_row_first(context, channels, buffers):
+    texture = StreamTexture(buffers)
+    for seed in range(5):  # more pictures than buffers
+        picture = noise(13, 7, channels, seed)
+        texture.update(picture)
+        assert np.array_equal(stored(texture)[..., :channels], picture)
+        if channels == 3:
+            assert (stored(texture)[..., 3] == 255).all()
+    assert texture.path == "pbo"
+    texture.release()
+
+
+def test_the_array_may_be_reused_at_once(context):
+    texture = StreamTexture()
+    picture = noise(13, 7)
+    expected = picture.copy()
+    texture.update(picture)
+    picture[:] = 0
+    assert np.array_equal(stored(texture)[..., :3], expected)
+    texture.release()
+
+
+def test_a_view_into_a_larger_picture(context):
+    texture = StreamTexture()
+    whole = noise(20, 30)
+    half = whole[3:, 15:]
+    texture.update(half)
+    assert np.array_equal(stored(texture)[..., :3], half)
+    texture.release()
+
+
+def test_another_size_keeps_the_id(context):
+    texture = StreamTexture()
+    number = texture.id
+    for seed, (height, width) in enumerate([(4, 5), (31, 17), (31, 17), (2, 3), (1, 1), (17, 31)]):
+        picture = noise(height, width, 3, seed)
+        texture.update(picture)
+        assert (texture.id, texture.height, texture.width) == (number, height, width)
+        assert np.array_equal(stored(texture)[..., :3], picture)
+    texture.release()
+
+
+def test_format_and_filter(context):
+    texture = StreamTexture()
+    texture.update(noise(4, 4))
+    gl.glBindTexture(gl.GL_TEXTURE_2D, texture.id)
+    assert gl.glGetTexLevelParameteriv(gl.GL_TEXTURE_2D, 0, gl.GL_TEXTURE_INTERNAL_FORMAT) == gl.GL_RGBA8
+    assert gl.glGetTexLevelParameteriv(gl.GL_TEXTURE_2D, 1, gl.GL_TEXTURE_WIDTH) == 0
+    assert gl.glGetTexParameteriv(gl.GL_TEXTURE_2D, gl.GL_TEXTURE_MIN_FILTER) == gl.GL_LINEAR
+    texture.release()
+
+
+def test_a_picture_larger_than_the_largest_texture_loses_rows(context):
+    texture = StreamTexture()
+    texture._limit = 16
+    picture = noise(40, 20)
+    texture.update(picture)
+    assert np.array_equal(stored(texture)[..., :3], picture[::3, ::3])
+    texture.release()
+
+
+@pytest.mark.parametrize(
+    "picture", [np.zeros((4, 4), np.uint8), np.zeros((4, 4, 2), np.uint8), np.zeros((4, 4, 3)), np.zeros((0, 4, 3), "u1")]
+)
+def test_what_is_no_picture_is_refused(context, picture):
+    texture = StreamTexture()
+    with pytest.raises(ValueError, match="expected uint8"):
+        texture.update(picture)
+    texture.release()
+
+
+def test_mono_goes_to_both_eyes_and_stereo_to_each(context, eye):
+    stage, frame = Stage(), FrameTextures()
+    pictures = np.stack([noise(eye.height, eye.width, 3, seed) for seed in (1, 2)])
+    for shown, expected in ((pictures, (0, 1)), (pictures[:1], (0, 0)), (pictures, (0, 1))):
+        frame.update(shown, shown, key="a")
+        for side, which in enumerate(expected):
+            for strength in (0.0, 1.0):
+                stage.draw_flat(eye, side, frame, Look(strength))
+                assert np.array_equal(target.read_back(eye)[..., :3], pictures[which])
+    stage.release()
+    frame.release()
+
+
+def test_the_source_is_uploaded_only_when_seen(context, eye):
+    stage, frame = Stage(), FrameTextures()
+    source, painted = noise(8, 8, 3, 1)[None], noise(8, 8, 3, 2)[None]
+    frame.update(source, painted, key="a")
+    stage.draw_flat(eye, 0, frame, Look(1.0))
+    assert frame._source[0].width == 1
+    stage.draw_flat(eye, 0, frame, Look(0.5))
+    assert frame._source[0].width == 8
+    stage.release()
+    frame.release()
+
+
+def test_key_changes_are_told(context):
+    frame = FrameTextures()
+    picture = noise(4, 4)[None]
+    assert not frame.ready
+    assert frame.update(picture, None, now=1.0) is False
+    assert (frame.ready, frame.painted, frame.fading) == (True, False, False)
+    assert frame.update(picture, picture, "a", now=2.0) is True
+    assert (frame.painted, frame.fading, frame.changed_at) == (True, False, 2.0)
+    assert frame.update(picture, picture, "a", now=3.0) is False
+    assert (frame.fading, frame.changed_at) == (False, 2.0)
+    assert frame.update(picture, picture, "b", now=4.0) is True
+    assert (frame.fading, frame.changed_at) == (True, 4.0)
+    frame.release()
