@@ -51,9 +51,7 @@ class DesktopHeadset:
         wide, high = _half_tangents(eye_size)
         both = projection(-wide, wide, -high, high)
         self.projections: tuple[Matrix, Matrix] = (both, both)
-        self.eye_to_head: Matrix = np.stack(
-            [translation(-EYE_DISTANCE / 2, 0, 0), translation(EYE_DISTANCE / 2, 0, 0)]
-        )
+        self.eye_to_head: Matrix = np.stack([translation(-EYE_DISTANCE / 2, 0, 0), translation(EYE_DISTANCE / 2, 0, 0)])
         self._clock, self._sleep = clock, sleep
         self._slot: Slot | None = None
         self._frame = 0

@@ -70,9 +70,7 @@ def translation(x: float, y: float, z: float) -> Matrix:
     return matrix
 
 
-def projection(
-    left: float, right: float, bottom: float, top: float, near: float = NEAR, far: float = FAR
-) -> Matrix:
+def projection(left: float, right: float, bottom: float, top: float, near: float = NEAR, far: float = FAR) -> Matrix:
     """Eye space to OpenGL's clip space (depth -1..1).
 
     ``left`` to ``top`` are the tangents of the angles from straight ahead: left and bottom usually negative.

@@ -1,0 +1,158 @@
+"""The headset's own cameras through OpenVR.
+
+A device has one camera or two, and gives both in one picture, side by side or one above the other.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import openvr
+
+from artem_vr.errors import HeadsetError
+from artem_vr.vr.headset import CameraFrame
+from artem_vr.vr.openvr_errors import FAILURES, explain
+from artem_vr.vr.openvr_properties import HMD, Properties, rows_to_matrix
+from artem_vr.vr.poses import Matrix, is_rigid
+
+FRAME_TYPE = openvr.VRTrackedCameraFrameType_Undistorted
+"""The largest rectangle in which every pixel was seen, straightened; the maximal one has empty corners."""
+APART = 1e-3
+"""Metres between two cameras below which their places say nothing about which is which."""
+
+STEREO, VERTICAL, HORIZONTAL = 0x02, 0x10, 0x20  # of Prop_CameraFrameLayout_Int32
+
+
+@dataclass(frozen=True)
+class CameraLayout:
+    """How a device lays its cameras out in one picture."""
+
+    eyes: int
+    vertical: bool = False
+    right_first: bool = False
+    """The first picture, the upper or the left one, is the right eye's."""
+
+    def split(self, picture: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+        """(H, W, 4) as the device gives it -> (E, h, w, 4), left eye first, C-contiguous."""
+        if self.eyes == 1:
+            return np.ascontiguousarray(picture[None])
+        height, width, _ = picture.shape
+        if self.vertical:
+            halves = [picture[: height // 2], picture[height // 2 : height // 2 * 2]]
+        else:
+            halves = [picture[:, : width // 2], picture[:, width // 2 : width // 2 * 2]]
+        return np.stack(halves[::-1] if self.right_first else halves)
+
+    def eye_size(self, width: int, height: int) -> tuple[int, int]:
+        """Width and height of one eye's picture."""
+        if self.eyes == 1:
+            return width, height
+        return (width, height // 2) if self.vertical else (width // 2, height)
+
+
+def layout_of(flags: int, to_head: list[Matrix]) -> CameraLayout:
+    """The layout from the device's flags, with the eyes told apart by the cameras' places in the head.
+
+    Where the places are unknown: known devices with one picture above the other have the right camera first.
+    """
+    if not flags & STEREO:
+        return CameraLayout(1)
+    vertical = bool(flags & VERTICAL)
+    right_first = vertical
+    if len(to_head) >= 2:
+        first, second = float(to_head[0][0, 3]), float(to_head[1][0, 3])
+        if abs(first - second) > APART:
+            right_first = first > second
+    return CameraLayout(2, vertical, right_first)
+
+
+class OpenVRCamera:
+    """A `HeadsetCamera`. Any thread may read; `close` waits for a read that is under way.
+
+    Args:
+        properties: of the headset.
+        to_world: turns head-to-tracking-space into head-to-world.
+
+    Raises:
+        HeadsetError: there is no camera, or it is switched off.
+    """
+
+    def __init__(self, properties: Properties, to_world: Callable[[Matrix], Matrix]) -> None:
+        self._to_world = to_world
+        self._lock = threading.Lock()
+        self._sequence: int | None = None
+        try:
+            self._camera = _interface()
+            if not bool(self._camera.hasCamera(HMD).value):
+                raise HeadsetError("This headset has no camera", "Choose another source")
+            # Exposure poses are wanted in the space that waitGetPoses gives, not in the default one.
+            self._camera.setCameraTrackingSpace(openvr.TrackingUniverseStanding)
+            self._width, self._height, self._bytes = self._camera.getCameraFrameSize(HMD, FRAME_TYPE)
+            self._handle = self._camera.acquireVideoStreamingService(HMD)
+        except FAILURES as error:
+            raise explain("opening the headset's camera", error) from error
+        flags = properties.integer(HMD, openvr.Prop_CameraFrameLayout_Int32, 0)
+        to_head = properties.matrices(HMD, openvr.Prop_CameraToHeadTransforms_Matrix34_Array)
+        self._layout = layout_of(flags, to_head)
+        self._open = True
+
+    @property
+    def eyes(self) -> int:
+        return self._layout.eyes
+
+    @property
+    def size(self) -> tuple[int, int]:
+        return self._layout.eye_size(self._width, self._height)
+
+    def read(self) -> CameraFrame | None:
+        with self._lock:
+            if not self._open:
+                raise HeadsetError("The headset has gone, and its camera with it", "Restart SteamVR and this program")
+            try:
+                return self._read()
+            except openvr.error_code.TrackedCameraError_NoFrameAvailable:
+                return None  # it is warming up, or asleep with the headset
+            except FAILURES as error:
+                raise explain("reading the headset's camera", error) from error
+
+    def _read(self) -> CameraFrame | None:
+        header = self._camera.getVideoStreamFrameBuffer(self._handle, FRAME_TYPE, None, 0)
+        if header.nFrameSequence == self._sequence:
+            return None
+        buffer = (ctypes.c_uint8 * self._bytes)()
+        header = self._camera.getVideoStreamFrameBuffer(self._handle, FRAME_TYPE, buffer, self._bytes)
+        width, height = int(header.nWidth), int(header.nHeight)
+        if header.nBytesPerPixel != 4 or width * height * 4 > self._bytes or not width * height:
+            return None  # the device changes its mode: the next picture fits again, or never comes
+        self._sequence = int(header.nFrameSequence)
+        picture = np.frombuffer(buffer, np.uint8, width * height * 4).reshape(height, width, 4)
+        return CameraFrame(self._layout.split(picture), self._sequence, self._head_pose(header))
+
+    def _head_pose(self, header: Any) -> Matrix | None:
+        pose = header.trackedDevicePose
+        if not pose.bPoseIsValid:
+            return None
+        matrix = rows_to_matrix(pose.mDeviceToAbsoluteTracking)
+        return self._to_world(matrix) if is_rigid(matrix) else None
+
+    def close(self) -> None:
+        with self._lock:
+            if not self._open:
+                return
+            self._open = False
+            with contextlib.suppress(*FAILURES):  # it may have gone before us
+                self._camera.releaseVideoStreamingService(self._handle)
+
+
+def _interface() -> Any:
+    """IVRTrackedCamera. pyopenvr ends the whole session where it is missing: so ask first."""
+    if not openvr.isInterfaceVersionValid(openvr.IVRTrackedCamera_Version):
+        raise HeadsetError("This SteamVR gives no access to cameras", "Update SteamVR, or choose another source")
+    return openvr.VRTrackedCamera()
