@@ -29,7 +29,7 @@ class PictureGraph(nn.Module):
         self.channels = statistics_channels(network)
         self.dtype = dtype
         self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
-        self.to(memory_format=self.memory_format)
+        self.to(memory_format=self.memory_format)  # type: ignore[call-overload]
         for module in self.network.modules():
             if not isinstance(module, InstanceNorm):  # its parameters meet fp32 statistics
                 for parameter in module.parameters(recurse=False):
@@ -37,7 +37,7 @@ class PictureGraph(nn.Module):
 
     def forward(self, pictures: Tensor, state: Tensor, rate: Tensor) -> tuple[Tensor, Tensor]:
         x = pictures.permute(0, 3, 1, 2).to(self.dtype) / 255  # (E, 3, H, W) in [0, 1]
-        if not torch.jit.is_tracing():
+        if not torch.jit.is_tracing():  # type: ignore[attr-defined, no-untyped-call]
             x = x.contiguous(memory_format=self.memory_format)
         statistics = SmoothedStatistics(state, rate)
         y = self.network(x, statistics).float()

@@ -148,7 +148,7 @@ class OpenVinoEngine:
             torch.zeros(1, size, size, 3, dtype=torch.uint8), torch.ones(2, graph.channels), torch.ones(1)
         )  # fmt: skip
         with torch.inference_mode(False), torch.no_grad():
-            traced = torch.jit.trace(graph, example, check_trace=False)
+            traced = torch.jit.trace(graph, example, check_trace=False)  # type: ignore[no-untyped-call]
             model = self._openvino.convert_model(traced, example_input=example)
         shapes = [[-1, -1, -1, 3], [2, graph.channels], [1]]
         model.reshape(dict(zip(model.inputs, shapes, strict=True)))

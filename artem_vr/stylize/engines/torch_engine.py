@@ -62,7 +62,8 @@ class TorchCudaPainter:
         self.on_device = on_device
         self._padded = padded(height, graph.multiple), padded(width, graph.multiple)
         self._module = graph.cuda()
-        self._stream = torch.cuda.Stream(priority=0)  # the lowest: drawing goes first
+        # the lowest priority: drawing goes first
+        self._stream = torch.cuda.Stream(priority=0)  # type: ignore[no-untyped-call]
         shape = (eyes, *self._padded, 3)
         self._staging = torch.empty(shape, dtype=torch.uint8, pin_memory=True)
         self._pictures = torch.zeros(shape, dtype=torch.uint8, device="cuda")

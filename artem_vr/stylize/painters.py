@@ -1,0 +1,167 @@
+"""Painters made ready before they are needed, and never more of them than memory allows."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from artem_vr.errors import ArtemError
+from artem_vr.stylize.engines.base import Painter
+
+BYTES_PER_PIXEL = 56
+"""A compiled network of ours, measured with OpenVINO: 28 MB for two eyes of 512x512, 280 MB at 1512x1680."""
+
+
+@dataclass(frozen=True)
+class PainterKey:
+    """What makes two painters differ."""
+
+    style: str
+    eyes: int
+    height: int
+    width: int
+
+    @property
+    def bytes(self) -> int:
+        """Rough memory of such a painter."""
+        return BYTES_PER_PIXEL * self.eyes * self.height * self.width
+
+
+def how_many(key: PainterKey, wanted: int, budget: int) -> int:
+    """Painters of that size to keep: up to ``wanted`` within ``budget`` bytes, but two, else no switch is smooth."""
+    return max(2, min(wanted, budget // max(1, key.bytes)))
+
+
+class Painters:
+    """Prepares painters one after the other in a low-priority thread; keeps at most ``keep``.
+
+    The stylizer calls `want` with what it needs in order of need. When room is needed, what is
+    not wanted goes first, never what is needed more; the painter named ``painting`` stays, so
+    that a style that fails at its first frame leaves the old one there.
+    """
+
+    def __init__(self, prepare: Callable[[PainterKey], Painter], keep: int = 3, budget: int = 600 * 2**20) -> None:
+        """``prepare`` may raise anything; it runs in the thread of this object only."""
+        self._prepare, self._keep, self._budget = prepare, keep, budget
+        self._condition = threading.Condition()
+        self._ready: dict[PainterKey, Painter] = {}
+        self._failed: dict[PainterKey, str] = {}
+        self._wanted: tuple[PainterKey, ...] = ()
+        self._painting: PainterKey | None = None
+        self._preparing: PainterKey | None = None
+        self._stopping = False
+        self._thread = threading.Thread(target=self._run, name="prepare", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self, timeout: float = 2.0) -> None:
+        """Ends the thread when it is not inside a preparation, and gives all painters back."""
+        with self._condition:
+            self._stopping = True
+            self._condition.notify_all()
+        if self._thread.ident is not None:
+            self._thread.join(timeout)
+        with self._condition:
+            for painter in self._ready.values():
+                painter.close()
+            self._ready.clear()
+
+    def want(self, keys: Sequence[PainterKey], painting: PainterKey | None) -> None:
+        """What is needed, the most urgent first, and which painter is in use meanwhile."""
+        keys = tuple(dict.fromkeys(keys))
+        if keys:
+            keys = keys[: how_many(keys[0], self._keep, self._budget)]
+        with self._condition:
+            if (keys, painting) != (self._wanted, self._painting):
+                self._wanted, self._painting = keys, painting
+                self._condition.notify_all()
+
+    def get(self, key: PainterKey) -> Painter | None:
+        """The painter if it is ready; never waits for a preparation."""
+        with self._condition:
+            return self._ready.get(key)
+
+    def failure(self, key: PainterKey) -> str | None:
+        """Why ``key`` could not be prepared or was dropped."""
+        with self._condition:
+            return self._failed.get(key)
+
+    def drop(self, key: PainterKey, reason: str) -> None:
+        """The painter does not work: away with it, and do not prepare it again until `forgive`."""
+        with self._condition:
+            self._failed[key] = reason
+            painter = self._ready.pop(key, None)
+            if painter is not None:
+                painter.close()
+
+    def forgive(self) -> None:
+        """Failed preparations may be tried again: somebody asked anew."""
+        with self._condition:
+            self._failed.clear()
+            self._condition.notify_all()
+
+    @property
+    def alive(self) -> int:
+        """How many painters exist, counting one that is being made."""
+        with self._condition:
+            return len(self._ready) + (self._preparing is not None)
+
+    def _run(self) -> None:
+        _lower_priority()
+        while True:
+            with self._condition:
+                key = self._next()
+                while key is None and not self._stopping:
+                    self._condition.wait()
+                    key = self._next()
+                if self._stopping or key is None:
+                    return
+                self._make_room(key)
+                self._preparing = key
+            painter, reason = None, ""
+            try:
+                painter = self._prepare(key)
+            except ArtemError as error:
+                reason = str(error)
+            except Exception as error:  # noqa: BLE001 (whatever a network does, the program goes on)
+                reason = f"{key.style} cannot be prepared ({type(error).__name__}: {str(error)[:160]})"
+            with self._condition:
+                self._preparing = None
+                if painter is None:
+                    self._failed[key] = reason
+                elif self._stopping:
+                    painter.close()
+                else:
+                    self._ready[key] = painter
+
+    def _next(self) -> PainterKey | None:
+        """The most urgent key that is neither ready nor failed, if there is or can be room. Lock held."""
+        for key in self._wanted:
+            if key not in self._ready and key not in self._failed:
+                room = how_many(key, self._keep, self._budget) + len(self._dispensable(key))
+                return key if len(self._ready) < room else None  # `want` wakes us when that changes
+        return None
+
+    def _make_room(self, key: PainterKey) -> None:
+        """Give painters back until one more fits. Lock held."""
+        for old in self._dispensable(key):
+            if len(self._ready) < how_many(key, self._keep, self._budget):
+                return
+            self._ready.pop(old).close()
+
+    def _dispensable(self, key: PainterKey) -> list[PainterKey]:
+        """Ready painters that may go for ``key``: unwanted ones first, then less urgent ones. Lock held."""
+        less_urgent = self._wanted[self._wanted.index(key) + 1 :]
+        order = [k for k in self._ready if k not in self._wanted] + list(reversed(less_urgent))
+        return [k for k in order if k in self._ready and k != self._painting]
+
+
+def _lower_priority() -> None:
+    """Painting goes before preparing. Linux knows priorities of threads; elsewhere nothing happens."""
+    if hasattr(os, "setpriority"):
+        with contextlib.suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 10)

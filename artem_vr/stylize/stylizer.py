@@ -1,0 +1,267 @@
+"""The thread that paints: takes the newest frame, hands on the painted one.
+
+    frames (mailbox) --> resize --> painter (both eyes in one batch) --> painted (mailbox)
+
+It never ends because of a frame, a style or an engine: what goes wrong becomes a message, and
+the style that worked before goes on. A style is switched to when its painter is ready; until
+then the old one paints. Each painted frame is wholly of one style.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import statistics as figures
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from artem_vr.errors import ArtemError, WeightsError
+from artem_vr.mailbox import Mailbox
+from artem_vr.sources.frame import StereoFrame
+from artem_vr.styles.deck import Deck, Selection
+from artem_vr.styles.library import Library, Style
+from artem_vr.stylize.engines.base import Engine, Painter, State, initial_state
+from artem_vr.stylize.painters import PainterKey, Painters
+from artem_vr.stylize.resolution import Scale, Size, choose_step, first_step, resize, working_size
+from artem_vr.stylize.statistics import RateKeeper
+
+if TYPE_CHECKING:
+    from torch import nn
+
+MAX_WEIGHTS_BYTES = 64 * 2**20
+_JUDGE_AFTER = 15
+"""Painted frames after which "auto" thinks about its size again."""
+
+
+@dataclass(frozen=True, eq=False)
+class PaintedFrame:
+    """A frame and its painting; both eyes are of the same style and of the same moment."""
+
+    source: StereoFrame
+    pictures: Any
+    """(E, H, W, 3) uint8 RGB in memory of its own, or (E, H, W, 4) RGBA on a CUDA device; H and W
+    are the working size, not the source's."""
+    style: str
+    generation: int
+    """The deck's generation that asked for this style: a change means a new style arrived."""
+    painted_at: float
+    paint_seconds: float
+
+
+@dataclass(frozen=True)
+class StylizerState:
+    """For the HUD, the doctor and the JSON line."""
+
+    style: str
+    """What is really painted now; empty before the first painting."""
+    engine: str
+    precision: str
+    device: str
+    fps: float
+    message: str
+    """One line for the user, empty when all is well."""
+    height: int = 0
+    width: int = 0
+    paint_ms: float = 0.0
+    """Median of the last second."""
+    frames: int = 0
+    """Painted since the start."""
+
+
+def load_style(style: Style) -> tuple[str, Callable[[], nn.Module]]:
+    """The key (sha256) of a style's weights and what loads the network. Raises `WeightsError`.
+
+    The sum is checked here, so a network that an engine has in its cache is used for a file of
+    exactly these bytes only.
+    """
+    try:
+        if style.path.stat().st_size > MAX_WEIGHTS_BYTES:
+            raise WeightsError(f"{style.path.name} is too large for a network of ours", "Choose another style")
+        digest = hashlib.sha256(style.path.read_bytes()).hexdigest()
+    except OSError as error:
+        cause = f"The weights of {style.name} cannot be read ({error.strerror or error})"
+        raise WeightsError(cause, "Reinstall the program, or choose another style") from None
+    if style.sha256 is not None and digest != style.sha256:
+        raise WeightsError(f"The weights of {style.name} are damaged", "Reinstall the program, or choose another style")
+
+    def load() -> nn.Module:
+        from artem_vr.networks.checkpoint import load_network
+
+        return load_network(style.path, digest)[0]
+
+    return digest, load
+
+
+class Stylizer:
+    """``start`` it once; read ``painted`` and ``state()`` from any thread."""
+
+    def __init__(
+        self,
+        frames: Mailbox[StereoFrame],
+        deck: Deck,
+        library: Library,
+        engine: Engine,
+        *,
+        scale: Scale = "auto",
+        eye_size: Size | None = None,
+        keep: int = 3,
+        budget: int = 600 * 2**20,
+        load: Callable[[Style], tuple[str, Callable[[], nn.Module]]] = load_style,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        """``eye_size`` (height, width) is what the headset recommends, None without one.
+
+        ``keep`` styles stay ready (the current one and its neighbours), fewer if they would
+        take more than ``budget`` bytes.
+        """
+        self.painted: Mailbox[PaintedFrame] = Mailbox()
+        self._frames, self._deck, self._library, self._engine = frames, deck, library, engine
+        self._scale, self._eye_size, self._load, self._clock = scale, eye_size, load, clock
+        self.painters = Painters(self._prepare, keep, budget)
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="stylize", daemon=True)
+        self._step: dict[tuple[int, Size], float] = {}
+        self._rates = RateKeeper()
+        self._using: PainterKey | None = None
+        self._generation = deck.current.generation
+        self._asked = deck.current.generation
+        self._statistics: State | None = None
+        self._seconds: deque[tuple[float, float]] = deque(maxlen=240)
+        self._since_step = 0
+        self._count = 0
+        self._message = ""
+
+    def start(self) -> None:
+        self.painters.start()
+        self._thread.start()
+
+    def stop(self, timeout: float = 2.0) -> bool:
+        """Ask both threads to end. False if a painter is stuck: its thread is left behind, it keeps nothing up."""
+        self._stop.set()
+        if self._thread.ident is not None:
+            self._thread.join(timeout)
+        if self._thread.is_alive():
+            return False
+        self.painters.stop(timeout)
+        return True
+
+    def state(self) -> StylizerState:
+        """Never waits for the painter."""
+        now = self._clock()
+        recent = [seconds for at, seconds in list(self._seconds) if now - at <= 1.0]
+        using, engine = self._using, self._engine
+        return StylizerState(
+            style=using.style if using else "",
+            engine=engine.name,
+            precision=engine.precision,
+            device=engine.device,
+            fps=float(len(recent)),
+            message=self._message,
+            height=using.height if using else 0,
+            width=using.width if using else 0,
+            paint_ms=1000 * figures.median(recent) if recent else 0.0,
+            frames=self._count,
+        )
+
+    def _prepare(self, key: PainterKey) -> Painter:
+        """Runs in the thread of the painters."""
+        digest, load = self._load(self._library.find(key.style))
+        return self._engine.prepare(digest, load, key.eyes, key.height, key.width)
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            try:
+                frame = self._frames.take(timeout=0.1)
+                if frame is not None:
+                    self._step_one(frame)
+            except ArtemError as error:
+                self._message = str(error)
+            except Exception as error:  # noqa: BLE001 (rule 1: nothing ends this thread)
+                self._message = f"Painting failed ({type(error).__name__}: {str(error)[:160]})"
+
+    def _step_one(self, frame: StereoFrame) -> None:
+        selection = self._deck.current
+        if selection.generation != self._asked:  # a new choice: what failed before gets another chance
+            self._asked = selection.generation
+            self.painters.forgive()
+        wanted = self._key(frame, selection.style)
+        near = [PainterKey(name, wanted.eyes, wanted.height, wanted.width) for name in self._deck.neighbours()]
+        self.painters.want([wanted, *near], self._using)  # first, so that what is chosen next stays
+        key, painter = self._choose(frame, wanted, selection)
+        if key is None or painter is None:
+            return
+        if key != self._using:
+            self._statistics = None
+            self._rates.reset()
+        self._paint(frame, key, painter)
+
+    def _choose(
+        self, frame: StereoFrame, wanted: PainterKey, selection: Selection
+    ) -> tuple[PainterKey | None, Painter | None]:
+        """The wanted painter if it is ready, else the one that worked before, else none."""
+        painter = self.painters.get(wanted)
+        if painter is not None:
+            self._generation, self._message = selection.generation, ""
+            return wanted, painter
+        failure = self.painters.failure(wanted)
+        self._message = failure or f"Preparing {selection.style}"
+        using = self._using
+        if using is not None and using != wanted and using.eyes == len(frame.eyes):
+            return using, self.painters.get(using)
+        return None, None
+
+    def _paint(self, frame: StereoFrame, key: PainterKey, painter: Painter) -> None:
+        begun = self._clock()
+        eyes = resize(frame.eyes, (key.height, key.width))
+        rate = self._rates.rate(eyes, frame.captured_at)
+        statistics = self._statistics if self._statistics is not None else initial_state(painter.channels)
+        try:
+            pictures, statistics = painter.paint(eyes, statistics, rate)
+        except Exception as error:  # noqa: BLE001 (rule 1)
+            reason = str(error) if isinstance(error, ArtemError) else f"{type(error).__name__}: {str(error)[:160]}"
+            self.painters.drop(key, f"{key.style} failed while painting ({reason})")
+            self._message = self.painters.failure(key) or ""
+            self._fall_back(key, len(frame.eyes))
+            return
+        self._using, self._statistics = key, statistics
+        now = self._clock()
+        self._count += 1
+        self._seconds.append((now, now - begun))
+        self.painted.put(PaintedFrame(frame, pictures, key.style, self._generation, now, now - begun))
+        self._judge_size(frame)
+
+    def _fall_back(self, failed: PainterKey, eyes: int) -> None:
+        """The style before, or a neighbour, if it is ready, takes over from the next frame on."""
+        if self._using is not None and self._using != failed:
+            return
+        self._using, self._statistics = None, None
+        for name in self._deck.neighbours():
+            key = PainterKey(name, eyes, failed.height, failed.width)
+            if self.painters.get(key) is not None:
+                self._using = key
+                return
+
+    def _key(self, frame: StereoFrame, style: str) -> PainterKey:
+        eyes, height, width, _ = frame.eyes.shape
+        step = self._step.get((eyes, (height, width)))
+        if step is None:
+            step = 1.0
+            if self._scale == "auto":
+                step = first_step((height, width), self._eye_size, eyes, self._engine.pixels_per_second)
+            self._step = {(eyes, (height, width)): step}
+            self._since_step = 0
+        return PainterKey(style, eyes, *working_size((height, width), self._eye_size, self._scale, step))
+
+    def _judge_size(self, frame: StereoFrame) -> None:
+        """With "auto": another size if the painter is too slow, or has much time left."""
+        self._since_step += 1
+        if self._scale != "auto" or self._since_step < _JUDGE_AFTER:
+            return
+        eyes, height, width, _ = frame.eyes.shape
+        step = self._step[eyes, (height, width)]
+        recent = [seconds for _, seconds in list(self._seconds)[-_JUDGE_AFTER:]]
+        self._since_step = 0
+        self._step[eyes, (height, width)] = choose_step(step, figures.median(recent))
