@@ -46,9 +46,7 @@ class Architecture:
 
 
 ARCHITECTURES: dict[str, Architecture] = {
-    "fast": Architecture(
-        FastNetwork, {"quarter": (4, 128), "eighth": (4, 256), "half": (4, 64), "blocks": (1, 12)}
-    ),
+    "fast": Architecture(FastNetwork, {"quarter": (4, 128), "eighth": (4, 256), "half": (4, 64), "blocks": (1, 12)}),
     "johnson": Architecture(JohnsonNetwork),
 }
 """Name in the header -> how to build it. New kinds of networks are added here."""
@@ -162,7 +160,9 @@ def _metadata(path: Path, data: bytes) -> dict[str, str]:
 def _build(path: Path, metadata: Mapping[str, str]) -> nn.Module:
     version = metadata.get("format_version")
     if version != str(FORMAT_VERSION):
-        cause = "has no format version: it is not a network of ours" if version is None else f"has format {version[:20]}"
+        cause = (
+            "has no format version: it is not a network of ours" if version is None else f"has format {version[:20]}"
+        )
         raise WeightsError(f"{path.name} {cause}", f"This program reads format {FORMAT_VERSION}; update it or the file")
     name = metadata.get("architecture", "")
     architecture = ARCHITECTURES.get(name)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     fast.add_argument("--network", choices=("fast", "johnson"), default="fast", help="which generator (default: fast)")
     fast.add_argument("--base", type=Path, metavar="WEIGHTS", help="start from the weights of another style")
     fast.add_argument(
-        "--style-sizes", type=int, nargs="+", default=[512, 640, 768], metavar="PIXELS",
+        "--style-sizes",
+        type=int,
+        nargs="+",
+        default=[512, 640, 768],
+        metavar="PIXELS",
         help="short sides at which the painting's strokes are read, in turn (default: 512 640 768)",
     )
     fast.add_argument("--texture-weight", type=float, default=1.0, help="strokes, whatever their colour")
@@ -35,12 +38,12 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--content", type=Path, required=True, metavar="DIR", help="folder of photographs")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help="where the weights go")
     parser.add_argument("--vgg", type=Path, metavar="FILE", help="VGG-19 weights (default: downloaded once, checked)")
-    parser.add_argument("--run", type=Path, metavar="DIR", help="checkpoints, curve, sheets (default: runs/<output name>)")
+    parser.add_argument("--run", type=Path, metavar="DIR", help="checkpoints, curve, sheets (default: runs/NAME)")
     parser.add_argument("--iterations", type=int, default=4000)
     parser.add_argument("--batch-size", type=int, default=2, help="pictures an iteration and process")
     parser.add_argument("--crop", type=int, default=256, metavar="PIXELS", help="size of a training picture")
     parser.add_argument("--learning-rate", type=float, default=1e-3)
-    parser.add_argument("--sample-every", type=int, default=250, metavar="N", help="a sheet and a curve every N iterations")
+    parser.add_argument("--sample-every", type=int, default=250, metavar="N", help="sheet and curve every N iterations")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     parser.add_argument("--precision", choices=("bf16", "fp32"), default="bf16", help="of the arithmetic")
@@ -72,8 +75,11 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.precision == "bf16":
         vgg = vgg.to(torch.bfloat16)
     weights = LossWeights(
-        gram=arguments.gram_weight, texture=arguments.texture_weight, content=arguments.content_weight,
-        variation=arguments.tv_weight, consistency=arguments.consistency_weight,
+        gram=arguments.gram_weight,
+        texture=arguments.texture_weight,
+        content=arguments.content_weight,
+        variation=arguments.tv_weight,
+        consistency=arguments.consistency_weight,
     )
     photographs = Photographs(arguments.content, arguments.crop, arguments.seed)
     style = StylePicture(arguments.style, tuple(arguments.style_sizes))
@@ -85,8 +91,14 @@ def run(arguments: argparse.Namespace) -> int:
     )
     folder = arguments.run or Path("runs") / arguments.output.stem
     trainer = Trainer(
-        objective, schedule, folder, batch_size=arguments.batch_size, device=device,
-        mixed_precision=arguments.precision == "bf16", process=process, recipe=recipe,
+        objective,
+        schedule,
+        folder,
+        batch_size=arguments.batch_size,
+        device=device,
+        mixed_precision=arguments.precision == "bf16",
+        process=process,
+        recipe=recipe,
     )
     trainer.run()
     if process.first:
@@ -97,7 +109,7 @@ def run(arguments: argparse.Namespace) -> int:
             "losses": json.dumps({name: round(value, 4) for name, value in trainer.losses.items()}),
         }
         digest = save_network(arguments.output, network, metadata)
-        print(json.dumps({"output": str(arguments.output), "sha256": digest, "losses": trainer.losses}), file=sys.stdout)
+        print(json.dumps({"output": str(arguments.output), "sha256": digest, "losses": trainer.losses}))
     return 0
 
 

@@ -54,8 +54,14 @@ class FastObjective(nn.Module):
     """
 
     def __init__(
-        self, network: nn.Module, vgg: VGG19, style: StylePicture, photographs: Photographs,
-        weights: LossWeights, sheet_photographs: list[np.ndarray], seed: int = 0,
+        self,
+        network: nn.Module,
+        vgg: VGG19,
+        style: StylePicture,
+        photographs: Photographs,
+        weights: LossWeights,
+        sheet_photographs: list[np.ndarray],
+        seed: int = 0,
     ) -> None:
         super().__init__()
         self.network = network

@@ -96,8 +96,15 @@ class Trainer:
     """
 
     def __init__(
-        self, objective: Objective, schedule: Schedule, folder: Path, *, batch_size: int = 2,
-        device: torch.device | None = None, mixed_precision: bool = True, process: Process | None = None,
+        self,
+        objective: Objective,
+        schedule: Schedule,
+        folder: Path,
+        *,
+        batch_size: int = 2,
+        device: torch.device | None = None,
+        mixed_precision: bool = True,
+        process: Process | None = None,
         recipe: dict[str, Any] | None = None,
     ) -> None:
         self.objective, self.schedule, self.folder = objective, schedule, folder
@@ -137,8 +144,11 @@ class Trainer:
         self.resume()
         schedule, smooth = self.schedule, dict[str, float]()
         bar = tqdm(
-            total=schedule.iterations, initial=self.iteration, disable=not (progress and self.process.first),
-            mininterval=2.0, dynamic_ncols=True,
+            total=schedule.iterations,
+            initial=self.iteration,
+            disable=not (progress and self.process.first),
+            mininterval=2.0,
+            dynamic_ncols=True,
         )
         while self.iteration < schedule.iterations:
             for name, value in self.step().items():

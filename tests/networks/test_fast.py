@@ -30,9 +30,7 @@ def multiply_accumulates(network: nn.Module, height: int, width: int) -> int:
         else:
             count(module.weight, output, output.shape[2] * output.shape[3])
 
-    handles = [
-        m.register_forward_hook(hook) for m in network.modules() if isinstance(m, (nn.Conv2d, UpsampleConv))
-    ]
+    handles = [m.register_forward_hook(hook) for m in network.modules() if isinstance(m, (nn.Conv2d, UpsampleConv))]
     with torch.no_grad():
         network(torch.rand(1, 3, height, width))
     for handle in handles:

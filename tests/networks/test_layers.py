@@ -28,8 +28,11 @@ def smoothed(network: nn.Module, x: Tensor, state: Tensor, rate: float) -> tuple
 
 @settings(max_examples=40, deadline=None)
 @given(
-    kernel=st.sampled_from([1, 3, 5, 7, 9]), height=st.integers(2, 12), width=st.integers(2, 12),
-    inputs=st.integers(1, 5), outputs=st.integers(1, 4),
+    kernel=st.sampled_from([1, 3, 5, 7, 9]),
+    height=st.integers(2, 12),
+    width=st.integers(2, 12),
+    inputs=st.integers(1, 5),
+    outputs=st.integers(1, 4),
 )
 def test_the_folded_convolution_equals_upsampling_and_convolution_borders_included(
     kernel: int, height: int, width: int, inputs: int, outputs: int

@@ -22,20 +22,6 @@ from artem_vr.training.fast import FastObjective, LossWeights, StylePicture
 from artem_vr.training.trainer import Schedule, Trainer
 
 
-@pytest.fixture(scope="session")
-def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with six small photographs and a painting, smooth and striped."""
-    folder = tmp_path_factory.mktemp("pictures")
-    y, x = np.mgrid[0:96, 0:120]
-    for k in range(6):
-        channels = [127 + 120 * np.sin(x / (7 + k) + c) * np.cos(y / (9 + c)) for c in range(3)]
-        save_picture(folder / f"photo{k}.png", np.stack(channels, axis=-1).astype(np.uint8))
-    stripes = np.stack([127 + 127 * np.sign(np.sin((x + y) / 3)), 200 - x, y * 2], axis=-1)
-    (folder / "style").mkdir()
-    save_picture(folder / "style" / "stripes.png", stripes.astype(np.uint8))
-    return folder
-
-
 def make_trainer(pictures: Path, folder: Path, batch_size: int = 2, iterations: int = 12, **recipe: int) -> Trainer:
     torch.manual_seed(0)
     network = FastNetwork(quarter=16, eighth=16, half=16, blocks=1)

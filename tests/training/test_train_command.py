@@ -1,0 +1,72 @@
+"""``artem-vr train fast`` from photographs to a listed style."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from artem_vr.cli import main
+from artem_vr.networks.checkpoint import load_network
+from artem_vr.styles.library import Library
+from artem_vr.training.publish import publish
+
+
+def train(pictures: Path, vgg_file: Path, folder: Path, *more: str) -> int:
+    return main([
+        "train", "fast", "--content", str(pictures), "--style", str(pictures / "style" / "stripes.png"),
+        "--vgg", str(vgg_file), "-o", str(folder / "stripes.safetensors"), "--run", str(folder / "run"),
+        "--iterations", "2", "--batch-size", "1", "--crop", "64", "--style-sizes", "64", "--device", "cpu", *more,
+    ])  # fmt: skip
+
+
+def test_a_style_is_trained_and_published_with_its_recipe(pictures: Path, vgg_file: Path, tmp_path: Path) -> None:
+    assert train(pictures, vgg_file, tmp_path, "--seed", "5") == 0
+    network, metadata = load_network(tmp_path / "stripes.safetensors")
+    recipe = json.loads(metadata["recipe"])
+    assert recipe["seed"] == 5 and recipe["iterations"] == 2 and recipe["style"] == "stripes.png"
+    assert str(tmp_path) not in json.dumps(metadata)  # a recipe names no folder of anybody's machine
+    assert {"gram", "texture", "content", "consistency"} <= json.loads(metadata["losses"]).keys()
+    run = {path.name for path in (tmp_path / "run").iterdir()}
+    assert {"checkpoint.pt", "losses.csv", "losses.png", "sheet-000002.png"} <= run
+
+    shipped = tmp_path / "weights"
+    for title in ("Draft", "Stripes"):  # publishing again replaces
+        publish(tmp_path / "stripes.safetensors", shipped, "stripes", title, "Nobody", "2026")
+    library = Library(shipped, tmp_path / "own")
+    (style,) = library.styles()
+    assert (style.name, style.title, style.network) == ("stripes", "Stripes", "fast")
+    published, _ = load_network(style.path, style.sha256)
+    for a, b in zip(network.parameters(), published.parameters(), strict=True):
+        assert torch.equal(a, b)
+
+    base = ["--base", str(shipped / "stripes.safetensors"), "--run", str(tmp_path / "second")]
+    assert train(pictures, vgg_file, tmp_path, *base) == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "cause"),
+    [
+        (["--crop", "70"], "--crop is 70"),
+        (["--iterations", "0"], "--iterations is 0"),
+        (["--base", "missing.safetensors"], "missing.safetensors"),
+        (["--vgg", "missing.safetensors"], "missing.safetensors"),
+        (["--style", "missing.png"], "missing.png"),
+        (["--content", "missing"], "missing"),
+    ],
+)
+def test_bad_input_is_one_line_and_status_2(
+    pictures: Path,
+    vgg_file: Path,
+    tmp_path: Path,
+    arguments: list[str],
+    cause: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert train(pictures, vgg_file, tmp_path, *arguments) == 2
+    error = capsys.readouterr().err
+    assert cause in error and "Traceback" not in error
+    assert len([line for line in error.splitlines() if line.strip()]) == 1
+    assert not (tmp_path / "stripes.safetensors").exists()
