@@ -11,15 +11,18 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from artem_vr.errors import ArtemError, PictureError, SettingsError, SourceError
-from artem_vr.settings import Layout
+from artem_vr.settings import Layout, Settings
 from artem_vr.sources.frame import Picture
 from artem_vr.sources.layout import split
+
+if TYPE_CHECKING:
+    from artem_vr.brush import Brush
 
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif")
 VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv", ".avi", ".webm", ".mpg", ".mpeg", ".wmv", ".ts", ".ogv")
@@ -95,6 +98,9 @@ def _listed(inputs: Iterable[Path]) -> tuple[list[tuple[Path, Kind]], list[tuple
     errors: list[tuple[Path, str]] = []
     for path in inputs:
         try:
+            if not path.exists():
+                errors.append((path, f"There is no file {path}. Check the name."))
+                continue
             if not path.is_dir():
                 files[path] = "video" if path.suffix.lower() in VIDEO_SUFFIXES else "picture"
                 continue
@@ -257,7 +263,40 @@ def _check_video(check_file: Callable[[Path], None], path: Path) -> None:
             raise SourceError(error.cause, error.remedy) from None
 
 
-def paint_all(jobs: Sequence[Job], look: Look, paint: PaintEyes, report: Callable[[str], None]) -> Outcome:
+def stylize(
+    jobs: Sequence[Job], look: Look, settings: Settings, report: Callable[[str], None]
+) -> tuple[Outcome, dict[str, Any]]:
+    """Paint every job in the style of ``settings``; what came of it, and what it was done with.
+
+    Raises `ArtemError` where nothing can be painted at all: no such style, damaged weights, no such engine.
+    """
+    from artem_vr.brush import Brush, load_style
+    from artem_vr.styles.library import Library
+
+    style = load_style(Library(), settings.style)
+    facts = {"style": style.name, "strength": look.strength, "layout": look.layout}
+    brushes: dict[Kind, Brush] = {}
+
+    def brush(kind: Kind) -> Brush:
+        if kind not in brushes:
+            brushes[kind] = Brush(style, settings, still=kind == "picture")
+        return brushes[kind]
+
+    for kind in {job.kind for job in jobs}:
+        brush(kind)  # an engine that is not there is said before anything is written
+    try:
+        outcome = paint_all(jobs, look, brush, report)
+        for done in outcome.outputs:
+            done |= brush(done["kind"]).facts
+        return outcome, facts
+    finally:
+        for used in brushes.values():
+            used.close()
+
+
+def paint_all(
+    jobs: Sequence[Job], look: Look, brush: Callable[[Kind], PaintEyes], report: Callable[[str], None]
+) -> Outcome:
     """Paint every job; one that fails costs one line to ``report`` and the others go on."""
     outcome = Outcome()
     bar = _progress(jobs, total=len(jobs), desc="stylize", unit="file") if len(jobs) > 1 else jobs
@@ -265,7 +304,8 @@ def paint_all(jobs: Sequence[Job], look: Look, paint: PaintEyes, report: Callabl
         begun = time.perf_counter()
         try:
             (job.output.parent if job.prefix is None else job.output).mkdir(parents=True, exist_ok=True)
-            facts = (paint_picture if job.kind == "picture" else paint_video)(job, look, paint)
+            work = paint_picture if job.kind == "picture" else paint_video
+            facts = work(job, look, brush(job.kind))
         except (ArtemError, OSError, MemoryError) as error:
             line = _in_one_line(job, error)
             outcome.errors.append({"input": str(job.input), "error": line})

@@ -93,8 +93,6 @@ class Settings:
     """Time constant with which the networks' statistics follow the source; 0 does not smooth."""
     desktop_refresh_hz: float = _number(60.0, 10.0, 240.0)
     """Frame rate of the window when there is no headset."""
-    threads: int = _whole(0, 0, 1024)
-    """CPU threads of the engine; 0: one a core."""
     frames: int = _whole(0, 0, 10**9, stored=False)
     """End after this many stylised frames and print one JSON line; 0: run until told to quit."""
     record: str = _text(stored=False)

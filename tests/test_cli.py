@@ -101,14 +101,14 @@ def test_every_option_of_run_becomes_a_setting(app: list[settings.Settings]) -> 
     words = (
         "--source film.mp4 --layout half-sbs --style the_scream --strength 0.25 --headset none --view dome "
         "--device cpu --engine torch --precision xnor --scale auto --frames 9 --record out.mp4 --mirror left "
-        "--threads 2 --no-hud"
+        "--no-hud"
     )
     assert cli.main(words.split()) == 0
     assert app == [
         settings.Settings(
             source="film.mp4", layout="half-sbs", style="the_scream", strength=0.25, headset="none", view="dome",
             device="cpu", engine="torch", precision="xnor", scale="auto", frames=9, record="out.mp4", mirror="left",
-            threads=2, hud=False,
+            hud=False,
         )
     ]  # fmt: skip
 

@@ -37,12 +37,12 @@ print(json.dumps({"folders": folders, "files": files, "package": artem_vr.__file
 """
 
 
-def shipped() -> dict[str, set[str]]:
+def shipped(checkout: Path) -> dict[str, set[str]]:
     """The files that must be found, by folder."""
     return {
-        "shaders": {p.name for p in (ROOT / "shaders").iterdir() if p.suffix in (".vert", ".frag", ".glsl")},
-        "weights": {p.name for p in (ROOT / "weights").iterdir() if p.suffix in (".safetensors", ".json", ".md")},
-        "actions": {p.name for p in (ROOT / "artem_vr" / "vr" / "actions").iterdir() if p.is_file()},
+        "shaders": {p.name for p in (checkout / "shaders").iterdir() if p.suffix in (".vert", ".frag", ".glsl")},
+        "weights": {p.name for p in (checkout / "weights").iterdir() if p.suffix in (".safetensors", ".json", ".md")},
+        "actions": {p.name for p in (checkout / "artem_vr" / "vr" / "actions").iterdir() if p.is_file()},
     }
 
 
@@ -55,6 +55,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
             shutil.copytree(ROOT / part, copy / part, ignore=shutil.ignore_patterns("__pycache__"))
         else:
             shutil.copy2(ROOT / part, copy / part)
+    (copy / "weights" / "another.safetensors").write_bytes(b"whatever weights there will be")
     return copy
 
 
@@ -91,8 +92,8 @@ def look(python: Path, working_folder: Path) -> dict:
     return json.loads(done.stdout)
 
 
-def assert_found(seen: dict) -> None:
-    for name, files in shipped().items():
+def assert_found(seen: dict, checkout: Path) -> None:
+    for name, files in shipped(checkout).items():
         assert files <= set(seen["files"][name]), name
 
 
@@ -100,16 +101,16 @@ def test_a_checkout_finds_its_files(checkout: Path) -> None:
     seen = look(Path(sys.executable), checkout)
     assert Path(seen["package"]).is_relative_to(checkout)
     assert Path(seen["folders"]["shaders"]) == checkout / "shaders"
-    assert_found(seen)
+    assert_found(seen, checkout)
 
 
-def test_a_wheel_finds_its_files(wheel: Path, tmp_path: Path) -> None:
+def test_a_wheel_finds_its_files(wheel: Path, checkout: Path, tmp_path: Path) -> None:
     python = fresh_environment(tmp_path / "env")
     pip("install", "--no-deps", wheel, python=python)
     seen = look(python, tmp_path)
     for place in (seen["package"], seen["xnor"], *seen["folders"].values()):
         assert Path(place).is_relative_to(tmp_path / "env"), place
-    assert_found(seen)
+    assert_found(seen, checkout)
     script = python.with_name("artem-vr.exe" if os.name == "nt" else "artem-vr")
     done = subprocess.run([script, "--help"], capture_output=True, text=True, check=True, cwd=tmp_path)
     assert "stylize" in done.stdout
@@ -121,12 +122,12 @@ def test_an_editable_install_finds_its_files(checkout: Path, tmp_path: Path) -> 
     seen = look(python, tmp_path)
     assert Path(seen["package"]).is_relative_to(checkout)
     assert Path(seen["folders"]["weights"]) == checkout / "weights"
-    assert_found(seen)
+    assert_found(seen, checkout)
 
 
-def test_the_wheel_holds_all_modules_and_no_more(wheel: Path) -> None:
+def test_the_wheel_holds_all_modules_and_no_more(wheel: Path, checkout: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
-    modules = {p.relative_to(ROOT).as_posix() for part in PACKAGES for p in (ROOT / part).rglob("*.py")}
+    modules = {p.relative_to(checkout).as_posix() for part in PACKAGES for p in (checkout / part).rglob("*.py")}
     assert modules <= names
     strangers = {n for n in names if n.split("/")[0] not in PACKAGES and ".dist-info/" not in n}
     assert strangers == set()

@@ -25,10 +25,9 @@ HELP = {
     "mirror": "which eyes the window shows (default: both)",
     "frames": "end after N stylised frames and print one line of JSON with what was measured",
     "record": "keep what the mirror shows in FILE",
-    "threads": "CPU threads of the engine (default: one a core)",
 }
 
-METAVARS = {"source": "SOURCE", "style": "NAME|PICTURE", "frames": "N", "record": "FILE", "threads": "N"}
+METAVARS = {"source": "SOURCE", "style": "NAME|PICTURE", "frames": "N", "record": "FILE"}
 
 
 def add_setting(parser: argparse.ArgumentParser, *names: str) -> None:

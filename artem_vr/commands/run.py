@@ -10,7 +10,7 @@ from artem_vr.commands.options import add_setting, load_settings
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_setting(
         parser, "source", "layout", "style", "strength", "headset", "view", "device", "engine", "precision", "scale",
-        "mirror", "threads", "frames", "record",
+        "mirror", "frames", "record",
     )  # fmt: skip
     parser.add_argument(
         "--hud", action=argparse.BooleanOptionalAction, default=argparse.SUPPRESS, help="show the head-up display"

@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         elif name == "sheet":
             action.add_argument("photo", type=Path, metavar="PHOTO")
             action.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help="a picture file")
-            add_setting(action, "device", "engine", "precision", "threads")
+            add_setting(action, "device", "engine", "precision")
 
 
 def run(arguments: argparse.Namespace) -> int:

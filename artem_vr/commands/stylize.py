@@ -19,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("inputs", nargs="+", metavar="INPUT", help="a picture, a video, or a folder of them")
     parser.add_argument("-o", "--output", required=True, metavar="OUTPUT", help="a file, or a folder")
-    add_setting(parser, "style", "strength", "layout", "device", "engine", "precision", "threads")
+    add_setting(parser, "style", "strength", "layout", "device", "engine", "precision")
     parser.add_argument("--preserve-color", action="store_true", help="keep the source's colours, paint its lightness")
     parser.add_argument("--size", type=_size, metavar="PIXELS", help="longer side of the result (default: as it is)")
     parser.add_argument("--json", action="store_true", help="print one JSON object about what was done")
@@ -48,7 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     for _, line in errors:
         report(line)
-    outcome, facts = offline.stylize(jobs, look, settings, report)
+    outcome, facts = offline.stylize(jobs, look, settings, report) if jobs else (offline.Outcome(), {})
     outcome.errors[:0] = [{"input": str(path), "error": line} for path, line in errors]
     if arguments.json:
         print(json.dumps({**facts, "outputs": outcome.outputs, "errors": outcome.errors}))

@@ -1,0 +1,455 @@
+"""stylize: what is written where, what is done to a picture, and real files through a real network."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from artem_vr import cli, offline
+from artem_vr.errors import ArtemError, SettingsError, SourceError
+from artem_vr.offline import Job, Look, blended, joined, paint_all, painted, plan, typed_as_folder, with_colors_of
+from artem_vr.sources.layout import split
+from artem_vr.sources.pictures import load_picture, save_picture
+from artem_vr.video_files import VideoReader, VideoWriter
+
+Pictures = npt.NDArray[np.uint8]
+
+
+def noise(height: int, width: int, seed: int = 0) -> Pictures:
+    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
+
+
+def invert(eyes: Pictures, elapsed: float | None) -> Pictures:
+    """A painter whose work is easy to recognise."""
+    return 255 - eyes
+
+
+def film(path: Path, frames: int = 5, height: int = 48, width: int = 64) -> Path:
+    """A film whose frame n is a flat grey of 40 n."""
+    with VideoWriter(path, 12.0) as writer:
+        for number in range(frames):
+            writer.write(np.full((height, width, 3), 40 * number, np.uint8))
+    return path
+
+
+def touch(*paths: Path) -> None:
+    for path in paths:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"x")
+
+
+# What is written where
+
+
+def test_one_picture_into_a_file(tmp_path: Path) -> None:
+    touch(tmp_path / "a.jpg")
+    assert plan([tmp_path / "a.jpg"], tmp_path / "b.png") == (
+        [Job(tmp_path / "a.jpg", "picture", tmp_path / "b.png")],
+        [],
+    )
+
+
+def test_one_picture_into_a_folder(tmp_path: Path) -> None:
+    photo, out = tmp_path / "a.jpg", tmp_path / "out"
+    touch(photo)
+    wanted = [Job(photo, "picture", out / "a.png")]
+    assert plan([photo], out, into_folder=True) == (wanted, [])
+    out.mkdir()
+    assert plan([photo], out) == (wanted, [])
+
+
+def test_one_video_into_a_video_or_pictures(tmp_path: Path) -> None:
+    movie = tmp_path / "film.MP4"
+    touch(movie)
+    assert plan([movie], tmp_path / "b.mkv") == ([Job(movie, "video", tmp_path / "b.mkv")], [])
+    assert plan([movie], tmp_path / "frames") == ([Job(movie, "video", tmp_path / "frames", "film")], [])
+
+
+def test_folders_are_listed_sorted_and_not_deeper(tmp_path: Path) -> None:
+    room, out = tmp_path / "in", tmp_path / "out"
+    touch(
+        room / "b.png",
+        room / "a.jpg",
+        room / "c.mp4",
+        room / "notes.txt",
+        room / ".hidden.png",
+        room / "deep" / "d.png",
+    )
+    jobs, errors = plan([room], out)
+    assert errors == []
+    assert jobs == [
+        Job(room / "a.jpg", "picture", out / "a.png"),
+        Job(room / "b.png", "picture", out / "b.png"),
+        Job(room / "c.mp4", "video", out, "c"),
+    ]
+
+
+def test_no_output_is_written_twice(tmp_path: Path) -> None:
+    inputs = [tmp_path / "1" / "a.jpg", tmp_path / "2" / "A.png", tmp_path / "3" / "a.jpg", tmp_path / "a.mp4"]
+    touch(*inputs)
+    jobs, _ = plan(inputs, tmp_path / "out")
+    assert [job.prefix or job.output.name for job in jobs] == ["a.jpg.png", "A.png.png", "a.jpg-2.png", "a.mp4"]
+
+
+def test_missing_and_empty_inputs_leave_the_others(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    touch(tmp_path / "a.png")
+    jobs, errors = plan([tmp_path / "none.png", tmp_path / "empty", tmp_path / "a.png"], tmp_path / "out")
+    assert [job.input.name for job in jobs] == ["a.png"]
+    assert [path.name for path, _ in errors] == ["none.png", "empty"]
+
+
+@pytest.mark.parametrize(
+    ("inputs", "output"),
+    [
+        (["a.png"], "a.png"),
+        (["a.png"], "./sub/../a.png"),
+        (["a.png", "b.png"], "."),
+        (["."], "."),
+        (["a.mp4"], "a.mp4"),
+        (["a.mp4", "a_000001.png"], "."),
+    ],
+)
+def test_an_input_is_never_overwritten(inputs: list[str], output: str, tmp_path: Path) -> None:
+    touch(*(tmp_path / name for name in ("a.png", "b.png", "a.mp4", "a_000001.png")))
+    (tmp_path / "sub").mkdir()
+    with pytest.raises(SettingsError, match="would be overwritten"):
+        plan([tmp_path / name for name in inputs], tmp_path / output)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need rights on Windows")
+def test_nor_through_a_link(tmp_path: Path) -> None:
+    touch(tmp_path / "a.png")
+    (tmp_path / "link.png").symlink_to(tmp_path / "a.png")
+    os.link(tmp_path / "a.png", tmp_path / "hard.png")
+    for name in ("link.png", "hard.png"):
+        with pytest.raises(SettingsError, match="would be overwritten"):
+            plan([tmp_path / "a.png"], tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    ("name", "output"), [("a.png", "b.mp4"), ("a.png", "b"), ("a.mp4", "b.png"), ("a.mp4", "b.xyz")]
+)
+def test_outputs_of_the_wrong_kind(name: str, output: str, tmp_path: Path) -> None:
+    touch(tmp_path / name)
+    with pytest.raises(SettingsError, match="which kind"):
+        plan([tmp_path / name], tmp_path / output)
+
+
+def test_a_file_is_no_folder(tmp_path: Path) -> None:
+    touch(tmp_path / "a.png", tmp_path / "b.png", tmp_path / "c.png")
+    with pytest.raises(SettingsError, match="is a file"):
+        plan([tmp_path / "a.png", tmp_path / "b.png"], tmp_path / "c.png")
+
+
+@pytest.mark.parametrize(
+    ("text", "folder"), [("out/", True), (".", True), ("a/..", False), ("out", False), ("", False)]
+)
+def test_what_only_a_folder_is_called(text: str, folder: bool) -> None:
+    assert typed_as_folder(text) is folder
+
+
+# What is done to a picture
+
+
+@pytest.mark.parametrize("layout", ["mono", "sbs", "tb"])
+@given(height=st.integers(2, 9), width=st.integers(2, 9), seed=st.integers(0, 99))
+@hypothesis_settings(deadline=None, max_examples=20)
+def test_joining_undoes_splitting(layout: Any, height: int, width: int, seed: int) -> None:
+    picture = noise(height, width, seed)
+    whole = joined(split(picture, layout), layout)
+    assert np.array_equal(whole, picture[: whole.shape[0], : whole.shape[1]])
+    assert picture.shape[0] - whole.shape[0] <= 1 and picture.shape[1] - whole.shape[1] <= 1
+
+
+def test_half_width_eyes_keep_their_size() -> None:
+    ramp = np.repeat(np.repeat(np.arange(0, 200, 10, dtype=np.uint8)[None, :, None], 6, 0), 3, 2)  # (6, 20, 3)
+    whole = joined(split(ramp, "half-sbs"), "half-sbs")
+    assert whole.shape == ramp.shape
+    assert np.abs(whole.astype(int) - ramp)[:, 1:9].max() <= 1, "inside an eye a ramp stays a ramp"
+
+
+@pytest.mark.parametrize("layout", ["mono", "sbs", "half-sbs", "tb"])
+@pytest.mark.parametrize("preserve_color", [False, True])
+def test_strength_0_is_the_source_bit_for_bit(layout: Any, preserve_color: bool) -> None:
+    picture = noise(10, 12)
+    assert np.array_equal(painted(picture, Look(layout, 0.0, preserve_color), invert, None), picture)
+
+
+def test_strength_blends() -> None:
+    source, painting = noise(9, 7, 1), noise(9, 7, 2)
+    assert np.array_equal(blended(source, painting, 1.0), painting)
+    exact = source + 0.3 * (painting.astype(float) - source)
+    assert np.abs(blended(source, painting, 0.3) - exact).max() <= 0.501
+
+
+def test_both_eyes_go_in_one_batch() -> None:
+    seen: list[tuple[int, ...]] = []
+
+    def record(eyes: Pictures, elapsed: float | None) -> Pictures:
+        seen.append(eyes.shape)
+        return eyes
+
+    for layout in ("mono", "sbs", "half-sbs", "tb"):
+        painted(noise(8, 12), Look(layout), record, None)  # type: ignore[arg-type]
+    assert seen == [(1, 8, 12, 3), (2, 8, 6, 3), (2, 8, 12, 3), (2, 4, 12, 3)]
+
+
+def test_preserved_colors() -> None:
+    """Luminance is the painting's and chroma the source's, wherever nothing had to be clipped."""
+    weights = np.array([0.299, 0.587, 0.114])
+    source = np.random.default_rng(0).integers(100, 156, (20, 20, 3)).astype(np.uint8)
+    painting = np.random.default_rng(1).integers(80, 176, (20, 20, 3)).astype(np.uint8)
+    result = with_colors_of(source, painting).astype(float)
+    assert np.abs(result @ weights - painting @ weights).max() <= 0.51
+    chroma = [p - (p @ weights)[..., None] for p in (result, source.astype(float))]
+    assert np.abs(chroma[0] - chroma[1]).max() <= 1.01
+
+
+def test_size_is_that_of_the_longer_side() -> None:
+    for longer, wanted in ((10, (5, 10)), (40, (20, 40)), (20, (10, 20))):
+        assert painted(noise(10, 20), Look(size=longer), invert, None).shape == (*wanted, 3)
+
+
+# Files
+
+
+def run_jobs(jobs: list[Job], look: Look | None = None) -> tuple[offline.Outcome, list[str]]:
+    lines: list[str] = []
+    return paint_all(jobs, look or Look(), lambda _: invert, lines.append), lines
+
+
+def test_a_picture_file(tmp_path: Path) -> None:
+    save_picture(tmp_path / "a.png", noise(10, 12))
+    outcome, lines = run_jobs([Job(tmp_path / "a.png", "picture", tmp_path / "new" / "b.png")])
+    assert lines == [] and np.array_equal(load_picture(tmp_path / "new" / "b.png"), 255 - noise(10, 12))
+    (done,) = outcome.outputs
+    assert (done["width"], done["height"], done["frames"], done["eyes"]) == (12, 10, 1, 1)
+
+
+def test_a_bad_file_costs_a_line_and_the_others_are_painted(tmp_path: Path) -> None:
+    save_picture(tmp_path / "good.png", noise(8, 8))
+    good = (tmp_path / "good.png").read_bytes()
+    for name, content in {"empty.png": b"", "cut.png": good[:-40], "text.jpg": b"hello", "no.mp4": b"hello"}.items():
+        (tmp_path / name).write_bytes(content)
+    names = ["empty.png", "cut.png", "text.jpg", "no.mp4", "absent.png", "good.png"]
+    jobs = [Job(tmp_path / n, "video" if n.endswith("mp4") else "picture", tmp_path / "out" / n) for n in names]
+    outcome, lines = run_jobs(jobs)
+    assert [Path(done["input"]).name for done in outcome.outputs] == ["good.png"]
+    assert len(lines) == len(outcome.errors) == 5
+    assert all(name in line and "\n" not in line for name, line in zip(names, lines, strict=False))
+    assert [p.name for p in (tmp_path / "out").iterdir()] == ["good.png"]
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".mov", ".avi"])
+def test_a_video_becomes_a_video(suffix: str, tmp_path: Path) -> None:
+    source, target = film(tmp_path / "film.mp4"), tmp_path / f"out{suffix}"
+    outcome, lines = run_jobs([Job(source, "video", target)])
+    assert lines == [] and outcome.outputs[0]["frames"] == 5
+    with VideoReader(target) as video:
+        assert (video.width, video.height, video.rate) == (64, 48, pytest.approx(12.0))
+        means = [float(picture.mean()) for picture in video]
+    assert means == pytest.approx([255 - 40 * n for n in range(5)], abs=6)
+    assert sorted(p.name for p in tmp_path.iterdir()) == sorted(["film.mp4", f"out{suffix}"])
+
+
+def test_a_video_keeps_red_red_and_up_up(tmp_path: Path) -> None:
+    picture = np.zeros((64, 64, 3), np.uint8)
+    picture[:32, :, 0] = 200  # red above, blue below
+    picture[32:, :, 2] = 200
+    with VideoWriter(tmp_path / "film.mp4", 10.0) as writer:
+        writer.write(picture)
+    with VideoReader(tmp_path / "film.mp4") as video:
+        (seen,) = list(video)
+    assert np.abs(seen[8:24].mean((0, 1)) - [200, 0, 0]).max() < 20
+    assert np.abs(seen[40:56].mean((0, 1)) - [0, 0, 200]).max() < 20
+
+
+def test_a_video_becomes_numbered_pictures(tmp_path: Path) -> None:
+    source = film(tmp_path / "film.mp4", frames=3)
+    _, lines = run_jobs([Job(source, "video", tmp_path / "frames", "film")])
+    assert lines == []
+    names = sorted(p.name for p in (tmp_path / "frames").iterdir())
+    assert names == ["film_000001.png", "film_000002.png", "film_000003.png"]
+
+
+def test_frames_of_a_film_know_the_time_since_the_last(tmp_path: Path) -> None:
+    seen: list[float | None] = []
+
+    def note(eyes: Pictures, elapsed: float | None) -> Pictures:
+        seen.append(elapsed)
+        return eyes
+
+    paint_all([Job(film(tmp_path / "a.mp4"), "video", tmp_path / "b.mp4")], Look(), lambda _: note, print)
+    assert seen == [None, *[pytest.approx(1 / 12)] * 4]
+
+
+def test_odd_sizes_lose_a_line_in_a_video(tmp_path: Path) -> None:
+    with VideoWriter(tmp_path / "odd.mp4", 10.0) as writer:
+        writer.write(noise(49, 65))
+    with VideoReader(tmp_path / "odd.mp4") as video:
+        assert (video.width, video.height) == (64, 48)
+
+
+def test_a_video_that_fails_leaves_nothing(tmp_path: Path) -> None:
+    target = tmp_path / "out.mp4"
+    target.write_bytes(b"the old one")
+    with pytest.raises(RuntimeError), VideoWriter(target, 10.0) as writer:
+        writer.write(noise(32, 32))
+        raise RuntimeError
+    assert target.read_bytes() == b"the old one" and list(tmp_path.iterdir()) == [target]
+
+
+def test_a_video_that_cannot_be_written(tmp_path: Path) -> None:
+    for path in (tmp_path / "none" / "a.mp4", tmp_path / "a.txt"):
+        with pytest.raises(SourceError), VideoWriter(path, 10.0) as writer:
+            writer.write(noise(32, 32))
+    assert list(tmp_path.iterdir()) == []
+
+
+# All of it, with a real network
+
+
+@pytest.fixture(scope="module")
+def style(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A network with random weights: it paints nonsense, but always the same."""
+    torch = pytest.importorskip("torch")
+    from artem_vr.networks.checkpoint import save_network
+    from artem_vr.networks.fast import FastNetwork
+
+    torch.manual_seed(0)
+    path = tmp_path_factory.mktemp("style") / "random.safetensors"
+    save_network(path, FastNetwork(quarter=8, eighth=8, half=8, blocks=1).eval())
+    return path
+
+
+@pytest.fixture
+def stylize(style: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
+    """Runs the command in ``tmp_path``; (exit status, standard output, standard error)."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("ARTEM_VR_SETTINGS", str(tmp_path / "none.toml"))
+
+    def run(*words: str) -> tuple[int, str, str]:
+        status = cli.main(["stylize", *words, "--style", str(style), "--device", "cpu", "--engine", "torch"])
+        captured = capsys.readouterr()
+        return status, captured.out, captured.err
+
+    return run
+
+
+def test_the_command_paints(stylize: Any, tmp_path: Path) -> None:
+    save_picture(tmp_path / "a.png", noise(37, 51))
+    assert stylize("a.png", "-o", "b.png") == (0, "b.png\n", "")
+    assert load_picture(tmp_path / "b.png").shape == (37, 51, 3)
+    status, out, err = stylize("a.png", "-o", "c.png", "--strength", "0", "--json")
+    report = json.loads(out)
+    assert (status, err, report["errors"]) == (0, "", [])
+    assert report["outputs"][0] | {"seconds": 0} == {
+        "input": "a.png", "output": "c.png", "kind": "picture", "eyes": 1, "seconds": 0, "width": 51, "height": 37,
+        "frames": 1, "engine": "torch", "precision": "fp32", "device": "cpu",
+    }  # fmt: skip
+    assert np.array_equal(load_picture(tmp_path / "c.png"), noise(37, 51))
+
+
+def test_eyes_that_see_the_same_get_the_same(stylize: Any, tmp_path: Path) -> None:
+    eye = noise(32, 32)
+    save_picture(tmp_path / "mono.png", eye)
+    save_picture(tmp_path / "same.png", np.concatenate([eye, eye], axis=1))
+    assert stylize("mono.png", "-o", "one.png")[0] == 0
+    assert stylize("same.png", "-o", "two.png", "--layout", "sbs")[0] == 0
+    one, two = load_picture(tmp_path / "one.png"), load_picture(tmp_path / "two.png")
+    assert np.array_equal(two[:, :32], two[:, 32:])
+    assert np.abs(two[:, :32].astype(int) - one).max() <= 1
+
+
+def test_statistics_are_shared_between_the_eyes(stylize: Any, tmp_path: Path) -> None:
+    """What is flat grey in one eye is painted otherwise beside a dark other eye than beside a bright one."""
+    left = noise(32, 32)
+    for name, right in (("dark", left // 4), ("bright", 255 - left // 4)):
+        save_picture(tmp_path / f"{name}.png", np.concatenate([left, right], axis=1))
+        assert stylize(f"{name}.png", "-o", f"{name}_painted.png", "--layout", "sbs")[0] == 0
+    dark, bright = (load_picture(tmp_path / f"{name}_painted.png")[:, :32].astype(int) for name in ("dark", "bright"))
+    assert np.abs(dark - bright).max() > 1
+
+
+@pytest.mark.parametrize("size", [(1, 1), (3, 200), (16, 16)])
+def test_the_smallest_pictures(stylize: Any, tmp_path: Path, size: tuple[int, int]) -> None:
+    save_picture(tmp_path / "a.png", noise(*size))
+    assert stylize("a.png", "-o", "b.png")[0] == 0
+    assert load_picture(tmp_path / "b.png").shape == (*size, 3)
+
+
+def test_a_stereo_film_and_a_bad_picture_in_a_folder(stylize: Any, tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    film(tmp_path / "in" / "film.mp4", frames=3)
+    (tmp_path / "in" / "bad.png").write_bytes(b"nothing")
+    save_picture(tmp_path / "in" / "good.png", noise(20, 20))
+    status, out, err = stylize("in", "-o", "out", "--layout", "sbs", "--json")
+    report = json.loads(out)
+    assert status == 2 and err.count("\n") == 1 and "bad.png" in err
+    assert [(o["input"], o["frames"], o["eyes"]) for o in report["outputs"]] == [
+        (os.path.join("in", "film.mp4"), 3, 2),
+        (os.path.join("in", "good.png"), 1, 2),
+    ]
+    assert len(report["errors"]) == 1
+    assert sorted(os.listdir("out")) == ["film_000001.png", "film_000002.png", "film_000003.png", "good.png"]
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["none.png", "-o", "b.png"], "none.png"),
+        (["a.png", "-o", "a.png"], "overwritten"),
+        (["a.png", "-o", ""], "empty"),
+        (["a.png", "-o", "b.png", "--precision", "xnor"], "binarised"),
+    ],
+)
+def test_errors_are_one_line(words: list[str], says: str, stylize: Any, tmp_path: Path) -> None:
+    save_picture(tmp_path / "a.png", noise(8, 8))
+    before = (tmp_path / "a.png").read_bytes()
+    status, out, err = stylize(*words)
+    assert (status, out) == (2, "") and err.count("\n") == 1 and says.lower() in err.lower()
+    assert (tmp_path / "a.png").read_bytes() == before
+
+
+def test_damaged_weights_are_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    monkeypatch.setenv("ARTEM_VR_SETTINGS", str(tmp_path / "none.toml"))
+    save_picture(tmp_path / "a.png", noise(8, 8))
+    (tmp_path / "bad.safetensors").write_bytes(b"\0" * 100)
+    words = [
+        "stylize",
+        str(tmp_path / "a.png"),
+        "-o",
+        str(tmp_path / "b.png"),
+        "--style",
+        str(tmp_path / "bad.safetensors"),
+    ]
+    assert cli.main(words) == 2
+    captured = capsys.readouterr()
+    assert captured.err.count("\n") == 1 and "bad.safetensors" in captured.err and not (tmp_path / "b.png").exists()
+
+
+def test_memory_that_does_not_suffice_is_said(style: Path) -> None:
+    from artem_vr.brush import Brush, load_style
+    from artem_vr.settings import Settings
+    from artem_vr.styles.library import Library
+
+    class Poor:
+        name, precision, device = "torch", "fp32", "cpu"
+
+        def prepare(self, *_: object) -> Any:
+            raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
+
+    brush = Brush(load_style(Library(), str(style)), Settings(device="cpu"), still=True)
+    brush.engine = Poor()  # type: ignore[assignment]
+    with pytest.raises(ArtemError, match="--size"):
+        brush(noise(8, 8)[None], None)
