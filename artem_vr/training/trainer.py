@@ -118,7 +118,7 @@ class Trainer:
         self.losses: dict[str, float] = {}
         self._module: Any = objective
         if self.process.count > 1:
-            self._module = DistributedDataParallel(objective)  # type: ignore[arg-type]
+            self._module = DistributedDataParallel(objective)
 
     def step(self) -> dict[str, float]:
         """One iteration; returns this process's losses."""
@@ -130,7 +130,7 @@ class Trainer:
         self.optimizer.zero_grad(set_to_none=True)
         with mixed:
             losses: dict[str, Tensor] = self._module(**batch)
-        losses[TOTAL].backward()  # type: ignore[no-untyped-call]
+        losses[TOTAL].backward()
         parameters = [p for p in self.objective.parameters() if p.requires_grad]
         norm = nn.utils.clip_grad_norm_(parameters, 10.0)
         if torch.isfinite(norm):  # a batch that overflowed is skipped, not learned

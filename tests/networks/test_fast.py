@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 import torch
-from artem_vr.evaluation.lattice import VISIBLE, probes, worst_lattice
 from torch import Tensor, nn
 
 from artem_vr import assets
+from artem_vr.evaluation.lattice import VISIBLE, probes, worst_lattice
 from artem_vr.networks.checkpoint import load_network
 from artem_vr.networks.fast import FastNetwork
 from artem_vr.networks.johnson import JohnsonNetwork
