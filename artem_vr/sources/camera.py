@@ -112,9 +112,7 @@ class CameraSource:
     def _refusal(self, known: list[Camera]) -> SourceError:
         device = Path(f"/dev/video{self._number}")
         if device.exists() and not os.access(device, os.R_OK | os.W_OK):
-            return SourceError(
-                f"{device} must not be used by you", "Add your user to the group video, then log in again"
-            )
+            return SourceError(f"{device} must not be used by you", "Add your user to the group video, log in again")
         if any(camera.number == self._number for camera in known) or device.exists():
             return SourceError(f"Camera {self._number} cannot be opened", "Close the program that uses it")
         if known:

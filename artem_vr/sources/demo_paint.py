@@ -36,7 +36,9 @@ def to_bytes(values: Floats) -> Bytes:
     return np.clip(values + 0.5, 0, 255).astype(np.uint8)
 
 
-def noise(rng: np.random.Generator, height: int, width: int, first: float, octaves: int = 5, wrap: bool = False) -> Floats:
+def noise(
+    rng: np.random.Generator, height: int, width: int, first: float, octaves: int = 5, wrap: bool = False
+) -> Floats:
     """(height, width) fractal noise, mean 0, about -1..1; ``first``: the size of the coarsest spots in pixels.
 
     With ``wrap`` the right edge continues at the left one, and the lower at the upper one.
@@ -50,7 +52,9 @@ def noise(rng: np.random.Generator, height: int, width: int, first: float, octav
         if wrap:
             grid = np.pad(grid, 2, mode="wrap")
             wide = cv2.resize(
-                grid, (width * (columns + 4) // columns + 1, height * (rows + 4) // rows + 1), interpolation=cv2.INTER_CUBIC
+                grid,
+                (width * (columns + 4) // columns + 1, height * (rows + 4) // rows + 1),
+                interpolation=cv2.INTER_CUBIC,
             )
             top, left = 2 * height // rows, 2 * width // columns
             total += weight * wide[top : top + height, left : left + width]
@@ -90,8 +94,10 @@ def sky(rng: np.random.Generator, height: int, width: int, unit: int, sun: tuple
 def clouds(rng: np.random.Generator, height: int, width: int, unit: int) -> Layer:
     """A band of clouds that continues at its edges, lit from below."""
     cv2 = opencv.load()
-    flat = noise(rng, height * 3, width, unit / 3, 6, wrap=True)
-    body = cv2.resize(flat, (width, height), interpolation=cv2.INTER_AREA)  # three times wider than high
+    third = noise(rng, height, width // 3, unit / 9, 5, wrap=True)
+    # Three times wider than high; the wrapped columns keep the seam between the edges invisible.
+    wide = cv2.resize(np.pad(third, ((0, 0), (4, 4)), mode="wrap"), (width + 24, height), interpolation=cv2.INTER_CUBIC)
+    body = wide[:, 12 : 12 + width]
     place = np.linspace(0, 1, height, dtype=np.float32)[:, None]
     body = body + 0.25 - 1.3 * np.abs(place - 0.45) ** 1.5
     opacity = np.clip(body * 1.5, 0, 0.92).astype(np.float32)
@@ -114,7 +120,9 @@ def mountains(
     opacity = np.clip(y - crest[None, :] + 0.5, 0, 1).astype(np.float32)
     # Folds run down from the crest: noise along lines that lean to both sides.
     folds = noise(rng, height, width, unit / 9, 5)
-    sampled = cv2.remap(folds, x + 0.6 * (y - crest[None, :]), y * 0.45, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
+    sampled = cv2.remap(
+        folds, x + 0.6 * (y - crest[None, :]), y * 0.45, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT
+    )
     slope = cv2.Sobel(sampled, cv2.CV_32F, 1, 0, ksize=3)
     light = np.clip(0.5 + slope * unit / 260 + 0.15 * folds, 0, 1)
     colour = blend([(0.0, foot), (1.0, top)], rise) * (0.62 + 0.62 * light[..., None])
@@ -145,21 +153,21 @@ def tree(rng: np.random.Generator, height: int, width: int) -> Layer:
         for turn in (rng.uniform(0.2, 0.6), -rng.uniform(0.2, 0.6)):
             grow(x2, y2, angle + turn, length * rng.uniform(0.68, 0.84), thick * 0.66)
 
-    grow(width * scale * 0.16, height * scale * 1.02, 1.42, height * scale * 0.27, height * scale * 0.05)
+    grow(width * scale * 0.1, height * scale * 1.02, 1.52, height * scale * 0.24, height * scale * 0.05)
     palette = [(196, 74, 28), (226, 122, 34), (240, 168, 54), (150, 52, 34), (118, 112, 40), (250, 200, 92)]
-    spread = height * scale * 0.03
+    spread = height * scale * 0.032
     # Leaves in the shade first, lit ones (to the right and above: the sun's side) over them.
-    for darkness, count in ((0.5, 9), (0.8, 9), (1.0, 7), (1.15, 4)):
-        for x, y in tips:
-            for _ in range(count):
-                lift = (darkness - 0.8) * spread
-                at = (round(x + rng.normal(0, spread) + lift), round(y + rng.normal(0, spread) - lift))
-                size = (max(1, round(spread * rng.uniform(0.16, 0.36))), max(1, round(spread * rng.uniform(0.09, 0.2))))
-                tint = palette[int(rng.integers(len(palette)))]
-                painted = tuple(int(min(255, c * darkness)) for c in tint)
-                turn = float(rng.uniform(0, 180))
-                cv2.ellipse(colour, at, size, turn, 0, 360, painted, -1)
-                cv2.ellipse(opacity, at, size, turn, 0, 360, 255, -1)
+    for darkness, count, large in ((0.5, 4, 1.7), (0.8, 4, 1.3), (1.0, 4, 1.0), (1.15, 3, 0.8)):
+        total = count * len(tips)
+        lift = (darkness - 0.8) * spread
+        at = np.repeat(np.array(tips), count, axis=0) + rng.normal(0, spread, (total, 2)) + (lift, -lift)
+        axes = np.maximum(1, spread * large * rng.uniform((0.16, 0.09), (0.34, 0.2), (total, 2)))
+        tints = np.minimum(255, np.array(palette)[rng.integers(len(palette), size=total)] * darkness)
+        turns = rng.uniform(0, 180, total)
+        for place, axis, tint, turn in zip(at.round().astype(int).tolist(), axes.round().astype(int).tolist(),
+                                           tints.tolist(), turns.tolist(), strict=True):  # fmt: skip
+            cv2.ellipse(colour, place, axis, turn, 0, 360, tint, -1)
+            cv2.ellipse(opacity, place, axis, turn, 0, 360, 255, -1)
     return _shrunk(colour, opacity, height, width)
 
 
@@ -167,14 +175,14 @@ def meadow(rng: np.random.Generator, height: int, width: int, blade: float, dark
     """A bank of grass and flowers; ``blade``: the length of a blade as a part of the layer's height."""
     cv2 = opencv.load()
     scale = 2
-    colour = np.full((height * scale, width * scale, 3), (46 * dark, 62 * dark, 34 * dark), np.uint8)
+    colour = np.full((height * scale, width * scale, 3), (70 * dark, 86 * dark, 40 * dark), np.uint8)
     opacity = np.zeros((height * scale, width * scale), np.uint8)
     bank = noise(rng, 2, width * scale, width * 0.8, 3)[0] * 0.12 * height * scale + height * scale * 0.45
     columns = np.arange(width * scale)
     ground = np.stack([columns, bank], 1).round().astype(np.int32)
     outline = np.concatenate([ground, [[width * scale, height * scale], [0, height * scale]]]).astype(np.int32)
     cv2.fillPoly(opacity, [outline], 255, cv2.LINE_AA)
-    count = int(width * 2.2)
+    count = int(width * 2.0)
     petals = [(244, 240, 226), (246, 196, 60), (214, 70, 74), (150, 108, 196), (240, 140, 170)]
     for i in range(count):
         depth = i / count  # from the far edge of the bank to the near one
@@ -184,7 +192,11 @@ def meadow(rng: np.random.Generator, height: int, width: int, blade: float, dark
         lean = rng.normal(0.1, 0.3)
         tip = (round(x + length * lean), round(y - length))
         shade = rng.uniform(0.6, 1.2) * dark
-        tint = (int(112 * shade), int(132 * shade), int(52 * shade)) if rng.random() < 0.7 else (int(176 * shade), int(150 * shade), int(70 * shade))
+        tint = (
+            (int(112 * shade), int(132 * shade), int(52 * shade))
+            if rng.random() < 0.7
+            else (int(176 * shade), int(150 * shade), int(70 * shade))
+        )
         bend = np.array([[x, y], [x + length * lean * 0.3, y - length * 0.55], tip]).round().astype(np.int32)
         thick = max(1, round(height * scale / 130))
         cv2.polylines(colour, [bend], False, tint, thick, cv2.LINE_AA)

@@ -1,8 +1,8 @@
 """The demo's scene: layers at their depths, a lake in perspective, turning balloons; two eyes, one moment.
 
-Where a thing is seen depends on its depth alone. With ``near`` = (the eyes' distance x focal length / depth) in pixels, an eye
-at ``e`` eye distances to the right of the middle sees it ``near * e`` further left; both eyes are turned so that
-things with ``near`` = `Scene.plane` meet. The camera sways sideways by the same law.
+Where a thing is seen depends on its depth alone. With ``near`` = (the eyes' distance x focal length / depth) in
+pixels, an eye at ``e`` eye distances to the right of the middle sees it ``near * e`` further left; both eyes are
+turned so that things with ``near`` = `Scene.plane` meet. The camera sways sideways by the same law.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from artem_vr.sources.demo_paint import Bytes, Floats, Layer
 
 _EYES = (-0.5, 0.5)
 _SWAY = 1.2  # how far the camera moves to each side, in eye distances
+_SUN = 0.43  # where the sun stands, as a part of the width
 _TEXTURE = 256  # pixels; the water's waves repeat after so many
 
 
@@ -34,7 +35,7 @@ class _Placed:
 
 @dataclass(frozen=True, eq=False)
 class _Balloon:
-    """``radius`` px; centre ``x``, ``y`` px; ``phase`` rad of its bobbing; ``stripes``: its cover, (64, 256, 3) uint8."""
+    """``radius`` px; centre ``x``, ``y`` px; ``phase`` of its bobbing, rad; ``stripes``: its cover, (64, 256, 3) uint8."""
 
     radius: int
     x: float
@@ -45,7 +46,7 @@ class _Balloon:
 
 
 class Scene:
-    """The scene for pictures of ``width`` x ``height`` pixels an eye (at least 64 each); the same for the same ``seed``."""
+    """The scene for pictures of ``width`` x ``height`` pixels an eye (at least 64 each). A seed is a scene."""
 
     def __init__(self, width: int, height: int, seed: int = 7) -> None:
         if width < 64 or height < 64:
@@ -56,7 +57,7 @@ class Scene:
         self._farthest = math.ceil(0.5 * self.plane) + 1
         self._horizon = round(0.56 * height)
         self._back = self._paint_back(rng)
-        self._clouds = paint.clouds(rng, round(0.4 * height), 2 * width, height)
+        self._clouds, self._cloud_period = self._paint_clouds(rng)
         self._ranges = self._paint_ranges(rng)
         self._lake = _Lake(self, rng)
         self._boat = self._paint_boat()
@@ -78,9 +79,8 @@ class Scene:
             self._place(picture, self._boat_at(time), eye, sway)
             for balloon in self._balloons:
                 self._draw_balloon(picture, balloon, eye, sway, time)
-            for number, placed in enumerate(self._front):
-                gust = 0.006 * math.sin(1.1 * time + number) + 0.003 * math.sin(2.7 * time + 2 * number)
-                self._place(picture, placed, eye, sway, gust)
+            for placed in self._front:
+                self._place(picture, placed, eye, sway)
         return eyes
 
     def shift(self, near: float, eye: float, sway: float = 0.0) -> float:
@@ -89,36 +89,15 @@ class Scene:
 
     def _sky(self, time: float) -> Bytes:
         """The sky with its clouds, wider than an eye's picture by what far things are moved between the eyes."""
-        cv2 = opencv.load()
         sky = self._back.copy()
-        band, wide = self._clouds, sky.shape[1]
-        drift = (time * 0.012 * self.height) % band.colour.shape[1]
-        whole = int(drift)
-        columns = (np.arange(wide + 1) + whole) % band.colour.shape[1]
-        matrix = np.array([[1, 0, whole - drift], [0, 1, 0]], np.float32)
-        size = (wide, band.colour.shape[0])
-        moved = [cv2.warpAffine(part[:, columns], matrix, size) for part in (band.colour, band.through)]
-        moved[1] = cv2.max(moved[1], 0)
-        _lay(sky[: size[1]], moved[0], moved[1])
+        drift = (time * 0.012 * self.height) % self._cloud_period
+        _lay_shifted(sky, self._clouds, drift - self._cloud_period, 0)
         return sky
 
-    def _place(self, picture: Bytes, placed: _Placed, eye: float, sway: float, gust: float = 0.0) -> None:
-        """Draw a layer with its depth's shift; ``gust``: how far its top leans, per pixel of its height."""
-        cv2 = opencv.load()
-        source = placed.layer
-        high, wide = source.colour.shape[:2]
+    def _place(self, picture: Bytes, placed: _Placed, eye: float, sway: float) -> None:
+        """Draw a layer with its depth's shift."""
         x = placed.left + self.shift(placed.near, eye, sway)
-        lean = gust * high
-        first, last = max(0, math.floor(x - abs(lean))), min(self.width, math.ceil(x + wide + abs(lean)) + 1)
-        top = max(0, math.floor(placed.top))
-        bottom = min(self.height, math.ceil(placed.top + high))
-        if first >= last or top >= bottom:
-            return
-        matrix = np.array([[1, -gust, x - first + lean - gust * (placed.top - top)], [0, 1, placed.top - top]], np.float32)
-        size = (last - first, bottom - top)
-        colour = cv2.warpAffine(source.colour, matrix, size)
-        through = cv2.warpAffine(source.through, matrix, size, borderValue=(255, 255, 255))
-        _lay(picture[top:bottom, first:last], colour, through)
+        _lay_shifted(picture, placed.layer, x, placed.top)
 
     def _draw_balloon(self, picture: Bytes, balloon: _Balloon, eye: float, sway: float, time: float) -> None:
         shape = self._shapes[balloon.radius]
@@ -127,18 +106,27 @@ class Scene:
         # Each eye looks a little around it: the nearer, the more.
         turn = 0.22 * time + balloon.phase + balloon.near * (eye + sway) / self.width * 1.1
         drawn = shape.dressed(balloon.stripes, turn)
-        high, wide = drawn.colour.shape[:2]
+        wide = drawn.colour.shape[1]
         self._place(picture, _Placed(drawn, x - wide / 2, y - balloon.radius * 1.05, balloon.near), eye, sway)
 
     def _boat_at(self, time: float) -> _Placed:
         drift = 0.16 * self.width * math.sin(0.05 * time - 0.4)
         bob = 0.003 * self.height * math.sin(1.3 * time)
-        return _Placed(self._boat, 0.52 * self.width + drift, self._horizon - 0.045 * self.height + bob, 0.62 * self.plane)
+        return _Placed(
+            self._boat, 0.50 * self.width + drift, self._horizon - 0.045 * self.height + bob, 0.62 * self.plane
+        )
 
     def _paint_back(self, rng: np.random.Generator) -> Bytes:
         wide = self.width + 2 * self._farthest
-        sun = (0.66 * self.width + self._farthest, 0.43 * self.height)
+        sun = (_SUN * self.width + self._farthest, 0.31 * self.height)
         return paint.to_bytes(paint.sky(rng, self._horizon, wide, self.height, sun))
+
+    def _paint_clouds(self, rng: np.random.Generator) -> tuple[Layer, int]:
+        """The band of clouds, with its beginning once more at its end, and after how many pixels it repeats."""
+        band = paint.clouds(rng, round(0.4 * self.height), 2 * self.width, self.height)
+        again = self._back.shape[1] + 2
+        colour, through = (np.concatenate([part, part[:, :again]], axis=1) for part in (band.colour, band.through))
+        return Layer(colour, through), 2 * self.width
 
     def _paint_ranges(self, rng: np.random.Generator) -> list[_Placed]:
         """Mountains at the lake's far shore, the farthest first."""
@@ -161,9 +149,30 @@ class Scene:
     def _paint_balloons(self) -> list[_Balloon]:
         w, h, plane = self.width, self.height, self.plane
         return [
-            _Balloon(max(4, round(0.040 * h)), 0.45 * w, 0.27 * h, 0.45 * plane, 1.0, _stripes(((246, 236, 210), (62, 104, 160)), 8)),
-            _Balloon(max(4, round(0.078 * h)), 0.82 * w, 0.22 * h, 0.9 * plane, 2.6, _stripes(((244, 188, 60), (190, 60, 44), (248, 232, 200)), 12)),
-            _Balloon(max(4, round(0.150 * h)), 0.56 * w, 0.34 * h, 1.55 * plane, 0.2, _stripes(((206, 56, 46), (250, 222, 160), (36, 92, 128), (250, 222, 160)), 16)),
+            _Balloon(
+                max(4, round(0.040 * h)),
+                0.535 * w,
+                0.17 * h,
+                0.45 * plane,
+                1.0,
+                _stripes(((246, 236, 210), (62, 104, 160)), 8),
+            ),
+            _Balloon(
+                max(4, round(0.078 * h)),
+                0.9 * w,
+                0.2 * h,
+                0.9 * plane,
+                2.6,
+                _stripes(((244, 188, 60), (190, 60, 44), (248, 232, 200)), 12),
+            ),
+            _Balloon(
+                max(4, round(0.150 * h)),
+                0.70 * w,
+                0.32 * h,
+                1.55 * plane,
+                0.2,
+                _stripes(((206, 56, 46), (250, 222, 160), (36, 92, 128), (250, 222, 160)), 16),
+            ),
         ]
 
     def _paint_front(self, rng: np.random.Generator) -> list[_Placed]:
@@ -176,8 +185,8 @@ class Scene:
             rows = round(high * h)
             grass = paint.meadow(rng, rows, self.width + 2 * margin, blade, dark)
             placed.append(_Placed(grass, -margin, h - rows * (1.0 if near > 2 else 1.25), depth))
-        trunk = paint.tree(rng, round(0.92 * h), round(0.62 * h))
-        placed.insert(1, _Placed(trunk, -0.06 * h, 0.0, 2.0 * self.plane))
+        trunk = paint.tree(rng, round(0.92 * h), round(0.8 * h))
+        placed.insert(1, _Placed(trunk, 0.0, 0.0, 2.0 * self.plane))
         return placed
 
 
@@ -189,7 +198,7 @@ class _Lake:
         self._scene = scene
         rows, width = scene.height - scene._horizon, scene.width
         waves = paint.noise(rng, _TEXTURE, _TEXTURE, 40, 5, wrap=True)
-        self._waves = paint.to_bytes(128 + 92 * waves)
+        self._waves = paint.to_bytes(128 + 150 * waves)
         # The nearest row of water is as near as the near shore: `near` grows from 0 in proportion to the row.
         near = (np.arange(rows, dtype=np.float32) + 0.5) / rows * 1.9 * scene.plane
         self._near = near[:, None]
@@ -203,25 +212,23 @@ class _Lake:
         fall = (np.arange(rows, dtype=np.float32) / rows)[:, None, None]
         soft = cv2.GaussianBlur(mirrored, (0, 0), max(1.0, scene.height / 60))
         self._bright = paint.to_bytes(soft * (0.95 - 0.25 * fall))
-        self._dark = paint.to_bytes(soft * (0.62 - 0.4 * fall) * np.array([0.62, 0.86, 1.12], np.float32))
+        self._dark = paint.to_bytes(soft * (0.62 - 0.4 * fall) * np.array([0.5, 0.6, 0.92], np.float32))
         self._sun = self._paint_glitter(rows)
         # Far waves are smaller than a pixel: they fade into their mean instead of flickering.
-        self._far = np.repeat(np.clip(1.25 * near / (0.55 * scene.plane), 0.12, 1)[:, None], width, 1).astype(np.float32)
+        far = np.repeat(np.clip(1.4 * near / (0.5 * scene.plane), 0.25, 1)[:, None], width, 1).astype(np.float32)
+        self._far = far
+        self._lifted = paint.to_bytes(128 * (1 - far))
         steps = np.arange(256, dtype=np.float32)
-        self._sparkle = paint.to_bytes(255 * np.clip((steps - 150) / 60, 0, 1))
+        self._sparkle = paint.to_bytes(255 * np.clip((steps - 126) / 60, 0, 1))
 
     def draw(self, water: Bytes, eye: float, sway: float, time: float) -> None:
         """Fill ``water``, the rows below the horizon of one eye's picture."""
         cv2 = opencv.load()
         scene = self._scene
         across = (self._across[eye] + (eye + sway)) * self._stretch
-        heights = [
-            cv2.remap(self._waves, across * size + slide * time, self._along * size + run * time, cv2.INTER_LINEAR,
-                      borderMode=cv2.BORDER_WRAP)
-            for size, slide, run in ((1.0, 3.0, 9.0), (0.53, -4.0, 6.0))
-        ]  # fmt: skip
-        mixed = cv2.addWeighted(heights[0], 0.5, heights[1], 0.5, 0.0)
-        calm = ((mixed.astype(np.float32) - 128.0) * self._far + 128.0).astype(np.uint8)
+        heights = cv2.remap(self._moved(time), across, self._along, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)
+        calm = cv2.multiply(heights, self._far, dtype=cv2.CV_8U)
+        calm = cv2.add(calm, self._lifted)
         waves = cv2.merge([calm, calm, calm])
         left = scene._farthest + round(-scene.plane * eye)
         view = slice(left, left + scene.width)
@@ -230,11 +237,22 @@ class _Lake:
         sparkle = cv2.LUT(waves, self._sparkle)
         cv2.add(cv2.add(light, dark), cv2.multiply(self._sun[:, view], sparkle, scale=1 / 255), dst=water)
 
+    def _moved(self, time: float) -> Bytes:
+        """The waves' pattern at a moment: one pattern, laid twice, running in two directions."""
+        cv2 = opencv.load()
+        both = []
+        for slide, run in ((-5.0, -11.0), (6.0, -7.0)):
+            x, y = slide * time % _TEXTURE, run * time % _TEXTURE
+            matrix = np.array([[1, 0, x % 1], [0, 1, y % 1]], np.float32)
+            rolled = np.roll(self._waves, (int(y), int(x)), axis=(0, 1))
+            both.append(cv2.warpAffine(rolled, matrix, (_TEXTURE, _TEXTURE), borderMode=cv2.BORDER_WRAP))
+        return cv2.addWeighted(both[0], 0.5, both[1], 0.5, 0.0)
+
     def _paint_glitter(self, rows: int) -> Bytes:
         """How strongly the sun glitters at each place of the water, as colour."""
         scene = self._scene
         wide = scene.width + 2 * scene._farthest
-        x = np.arange(wide, dtype=np.float32)[None, :] - (0.66 * scene.width + scene._farthest)
+        x = np.arange(wide, dtype=np.float32)[None, :] - (_SUN * scene.width + scene._farthest)
         fall = (np.arange(rows, dtype=np.float32) / rows)[:, None]
         spread = scene.height * (0.05 + 0.16 * fall)
         strength: Floats = np.exp(-((x / spread) ** 2)) * (1 - 0.55 * fall) + 0.06
@@ -266,7 +284,13 @@ class _Envelope:
         left, right, rim = wide / 2 - 0.13 * radius, wide / 2 + 0.13 * radius, 2.62 * radius
         for side in (left, right):
             cv2.line(basket, (round(side), round(2.3 * radius)), (round(side), round(rim)), 150, thread, cv2.LINE_AA)
-        cv2.rectangle(basket, (round(left - 0.04 * radius), round(rim)), (round(right + 0.04 * radius), round(2.9 * radius)), 255, -1)
+        cv2.rectangle(
+            basket,
+            (round(left - 0.04 * radius), round(rim)),
+            (round(right + 0.04 * radius), round(2.9 * radius)),
+            255,
+            -1,
+        )
         self._basket = paint.to_bytes(basket[..., None] / 255 * np.array([104, 66, 38], np.float32))
         self._through = paint.to_bytes(np.repeat(np.minimum(through, 255.0 - basket)[..., None], 3, 2))
 
@@ -292,7 +316,26 @@ def _stripes(tints: tuple[tuple[int, int, int], ...], count: int) -> Bytes:
     return paint.to_bytes(picture)
 
 
-def _lay(picture: Bytes, colour: Bytes, through: Bytes) -> None:
-    """Lay a layer over ``picture``, in place."""
+def _lay_shifted(picture: Bytes, layer: Layer, left: float, top: float) -> None:
+    """Lay ``layer`` over ``picture``, in place, its upper left corner at ``left``, ``top``; linear between pixels."""
     cv2 = opencv.load()
-    cv2.add(cv2.multiply(picture, through, scale=1 / 255), colour, dst=picture)
+    high, wide = layer.colour.shape[:2]
+    x, y = math.floor(left), math.floor(top)
+    right_part, lower_part = left - x, top - y
+    # One row and column less than the layer has: each pixel drawn lies between two of the layer's.
+    first, last = max(0, x + 1), min(picture.shape[1], x + wide)
+    upper, lower = max(0, y + 1 if lower_part else y), min(picture.shape[0], y + high)
+    if first >= last or upper >= lower:
+        return
+    rows, columns = slice(upper - y, lower - y), slice(first - x, last - x)
+    moved = []
+    for part in (layer.colour, layer.through):
+        if lower_part:
+            above = part[rows.start - 1 : rows.stop - 1]
+            part = cv2.addWeighted(part[rows], 1 - lower_part, above, lower_part, 0)
+        else:
+            part = part[rows]
+        before = part[:, columns.start - 1 : columns.stop - 1]
+        moved.append(cv2.addWeighted(part[:, columns], 1 - right_part, before, right_part, 0))
+    behind = picture[upper:lower, first:last]
+    cv2.add(cv2.multiply(behind, moved[1], scale=1 / 255), moved[0], dst=behind)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import time
@@ -17,7 +18,7 @@ from artem_vr.sources.source import Shot
 
 
 def refusal(environment: Mapping[str, str] = os.environ, platform: str = sys.platform) -> SourceError | None:
-    """Why the desktop cannot be captured here; None when nothing speaks against it. Decides by the environment alone."""
+    """Why the desktop cannot be captured here, as far as the environment tells; None where it can."""
     if not platform.startswith("linux"):
         return None
     session = environment.get("XDG_SESSION_TYPE", "")
@@ -25,7 +26,7 @@ def refusal(environment: Mapping[str, str] = os.environ, platform: str = sys.pla
     if session == "wayland" or (environment.get("WAYLAND_DISPLAY") and session != "x11"):
         return SourceError(
             "This desktop runs on Wayland, which does not let programs capture the screen",
-            "Log in to an X11 (Xorg) session, or share the screen with OBS Studio's virtual camera and use --source webcam",
+            "Log in to an X11 (Xorg) session, or share the screen by OBS Studio's virtual camera (--source webcam)",
         )
     if not environment.get("DISPLAY"):
         return SourceError(
@@ -69,7 +70,7 @@ class DesktopSource:
         captured_at = time.perf_counter()
         try:
             shot = self._capture.grab(self._monitor)
-        except Exception as error:  # mss raises its own error, and whatever ctypes or the X server brings up
+        except Exception as error:  # noqa: BLE001  mss raises its own, and what ctypes or the X server brings up
             raise SourceError(
                 f"The screen cannot be captured ({error})", "Check that it is on and that the desktop is not locked"
             ) from None
@@ -81,10 +82,8 @@ class DesktopSource:
         pass
 
     def close(self) -> None:
-        try:
+        with contextlib.suppress(Exception):  # when the display went away before us, nothing is left to close
             self._capture.close()
-        except Exception:  # the display went away before us: nothing is left to close
-            pass
 
     def _choose(self, number: int | None) -> dict[str, int]:
         monitors = _monitors(self._capture)
@@ -106,14 +105,14 @@ def _open(cursor: bool) -> Any:
     try:
         # Only the Linux back end knows the option.
         return mss.MSS(with_cursor=cursor) if sys.platform.startswith("linux") else mss.MSS()
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001  as in `read`
         raise SourceError(f"The screen cannot be opened ({error})", "Check DISPLAY, or use another --source") from None
 
 
 def _monitors(capture: Any) -> list[dict[str, int]]:
     try:
         monitors: list[dict[str, int]] = list(capture.monitors[1:])  # [0] is all of them together
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001  as in `read`
         raise SourceError(f"The screens cannot be listed ({error})", "Use another --source") from None
     if not monitors:
         raise SourceError("No screen is connected", "Connect one, or use another --source")

@@ -1,7 +1,8 @@
 """The names of Windows' cameras, in the order in which OpenCV's DirectShow back end numbers them.
 
-OpenCV does not tell names. This asks DirectShow's device enumerator through ctypes: COM interfaces are tables of functions;
-the numbers below are places in those tables, in the order of Microsoft's headers (objidl.h, strmif.h, oaidl.h).
+OpenCV does not tell names. This asks DirectShow's device enumerator through ctypes: COM interfaces are tables of
+functions; the numbers below are places in those tables, in the order of Microsoft's headers (objidl.h, strmif.h,
+oaidl.h).
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections import deque
@@ -25,10 +26,11 @@ _MOST_ABANDONED = 4  # threads that hang in a driver and cannot be ended; more a
 class FeedState:
     """How the source is doing.
 
-    ``opening``: no frame yet. ``live``: frames come. ``stale``: they came, but not now; the last one is old. ``ended``: the file
-    is over. ``failed``: it will not come back. ``message``: why, in one line, or empty. ``since``: the clock's time (s)
-    when this began; for ``stale`` that of the last frame. ``width``, ``height``: of one eye, in pixels; ``eyes``: 1 or
-    2; all 0 before the first frame. ``fps``: measured over the last frames, 0 where unknown.
+    ``opening``: no frame yet. ``live``: frames come. ``stale``: they came, but not now; the last one is old.
+    ``ended``: the file is over. ``failed``: it will not come back. ``message``: why, in one line, or empty.
+    ``since``: the clock's time (s) when this began; for ``stale`` that of the last frame. ``width``, ``height``: of
+    one eye, in pixels; ``eyes``: 1 or 2; all 0 before the first frame. ``fps``: measured over the last frames, 0
+    where unknown.
     """
 
     kind: Kind
@@ -57,10 +59,11 @@ class _HandedOver(Mailbox[StereoFrame]):
 class Feed:
     """Reads the source that ``source_factory`` opens, in a thread of its own.
 
-    ``frames`` has the newest frame, ``latest`` keeps it also after it was taken. A live source that fails is opened again
-    with growing pauses (0.5, 1, 2, 4, 8 s); a reading that hangs is abandoned and the source opened by a new thread. An
-    error of a file, and a `FinalSourceError`, end it. With ``paced`` False every frame of a file is delivered, each as soon as the one before
-    was taken. ``clock`` gives seconds; ``sleep`` waits so long, and returns early and True when the feed is to stop.
+    ``frames`` has the newest frame, ``latest`` keeps it also after it was taken. A live source that fails is opened
+    again with growing pauses (0.5, 1, 2, 4, 8 s); a reading that hangs is abandoned and the source opened by a new
+    thread. An error of a file, and a `FinalSourceError`, end it. With ``paced`` False every frame of a file is
+    delivered, each as soon as the one before was taken. ``clock`` gives seconds; ``sleep`` waits so long, and returns
+    early and True when the feed is to stop.
     """
 
     def __init__(
@@ -105,7 +108,7 @@ class Feed:
             threading.Thread(target=self._watch, name="feed watch", daemon=True).start()
 
     def stop(self, timeout: float = 2.0) -> bool:
-        """End the reading. True when the thread ended within ``timeout`` seconds; a thread that hangs is left behind."""
+        """End the reading. True when the thread ended within ``timeout`` seconds; else it is left behind."""
         self._stop.set()
         self._taken().set()
         with self._lock:
@@ -230,7 +233,7 @@ class _Reader:
                 self._read_all()
             except ArtemError as error:
                 self._failed(error)
-            except Exception as error:  # a driver's surprise must not end the thread silently
+            except Exception as error:  # noqa: BLE001  a driver's surprise must not end the thread silently
                 self._failed(SourceError(f"The source failed unexpectedly ({type(error).__name__}: {error})", ""))
             finally:
                 self._close()
@@ -289,7 +292,5 @@ class _Reader:
         source, self.busy_since = self.source, None
         self.source = None
         if source is not None:
-            try:
+            with contextlib.suppress(Exception):  # closing is a courtesy: nothing depends on it
                 source.close()
-            except Exception:  # closing is a courtesy: nothing depends on it
-                pass

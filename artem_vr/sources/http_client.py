@@ -44,9 +44,7 @@ def parse_address(url: str, schemes: tuple[str, ...] = ("http", "https", "rtsp")
         raise SourceError("The address of the phone cannot be understood", advice) from None
     at = parts.netloc.rpartition("@")[2]
     user = parts.username or ""
-    shown = urlunsplit(
-        (parts.scheme, f"{user}:***@{at}" if parts.password else parts.netloc, parts.path, parts.query, "")
-    )
+    shown = urlunsplit((parts.scheme, f"{user}:***@{at}" if parts.password else at, parts.path, parts.query, ""))
     if not host or parts.scheme not in schemes or not text.isprintable() or " " in text:
         raise SourceError(f"{shown!r} is not the address of a phone", advice)
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
@@ -56,8 +54,8 @@ def parse_address(url: str, schemes: tuple[str, ...] = ("http", "https", "rtsp")
 class Connection:
     """One HTTP connection to ``address``; a request's answer is read with `read`.
 
-    ``silence``: the longest wait for the next byte, in seconds. ``deadline`` (a `time.monotonic` moment, None: none) ends any
-    reading, however busily bytes drip. Raises `SourceError`, in one line, for whatever goes wrong.
+    ``silence``: the longest wait for the next byte, in seconds. ``deadline`` (a `time.monotonic` moment, None: none)
+    ends any reading, however busily bytes drip. Raises `SourceError`, in one line, for whatever goes wrong.
     """
 
     def __init__(self, address: Address, silence: float, patience: float) -> None:
@@ -70,7 +68,7 @@ class Connection:
         self.deadline: float | None = None
 
     def get(self) -> http.client.HTTPResponse:
-        """Ask for the address; returns the answer with its header read. Raises `SourceError`, also for a status but 200."""
+        """Ask for the address; returns the answer, its header read. Raises `SourceError`, also for a status not 200."""
         headers = {"User-Agent": "artem-vr", "Accept": "*/*"}
         if self.address.user or self.address.password:
             secret = f"{self.address.user}:{self.address.password}".encode()
@@ -120,14 +118,12 @@ class Connection:
         if isinstance(error, TimeoutError):
             return SourceError(
                 f"{shown} is silent (nothing for {self._silence:g} s)",
-                "Check that the app's server runs and the phone is awake",
+                "Check that the app's server runs and that the phone is awake",
             )
         if isinstance(error, ConnectionRefusedError):
             return SourceError(f"{shown} refuses the connection", "Start the server in the app, and check the port")
         if isinstance(error, socket.gaierror):
-            return SourceError(
-                f"There is no machine named {self.address.host!r}", "Check the address that the app shows"
-            )
+            return SourceError(f"There is no machine named {self.address.host!r}", "Check the app's address")
         if isinstance(error, ssl.SSLCertVerificationError):
             return SourceError(f"{shown} has no certificate that can be trusted", "Use the app's http:// address")
         if isinstance(error, ssl.SSLError):
@@ -136,9 +132,7 @@ class Connection:
             return SourceError(f"{shown} closed the connection", "Check that the app is still open on the phone")
         if isinstance(error, OSError):
             reason = error.strerror or str(error)
-            return SourceError(
-                f"{shown} cannot be reached ({reason})", "Check that phone and computer are in the same WLAN"
-            )
+            return SourceError(f"{shown} cannot be reached ({reason})", "Check that both are in the same WLAN")
         return SourceError(f"{shown} does not speak HTTP", "Check address and port")
 
     def _bad_status(self, status: int) -> SourceError:

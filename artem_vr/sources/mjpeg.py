@@ -22,7 +22,7 @@ class Part:
 
 
 def boundary_of(content_type: str) -> bytes | None:
-    """The boundary that a Content-Type names, without the dashes in front; None when it is not multipart or names none."""
+    """The boundary that a Content-Type names, without dashes in front; None when it names none or is not multipart."""
     if not content_type.strip().lower().startswith("multipart/"):
         return None
     found = re.search(r';\s*boundary\s*=\s*(?:"([^"]*)"|([^\s;"]+))', content_type, re.IGNORECASE)

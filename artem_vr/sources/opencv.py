@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from functools import cache
 from typing import Any
@@ -14,8 +15,6 @@ def load() -> Any:
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # AV_LOG_QUIET
     import cv2
 
-    try:
-        cv2.setLogLevel(0)
-    except AttributeError:  # builds of OpenCV without its logging module
-        pass
+    with contextlib.suppress(AttributeError):  # builds of OpenCV without its logging module
+        cv2.setLogLevel(0)  # type: ignore[attr-defined]
     return cv2

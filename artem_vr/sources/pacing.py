@@ -19,8 +19,8 @@ class Turn:
 def next_turn(due: float | None, now: float, rate: float, may_skip: bool) -> Turn:
     """The turn after a frame that was due at ``due`` (None: there was none yet), at ``rate`` frames a second.
 
-    A frame that is late by whole frame times is passed over (``may_skip``), so that a film keeps its tempo. Where that is
-    not enough, or not allowed, the tempo starts anew from ``now``.
+    A frame that is late by whole frame times is passed over (``may_skip``), so that a film keeps its tempo. Where
+    that is not enough, or not allowed, the tempo starts anew from ``now``.
     """
     if due is None:
         return Turn(0.0, 0, now)

@@ -228,7 +228,8 @@ class RtspSource:
 def decode_jpeg(data: bytes, shown: str, max_megapixels: float = MAX_MEGAPIXELS) -> Picture | None:
     """(H, W, 3) uint8 RGB; None when ``data`` is not a whole JPEG.
 
-    Raises `SourceError`, before decoding, when the header declares more than ``max_megapixels``; ``shown`` names the sender.
+    Raises `SourceError`, before decoding, when the header declares more than ``max_megapixels``; ``shown`` names the
+    sender.
     """
     size = jpeg_size(data)
     if size is None or 0 in size:

@@ -38,11 +38,12 @@ def is_picture(path: Path) -> bool:
 def load_picture(path: Path | str, max_megapixels: float = MAX_MEGAPIXELS) -> Picture:
     """Read a PNG, JPEG, WEBP, BMP or GIF (its first frame) file.
 
-    Returns (H, W, 3) uint8 RGB, top row first, C-contiguous. The orientation noted by the camera is applied, transparency is
-    laid over white, 16-bit, grey, palette and CMYK pictures are converted. Files are not trusted: the size is
-    checked before anything is decoded.
+    Returns (H, W, 3) uint8 RGB, top row first, C-contiguous. The orientation noted by the camera is applied,
+    transparency is laid over white, 16-bit, grey, palette and CMYK pictures are converted. Files are not trusted: the
+    size is checked before anything is decoded.
 
-    Raises `PictureError` when the file is missing, unreadable, empty, damaged, no picture, or larger than ``max_megapixels``.
+    Raises `PictureError` when the file is missing, unreadable, empty, damaged, no picture, or larger than
+    ``max_megapixels``.
     """
     path = Path(path)
     check_file(path)
@@ -64,7 +65,7 @@ def load_picture(path: Path | str, max_megapixels: float = MAX_MEGAPIXELS) -> Pi
         raise _too_large(path, max_megapixels) from None
     except MemoryError:
         raise PictureError(f"There is not enough memory for {path}", "Make the picture smaller") from None
-    except Exception as error:  # a damaged file makes Pillow raise OSError, ValueError, SyntaxError, struct.error ...
+    except Exception as error:  # noqa: BLE001  a damaged file brings OSError, ValueError, SyntaxError, struct.error ...
         raise PictureError(f"{path} is damaged or cut off ({error})", "Copy or save it again") from None
 
 
@@ -79,9 +80,10 @@ def check_file(path: Path) -> None:
 
 
 def save_picture(path: Path | str, picture: Picture, quality: int = 92) -> None:
-    """Write (H, W, 3) uint8 RGB as PNG, JPEG, WEBP or BMP, chosen by the name's ending; the file appears whole or not at all.
+    """Write (H, W, 3) uint8 RGB as PNG, JPEG, WEBP or BMP, by the name's ending; the file appears whole or not at all.
 
-    ``quality`` (1..100) is that of JPEG and WEBP. Raises `PictureError` when the ending is unknown or the file cannot be written.
+    ``quality`` (1..100) is that of JPEG and WEBP. Raises `PictureError` when the ending is unknown or the file cannot
+    be written.
     """
     path = Path(path)
     kind = _SAVED.get(path.suffix.lower())

@@ -60,8 +60,9 @@ def parse_spec(text: str) -> Spec:
 def open_source(text: str, layout: Layout = "mono", camera: HeadsetCamera | None = None, loop: bool = True) -> Source:
     """Open the source that ``text`` names (see `parse_spec`).
 
-    ``layout`` says how both eyes lie in its pictures (demo and headset give their own pair). ``camera`` is the headset's, needed for
-    ``headset`` only. ``loop``: a film begins again at its end. To be called by the thread that will read the source.
+    ``layout`` says how both eyes lie in its pictures (demo and headset give their own pair). ``camera`` is the
+    headset's, needed for ``headset`` only. ``loop``: a film begins again at its end. To be called by the thread that
+    will read the source.
 
     Raises `SourceError`; a `FinalSourceError` where trying again is of no use.
     """

@@ -19,8 +19,8 @@ _REMEDY = "Use an MP4, MKV, WEBM or AVI file, or a PNG or JPEG picture"
 class VideoSource:
     """The frames of a film, in order; again from the first one at its end where ``loop`` is True.
 
-    ``rate`` is the film's own frame rate, ``frames`` how many its header promises (0: not said), ``width`` and ``height``
-    the size of a whole picture, both eyes together. Raises `SourceError`.
+    ``rate`` is the film's own frame rate, ``frames`` how many its header promises (0: not said), ``width`` and
+    ``height`` the size of a whole picture, both eyes together. Raises `SourceError`.
     """
 
     live = False
