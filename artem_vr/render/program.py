@@ -87,6 +87,7 @@ class Program:
     def release(self) -> None:
         """Delete the program. May be called again."""
         if self.id:
+            gl.glUseProgram(0)  # a program in use would live on
             gl.glDeleteProgram(self.id)
             self.id = 0
 

@@ -35,7 +35,9 @@ def test_a_screen_too_wide_to_bend_is_bent_less():
     assert math.isclose(angles[-1] - angles[0], 1.5 * math.pi, rel_tol=1e-3)
 
 
-@pytest.mark.parametrize("screen", [Screen(distance=0), Screen(width=-1), Screen(curvature=1.1), Screen(curvature=-0.1)])
+@pytest.mark.parametrize(
+    "screen", [Screen(distance=0), Screen(width=-1), Screen(curvature=1.1), Screen(curvature=-0.1)]
+)
 def test_no_screen(screen):
     with pytest.raises(ValueError, match="not a screen"):
         geometry.screen_mesh(screen, 1.0)
@@ -43,10 +45,10 @@ def test_no_screen(screen):
 
 def test_projection_takes_the_sides_to_the_edges():
     matrix = geometry.projection(-1.2, 0.8, 0.9, -1.1, 0.1, 50)
-    for x, y, z, expected in ((-1.2, 0.9, -1, (-1, 1)), (0.8, -1.1, -1, (1, -1)), (-2.4, -2.2, -2, (-1, -1))):
+    for x, y, z, expected in ((-1.2, 0.9, -1.0, (-1, 1)), (0.8, -1.1, -1.0, (1, -1)), (-2.4, -2.2, -2.0, (-1, -1))):
         clip = matrix @ np.array([x, y, z, 1], np.float32)
         assert np.allclose(clip[:2] / clip[3], expected, atol=1e-6)
-    for z, depth in ((-0.1, -1), (-50, 1)):
+    for z, depth in ((-0.1, -1), (-50.0, 1)):
         clip = matrix @ np.array([0, 0, z, 1], np.float32)
         assert math.isclose(clip[2] / clip[3], depth, abs_tol=1e-4)
 
@@ -62,11 +64,12 @@ def test_perspective_is_a_symmetric_projection():
 @pytest.mark.parametrize("pitch", [0.0, 0.7, -1.2, 1.5707, -1.5707])
 def test_recentring_keeps_place_and_yaw(yaw, pitch):
     turn = np.eye(4, dtype=np.float32)
-    turn[:3, :3] = [[math.cos(yaw), 0, math.sin(yaw)], [0, 1, 0], [-math.sin(yaw), 0, math.cos(yaw)]]
+    turn[0, 0] = turn[2, 2] = math.cos(yaw)
+    turn[0, 2], turn[2, 0] = math.sin(yaw), -math.sin(yaw)
     nod = np.eye(4, dtype=np.float32)
     nod[1:3, 1:3] = [[math.cos(pitch), -math.sin(pitch)], [math.sin(pitch), math.cos(pitch)]]
     level = geometry.translation(1, 2, 3) @ turn
-    assert np.allclose(geometry.recentred(level @ nod), level, atol=2e-3)
+    assert np.allclose(geometry.recentred(np.asarray(level @ nod, np.float32)), level, atol=2e-3)
 
 
 @pytest.mark.parametrize(
@@ -79,5 +82,5 @@ def test_recentring_keeps_place_and_yaw(yaw, pitch):
         ((1000, 1), 1.0, (499, 0, 1, 1)),
     ],
 )
-def test_letterbox(size, aspect, expected):
+def test_letterbox(size: tuple[int, int], aspect, expected):
     assert geometry.letterbox(*size, aspect) == expected

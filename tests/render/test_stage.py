@@ -161,9 +161,7 @@ def test_corners_of_the_screen_lie_where_tangents_say(wide, stage, frame, eye, y
 
     def predicted(x: float, y: float) -> tuple[float, float]:
         x -= (-APART / 2, APART / 2)[eye]  # then turn by the opposite of the eye's yaw
-        return seen_at(
-            x * math.cos(yaw) - -2.0 * math.sin(yaw), y, x * math.sin(yaw) + -2.0 * math.cos(yaw)
-        )
+        return seen_at(x * math.cos(yaw) - -2.0 * math.sin(yaw), y, x * math.sin(yaw) + -2.0 * math.cos(yaw))
 
     left, top, *_ = box(pixels, (255, 0, 0))
     column, row = predicted(-1.0, 0.5)

@@ -83,7 +83,8 @@ def test_a_picture_larger_than_the_largest_texture_loses_rows(context):
 
 
 @pytest.mark.parametrize(
-    "picture", [np.zeros((4, 4), np.uint8), np.zeros((4, 4, 2), np.uint8), np.zeros((4, 4, 3)), np.zeros((0, 4, 3), "u1")]
+    "picture",
+    [np.zeros((4, 4), np.uint8), np.zeros((4, 4, 2), np.uint8), np.zeros((4, 4, 3)), np.zeros((0, 4, 3), "u1")],
 )
 def test_what_is_no_picture_is_refused(context, picture):
     texture = StreamTexture()

@@ -1,0 +1,168 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from artem_vr.errors import GraphicsError
+from artem_vr.render import events, gl, target
+from artem_vr.render.context import KEY_NAMES, open_context
+from artem_vr.render.frame_textures import FrameTextures
+from artem_vr.render.mirror import Mirror
+from artem_vr.render.stage import Stage
+from artem_vr.render.target import EyeTarget
+from tests.render.scenes import noise
+
+pytestmark = [pytest.mark.graphics, pytest.mark.display]
+
+
+@pytest.fixture
+def fresh(context):
+    context.poll()  # drop what opening the window reported
+    return context
+
+
+def hear(context, kind, *arguments):
+    """Call the window's own callback as GLFW does, and return what the next poll reports."""
+    import glfw
+
+    change = getattr(glfw, f"set_{kind}_callback")
+    callback = change(context._window, None)
+    change(context._window, callback)
+    callback(context._window, *arguments)
+    return context.poll()
+
+
+def test_it_is_core_and_new_enough(context):
+    assert int(gl.glGetIntegerv(gl.GL_MAJOR_VERSION)) * 10 + int(gl.glGetIntegerv(gl.GL_MINOR_VERSION)) >= 33
+    assert gl.glGetIntegerv(gl.GL_CONTEXT_PROFILE_MASK) == gl.GL_CONTEXT_CORE_PROFILE_BIT
+    assert context.renderer not in ("", "unknown")
+    assert not context.offscreen
+    if sys.platform.startswith("linux"):
+        assert os.environ["PYOPENGL_PLATFORM"] == "glx"  # what SteamVR wants
+
+
+def test_keys(fresh):
+    import glfw
+
+    assert hear(fresh, "key", glfw.KEY_SPACE, 0, glfw.PRESS, 0) == [events.KeyPressed("space")]
+    assert hear(fresh, "key", glfw.KEY_SPACE, 0, glfw.REPEAT, 0) == [events.KeyPressed("space", repeat=True)]
+    assert hear(fresh, "key", glfw.KEY_TAB, 0, glfw.RELEASE, glfw.MOD_SHIFT) == [
+        events.KeyPressed("tab", released=True, shift=True)
+    ]
+    assert hear(fresh, "key", glfw.KEY_KP_7, 0, glfw.PRESS, glfw.MOD_CONTROL) == [events.KeyPressed("7", control=True)]
+    assert hear(fresh, "key", glfw.KEY_Q, 0, glfw.PRESS, glfw.MOD_ALT) == [events.KeyPressed("q", alt=True)]
+    assert hear(fresh, "key", glfw.KEY_UNKNOWN, 0, glfw.PRESS, 0) == []
+    named = {hear(fresh, "key", getattr(glfw, f"KEY_{name.upper()}"), 0, glfw.PRESS, 0)[0].key for name in KEY_NAMES}
+    assert named == set(KEY_NAMES)
+
+
+def test_mouse_files_and_close(fresh):
+    import glfw
+
+    fresh.capture_mouse(False)
+    assert hear(fresh, "cursor_pos", 10.0, 20.0) == [events.MouseMoved(10.0, 20.0, 0.0, 0.0)]
+    assert hear(fresh, "cursor_pos", 13.0, 18.0) == [events.MouseMoved(13.0, 18.0, 3.0, -2.0)]
+    assert hear(fresh, "mouse_button", glfw.MOUSE_BUTTON_RIGHT, glfw.PRESS, 0) == [events.MouseButton("right", True)]
+    assert hear(fresh, "mouse_button", glfw.MOUSE_BUTTON_LEFT, glfw.RELEASE, 0) == [events.MouseButton("left", False)]
+    assert hear(fresh, "scroll", 0.0, -1.0) == [events.Scrolled(0.0, -1.0)]
+    assert hear(fresh, "drop", 2, ["/a b/ü.png".encode(), b"c"]) == [
+        events.FilesDropped((Path("/a b/ü.png"), Path("c")))
+    ]
+    assert hear(fresh, "window_close") == [events.CloseRequested()]
+    assert not glfw.window_should_close(fresh._window)
+
+
+def test_what_is_drawn_reaches_the_window(context):
+    picture = noise(240, 320)[None]
+    eye, stage, frame, mirror = EyeTarget(320, 240), Stage(), FrameTextures(), Mirror()
+    frame.update(picture)
+    stage.draw_flat(eye, 0, frame)
+    mirror.draw(context.screen, eye, eye, "left")
+    assert np.array_equal(target.read_back(context.screen)[..., :3], picture[0])
+    for thing in (eye, stage, frame, mirror):
+        thing.release()
+
+
+def test_a_second_window_resizes_and_closes_alone(context):
+    import glfw
+
+    with open_context(offscreen=False, size=(64, 48), visible=True, vsync=False, headset=True) as other:
+        assert other.framebuffer_size == (64, 48)
+        other.set_title("Café – 90 fps")
+        glfw.set_window_size(glfw.get_current_context(), 96, 80)
+        heard = []
+        while events.Resized(96, 80) not in heard:
+            glfw.wait_events_timeout(5.0)
+            heard += other.poll()
+        assert (other.screen.width, other.screen.height) == (96, 80)
+        other.swap()  # the driver's own buffers follow at the next swap
+        target.clear(other.screen, (1.0, 0.0, 0.0))
+        assert (target.read_back(other.screen)[..., :3] == (255, 0, 0)).all()
+        other.swap()
+        assert gl.standing_errors() == []
+    other.close()  # a second time
+    context.make_current()
+    target.clear(context.screen, (0.0, 1.0, 0.0))
+    assert (target.read_back(context.screen)[..., :3] == (0, 255, 0)).all()
+
+
+def test_one_process_has_one_platform(context):
+    with pytest.raises(GraphicsError, match="OpenGL was loaded for"):
+        gl.choose_platform("somewhere else")
+
+
+def test_standing_errors_are_named_and_cleared(context):
+    gl.glEnable(0xFFFF)
+    assert gl.standing_errors() == ["GL_INVALID_ENUM"]
+    assert gl.standing_errors() == []
+
+
+def python(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    kept = {name: value for name, value in os.environ.items() if name not in ("DISPLAY", "WAYLAND_DISPLAY")}
+    kept.pop("PYOPENGL_PLATFORM", None)
+    return subprocess.run(
+        [sys.executable, "-c", code], env=kept | environment, capture_output=True, text=True, timeout=300, check=False
+    )
+
+
+OPEN = """
+from artem_vr.errors import GraphicsError
+from artem_vr.render.context import open_context
+try:
+    context = open_context(offscreen={offscreen})
+except GraphicsError as error:
+    print(error)
+else:
+    print("off screen" if context.offscreen else "window")
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="X11 is Linux's")
+@pytest.mark.parametrize(
+    ("offscreen", "environment", "expected"),
+    [
+        (None, {}, "off screen"),
+        (None, {"DISPLAY": ":4242"}, "off screen"),
+        (True, {}, "off screen"),
+        (False, {"DISPLAY": ":4242"}, "no window can be opened: X11: Failed to open display :4242. Run in a desktop"),
+        (True, {"__EGL_VENDOR_LIBRARY_DIRS": "/nowhere"}, "OpenGL 3.3 is not available off screen. Install the"),
+    ],
+)
+def test_displays_that_are_not_there(offscreen, environment, expected):
+    answer = python(OPEN.format(offscreen=offscreen), **environment)
+    assert answer.stdout.startswith(expected), answer
+    assert answer.stdout.count("\n") == 1 and answer.stderr == ""
+
+
+def test_importing_the_renderer_loads_nothing_heavy():
+    modules = "context events texture program target geometry mesh frame_textures stage hud mirror interop gl egl"
+    code = f"""
+import importlib, sys
+for name in {modules.split()}:
+    importlib.import_module("artem_vr.render." + name)
+print([name for name in ("OpenGL", "glfw", "torch", "cv2", "cuda", "PIL") if name in sys.modules])
+"""
+    assert python(code).stdout.strip() == "[]"
