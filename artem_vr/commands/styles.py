@@ -43,11 +43,11 @@ def run(arguments: argparse.Namespace) -> int:
     library = Library()
     action = arguments.action or "list"
     if action == "sheet":
-        from artem_vr.offline import style_sheet
+        from artem_vr.style_sheet import style_sheet
 
-        result = style_sheet(library, arguments.photo, arguments.output, load_settings(arguments))
+        result = style_sheet(library, arguments.photo, arguments.output, load_settings(arguments), report)
         print(json.dumps(result) if arguments.json else result["output"])
-        return 0
+        return 2 if result["errors"] else 0
     if action == "add":
         if arguments.file.suffix.lower() in PICTURE_SUFFIXES:
             library.find(str(arguments.file))  # says what becomes of pictures
@@ -60,13 +60,17 @@ def run(arguments: argparse.Namespace) -> int:
         return 0
     styles = library.styles()
     for problem in library.problems:
-        print(f"artem-vr: {problem}.", file=sys.stderr)
+        report(f"{problem}.")
     if arguments.json:
         print(json.dumps({"styles": [_facts(style) for style in styles], "problems": library.problems}))
     else:
         for number, style in enumerate(styles, start=1):
             print(_line(number, style, max(len(other.name) for other in styles)))
     return 0
+
+
+def report(line: str) -> None:
+    print(f"artem-vr: {line}", file=sys.stderr)
 
 
 def _line(number: int, style: Style, width: int) -> str:

@@ -1,0 +1,68 @@
+"""``artem-vr styles sheet``: every style of the library on one photograph, in one picture."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from artem_vr.brush import Brush, load_style
+from artem_vr.errors import ArtemError, StyleError
+from artem_vr.offline import resized
+from artem_vr.settings import Settings
+from artem_vr.sources.frame import Picture
+from artem_vr.sources.pictures import load_picture, save_picture
+from artem_vr.styles.library import Library
+
+CELL = 480
+"""Longer side of each picture on the sheet, in pixels."""
+MARGIN, CAPTION, FONT_SIZE = 12, 30, 18
+BACKGROUND, INK = (250, 250, 247), (30, 30, 30)
+
+
+def style_sheet(
+    library: Library, photo: Path, output: Path, settings: Settings, report: Callable[[str], None]
+) -> dict[str, Any]:
+    """Write the sheet to ``output``: the photograph first, then the styles in the library's order.
+
+    A style that cannot be used costs one line to ``report``. Raises `ArtemError` if there is nothing to show.
+    """
+    if output.exists() and photo.exists() and output.samefile(photo):
+        raise StyleError(f"{output} is the photograph itself", "Name another FILE")
+    picture = resized(load_picture(photo), CELL)
+    cells = [("the photograph", picture)]
+    shown, errors = [], []
+    for style in library.styles():
+        try:
+            brush = Brush(load_style(library, style.name), settings, still=True)
+            cells.append((style.title or style.name, brush(picture[np.newaxis], None)[0]))
+            brush.close()
+            shown.append(style.name)
+        except ArtemError as error:
+            errors.append({"style": style.name, "error": str(error)})
+            report(str(error))
+    if not shown:
+        reason = library.problems[0] if library.problems else "No style can be used"
+        raise StyleError(reason, "Install artem-vr again")
+    save_picture(output, sheet(cells))
+    return {"output": str(output), "styles": shown, "errors": errors}
+
+
+def sheet(cells: list[tuple[str, Picture]]) -> Picture:
+    """Titled pictures of one size, (H, W, 3) uint8 each, on a grid about as wide as it is high."""
+    from PIL import Image, ImageDraw, ImageFont
+
+    height, width = cells[0][1].shape[:2]
+    columns = max(1, min(len(cells), round(math.sqrt(len(cells) * (height + CAPTION) / width))))
+    rows = math.ceil(len(cells) / columns)
+    step_x, step_y = width + MARGIN, height + CAPTION + MARGIN
+    image = Image.new("RGB", (columns * step_x + MARGIN, rows * step_y + MARGIN), BACKGROUND)
+    draw, font = ImageDraw.Draw(image), ImageFont.load_default(FONT_SIZE)
+    for index, (title, picture) in enumerate(cells):
+        x, y = MARGIN + index % columns * step_x, MARGIN + index // columns * step_y
+        image.paste(Image.fromarray(picture), (x, y))
+        draw.text((x, y + height + 5), title, fill=INK, font=font)
+    return np.array(image, np.uint8)
