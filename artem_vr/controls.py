@@ -85,14 +85,14 @@ STRENGTH_STEP = 0.1
 class Deck(Protocol):
     """As much of `artem_vr.styles.deck.Deck` as hands can reach."""
 
+    strength: float
+    compare: bool
+
     @property
     def names(self) -> tuple[str, ...]: ...
     def next(self) -> object: ...
     def previous(self) -> object: ...
     def select(self, which: int | str) -> object: ...
-
-    strength: float
-    compare: bool
 
 
 @dataclass
@@ -140,7 +140,7 @@ class Controls:
         """Obey one command of the headset at ``now``; whether a tick in the hand should answer it."""
         match command.kind:
             case Kind.STRENGTH:
-                self.strengthen(command.value, now)
+                self.strengthen(command.value)
             case Kind.COMPARE:
                 self.compare(command.value > 0)
             case kind:
@@ -171,9 +171,9 @@ class Controls:
             case Deed.PREVIOUS_STYLE:
                 deck.previous()
             case Deed.STRONGER:
-                self.strengthen(STRENGTH_STEP, now)
+                self.strengthen(STRENGTH_STEP)
             case Deed.WEAKER:
-                self.strengthen(-STRENGTH_STEP, now)
+                self.strengthen(-STRENGTH_STEP)
             case Deed.COMPARE:
                 self.compare(True)
             case Deed.RECENTER:
@@ -198,10 +198,9 @@ class Controls:
         else:
             self.view.note(f"There is no painting {index + 1}; the deck has {count}", now)
 
-    def strengthen(self, change: float, now: float) -> None:
-        """Add ``change`` to the strength, kept in [0, 1], and say how strong it is now."""
+    def strengthen(self, change: float) -> None:
+        """Add ``change`` to the strength, kept in [0, 1]."""
         self.deck.strength = min(max(round(self.deck.strength + change, 4), 0.0), 1.0)
-        self.view.note(f"Strength {100 * self.deck.strength:.0f} %", now, seconds=2.0)
 
     def compare(self, held: bool) -> None:
         """Show the source while ``held``."""

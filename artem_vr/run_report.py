@@ -7,55 +7,85 @@ import sys
 from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
+
+from artem_vr.mailbox import Mailbox
 
 KEPT = 100_000
 """Samples of each kind that are kept: eighteen minutes at 90 Hz; of a longer run, the latest."""
 
 
-class RunMeter:
-    """Gathers the figures of one run. Times are seconds of one clock; only the render thread calls.
+class Numbered(Protocol):
+    """What carries the number of its source frame."""
 
-    A *stylised frame* is counted once for each distinct source frame that the network painted,
-    whether the screen was fast enough to show it or not; latency is of the shown ones.
+    @property
+    def sequence(self) -> int: ...
+
+
+class Painting(Protocol):
+    """As much of `artem_vr.stylize.stylizer.PaintedFrame` as is counted."""
+
+    @property
+    def source(self) -> Numbered: ...
+    @property
+    def painted_at(self) -> float: ...
+
+
+class PaintingLog(Mailbox[Any]):
+    """The stylizer's mailbox, counting the *distinct* source frames that were painted, shown or not.
+
+    Counts up to ``limit`` (0: no limit), so that a run of N frames is measured over N frames.
     """
 
-    def __init__(self, started_at: float) -> None:
+    def __init__(self, limit: int = 0) -> None:
+        super().__init__()
+        self.limit = limit
+        self._newest: int | None = None
+        self.distinct = 0
+        self.first_at = self.last_at = 0.0
+
+    def put(self, item: Painting) -> None:
+        """Called by the painting thread only."""
+        if item.source.sequence != self._newest and not self.full:
+            self._newest = item.source.sequence
+            self.last_at = item.painted_at
+            if not self.distinct:
+                self.first_at = item.painted_at
+            self.distinct += 1
+        super().put(item)
+
+    @property
+    def full(self) -> bool:
+        """Whether the limit is reached."""
+        return 0 < self.limit <= self.distinct
+
+    def per_second(self) -> float:
+        """Distinct source frames painted a second, from the first one on (so without start-up)."""
+        seconds = self.last_at - self.first_at
+        return (self.distinct - 1) / seconds if seconds > 0 else 0.0
+
+
+class RunMeter:
+    """Gathers the figures of one run. Times are seconds of one clock; only the render thread calls."""
+
+    def __init__(self, started_at: float, log: PaintingLog | None = None) -> None:
+        self.log = log or PaintingLog()
         self._started_at = started_at
         self._render: deque[float] = deque(maxlen=KEPT)
         self._latency: deque[float] = deque(maxlen=KEPT)
-        self._first_painted_at: float | None = None
-        self._last_painted_at = 0.0
-        self._before_first = 0
         self._first_shown_at: float | None = None
-        self.frames = 0
         self.shown = 0
 
     def rendered(self, seconds: float) -> None:
         """One turn of the render loop took ``seconds`` of work, waiting for the vsync left out."""
         self._render.append(seconds)
 
-    def painted(self, total: int, painted_at: float) -> None:
-        """The stylizer has painted ``total`` distinct source frames, the newest at ``painted_at``."""
-        if total <= self.frames:
-            return
-        if self._first_painted_at is None:
-            self._first_painted_at, self._before_first = painted_at, total
-        self.frames, self._last_painted_at = total, painted_at
-
     def displayed(self, captured_at: float, shown_at: float) -> None:
-        """A stylised frame that was captured at ``captured_at`` was first handed to the display."""
+        """A painting of a frame that was captured at ``captured_at`` was first handed to the display."""
         if self._first_shown_at is None:
             self._first_shown_at = shown_at
         self.shown += 1
         self._latency.append(shown_at - captured_at)
-
-    def stylized_fps(self) -> float:
-        """Distinct source frames painted a second, from the first one on (so without start-up)."""
-        if self._first_painted_at is None:
-            return 0.0
-        seconds = self._last_painted_at - self._first_painted_at
-        return (self.frames - self._before_first) / seconds if seconds > 0 else 0.0
 
     def report(self, missed_vsyncs: int = 0, **facts: Any) -> dict[str, Any]:
         """The figures, and ``facts`` (device, engine, style ...) beside them, ready for JSON.
@@ -64,9 +94,9 @@ class RunMeter:
         """
         startup = None if self._first_shown_at is None else self._first_shown_at - self._started_at
         figures = {
-            "frames": self.frames,
+            "frames": self.log.distinct,
             "shown": self.shown,
-            "stylized_fps": round(self.stylized_fps(), 2),
+            "stylized_fps": round(self.log.per_second(), 2),
             "render_ms_p50": _milliseconds(self._render, 50),
             "render_ms_p95": _milliseconds(self._render, 95),
             "render_ms_p99": _milliseconds(self._render, 99),

@@ -2,10 +2,11 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import dataclass
 
 import pytest
 
-from artem_vr.run_report import RunMeter, one_line, peak_memory_mb, percentile
+from artem_vr.run_report import PaintingLog, RunMeter, one_line, peak_memory_mb, percentile
 
 
 def test_percentiles_are_samples_that_occurred():
@@ -15,11 +16,22 @@ def test_percentiles_are_samples_that_occurred():
     assert percentile([3.0, 1.0], 50) == 1.0
 
 
+@dataclass(frozen=True)
+class Frame:
+    sequence: int
+
+
+@dataclass(frozen=True)
+class Painting:
+    source: Frame
+    painted_at: float
+
+
 def test_a_run_in_figures():
     meter = RunMeter(started_at=100.0)
-    for frame in range(1, 12):
-        painted_at = 102.0 + 0.05 * (frame - 1)
-        meter.painted(frame, painted_at)
+    for frame in range(11):
+        painted_at = 102.0 + 0.05 * frame
+        meter.log.put(Painting(Frame(frame), painted_at))
         meter.displayed(captured_at=painted_at - 0.03, shown_at=painted_at + 0.01)
     for milliseconds in (1, 2, 3, 4):
         meter.rendered(milliseconds / 1000)
@@ -33,13 +45,24 @@ def test_a_run_in_figures():
     assert (report["device"], report["engine"], report["style"]) == ("cpu", "torch", "scream")
 
 
-def test_frames_that_the_screen_was_too_slow_for_count_as_painted():
-    meter = RunMeter(0.0)
-    meter.painted(1, 1.0)
-    meter.painted(1, 1.0)
-    meter.painted(5, 1.2)
-    assert meter.frames == 5
-    assert meter.stylized_fps() == pytest.approx(20.0)
+def test_only_distinct_source_frames_count_and_shown_or_not():
+    log = PaintingLog()
+    for sequence, at in ((0, 1.0), (0, 1.1), (1, 1.2), (5, 1.3), (5, 1.35)):
+        log.put(Painting(Frame(sequence), at))
+    assert log.distinct == 3
+    assert log.replaced == 4
+    assert log.per_second() == pytest.approx(2 / 0.3)
+    assert log.take().painted_at == 1.35
+
+
+def test_a_run_of_n_frames_is_measured_over_n_frames():
+    log = PaintingLog(limit=3)
+    for sequence in range(10):
+        assert log.full == (sequence >= 3)
+        log.put(Painting(Frame(sequence), float(sequence)))
+    assert log.distinct == 3
+    assert log.per_second() == pytest.approx(1.0)
+    assert log.take().source.sequence == 9
 
 
 def test_a_run_without_a_frame_still_reports():

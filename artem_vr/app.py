@@ -1,0 +1,187 @@
+"""``artem-vr run``: a source, painted for both eyes, in the headset and in the mirror window.
+
+    source --> feed --> stylizer --> scene --> headset
+                            ^          |
+        controls --> deck --+          +--> mirror window
+
+Three loops, joined by one-place mailboxes: the feed reads, the stylizer paints, and this thread
+draws. Engine, headset, window and source open side by side, so that the first painting comes soon.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+from artem_vr.chosen_source import ChosenSource
+from artem_vr.controls import View
+from artem_vr.errors import ArtemError
+from artem_vr.late_stylizer import LateStylizer
+from artem_vr.process import ends_on_request, picture_path, quick_switching, say, stop_all
+from artem_vr.record import Recorder
+from artem_vr.render.context import Context, open_context
+from artem_vr.render.geometry import Screen
+from artem_vr.render_loop import RenderLoop
+from artem_vr.run_report import PaintingLog, RunMeter, one_line
+from artem_vr.scene import Scene
+from artem_vr.settings import Settings
+from artem_vr.sources.feed import Feed
+from artem_vr.styles.deck import Deck
+from artem_vr.styles.library import Library
+from artem_vr.stylize.engines import Engine, choose_engine
+from artem_vr.stylize.stylizer import Stylizer
+from artem_vr.vr.choose import open_headset
+from artem_vr.vr.desktop_headset import DesktopHeadset
+from artem_vr.vr.headset import Headset
+
+PATIENCE = 60.0
+"""Seconds without a new painting after which a run that is to end by itself gives up."""
+
+OFFSCREEN_FRAMES = 30
+"""Paintings after which a run that nobody can see ends and leaves a picture."""
+
+SOFTWARE = ("llvmpipe", "softpipe", "swrast", "SwiftShader")
+"""Words in the names of OpenGL drivers that draw with the CPU, which the network needs."""
+
+
+@dataclass(frozen=True)
+class Parts:
+    """How to make what a run consists of; tests put others in."""
+
+    library: Callable[[], Library] = Library
+    engine: Callable[[Settings], Engine] = lambda settings: choose_engine(
+        settings.engine, settings.device, settings.precision, on_device=True
+    )
+    stylizer: Callable[..., Stylizer] = Stylizer
+    headset: Callable[[Settings], tuple[Headset, str | None]] = lambda settings: open_headset(settings.headset)
+    context: Callable[..., Context] = open_context
+
+
+def run(settings: Settings, parts: Parts = Parts()) -> int:
+    """Run until told to quit; the exit status. Raises `ArtemError` for what the user can mend."""
+    log = PaintingLog(settings.frames)
+    meter = RunMeter(time.perf_counter(), log)
+    library = parts.library()
+    deck, titles = filled_deck(library, settings)
+    source = ChosenSource(settings.source, settings.layout)
+    recorder = Recorder(settings.record) if settings.record else None
+
+    with ExitStack() as stack:
+        stack.enter_context(quick_switching())
+        stylizer = LateStylizer(lambda: parts.engine(settings), log)  # begins at once: it takes longest
+        threads: list[LateStylizer | Feed] = [stylizer]
+        stack.callback(stop_all, threads)
+
+        headset, why_not = parts.headset(settings)
+        stack.callback(headset.close)
+        say(why_not)
+        desktop = isinstance(headset, DesktopHeadset)
+        source.camera = headset.camera() if source.wants_camera else None
+        feed = Feed(source.open, paced=not (settings.frames and source.is_file))
+        threads.append(feed)
+        feed.start()
+        eye_size = None if desktop else headset.eye_size[::-1]  # (height, width)
+        stylizer.start(
+            lambda engine: parts.stylizer(feed.frames, deck, library, engine, scale=settings.scale, eye_size=eye_size)
+        )
+
+        size = (settings.window_width, settings.window_height)
+        context = stack.enter_context(parts.context(size=size, headset=not desktop, vsync=False))
+        if context.offscreen:
+            say(f"there is no display: drawing off screen ({context.renderer})")
+            if not settings.frames:
+                log.limit = OFFSCREEN_FRAMES
+                recorder = recorder or Recorder(picture_path())
+        if desktop:
+            headset = DesktopHeadset(desktop_eye_size(settings, context), settings.desktop_refresh_hz)
+        screen = Screen(settings.screen_distance, settings.screen_width, settings.screen_curvature)
+        scene = Scene(context, headset.eye_size, screen)
+        stack.callback(scene.release)
+
+        view = View(mirror=settings.mirror, hud=settings.hud)
+        loop = RenderLoop(
+            context=context,
+            headset=headset,
+            scene=scene,
+            feed=feed,
+            stylizer=stylizer,
+            deck=deck,
+            view=view,
+            meter=meter,
+            source_name=lambda: source.name,
+            titles=titles,
+            fade_seconds=settings.fade_seconds,
+            recorder=recorder,
+        )
+        with ends_on_request():
+            try:
+                go_on(loop, view, feed, stylizer, log)
+            finally:
+                loop.headset.close()  # first of all: SteamVR kills who dawdles
+                kept = recorder.close() if recorder is not None else False
+
+        state = stylizer.state()
+        report = meter.report(
+            missed_vsyncs=loop.headset.missed_vsyncs,
+            device=state.device if state else "",
+            engine=state.engine if state else "",
+            precision=state.precision if state else "",
+            style=state.style if state else "",
+            width=state.width if state else 0,
+            height=state.height if state else 0,
+            paint_ms=round(state.paint_ms, 2) if state else None,
+            source=source.name,
+            headset=loop.headset.name,
+            renderer=context.renderer,
+        )
+    if recorder is not None:
+        say(f"kept in {recorder.path}" if kept else recorder.failure or "nothing was recorded")
+        if context.offscreen and not settings.frames and kept:
+            print(recorder.path.resolve(), flush=True)
+    if settings.frames:
+        print(one_line(report), flush=True)
+    return 0
+
+
+def go_on(loop: RenderLoop, view: View, feed: Feed, stylizer: LateStylizer, log: PaintingLog) -> None:
+    """Turn after turn until the viewer leaves or ``log`` is full. Raises `ArtemError` if it cannot begin."""
+    count, count_since = 0, time.perf_counter()
+    while not (view.leave or log.full):
+        loop.turn()
+        stylizer.check()
+        if feed.latest is None:
+            feed.wait_first(0.0)  # raises why the source does not open
+        now = time.perf_counter()
+        if log.distinct != count:
+            count, count_since = log.distinct, now
+        elif log.limit and now - count_since > PATIENCE:
+            state = stylizer.state()
+            reason = feed.state().message or (state.message if state else "") or "no reason is known"
+            raise ArtemError(f"Nothing was painted for {PATIENCE:.0f} s ({reason})", "Try --source demo")
+    loop.last_turn()
+
+
+def filled_deck(library: Library, settings: Settings) -> tuple[Deck, dict[str, str]]:
+    """The deck of all styles, the wanted one chosen, and each style's title. Raises `StyleError`."""
+    styles = library.styles()
+    for problem in library.problems:
+        say(problem)
+    titles = {style.name: style.title for style in styles}
+    current = None
+    if settings.style:
+        found = library.find(settings.style)
+        # A weights file that is not in the library is found again by its path only.
+        current = found.name if found.name in titles else settings.style
+        titles.setdefault(current, found.title)
+    return Deck(list(titles), current, settings.strength), titles
+
+
+def desktop_eye_size(settings: Settings, context: Context) -> tuple[int, int]:
+    """Width and height of each eye's picture where there is no headset: two of them fill the window."""
+    scale = context.content_scale
+    width, height = max(1, int(settings.window_width * scale) // 2), max(1, int(settings.window_height * scale))
+    if not any(word in context.renderer for word in SOFTWARE):
+        width, height = 2 * width, 2 * height  # sharp also when one eye fills the screen
+    return width, height

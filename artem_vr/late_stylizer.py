@@ -1,0 +1,72 @@
+"""A stylizer whose engine is still being got ready.
+
+Importing torch or OpenVINO takes a second or two: a thread does it while the window, the headset
+and the source are opened. Until then there are simply no paintings.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+from artem_vr.errors import ArtemError, EngineError
+from artem_vr.mailbox import Mailbox
+from artem_vr.stylize.engines.base import Engine
+from artem_vr.stylize.stylizer import PaintedFrame, Stylizer, StylizerState
+
+
+class LateStylizer:
+    """`painted` and `state` as a `Stylizer` has them, from the first moment on."""
+
+    def __init__(self, make_engine: Callable[[], Engine], painted: Mailbox[PaintedFrame] | None = None) -> None:
+        """``make_engine`` begins at once, in a thread of this object. ``painted``: where paintings shall go."""
+        self.painted: Mailbox[PaintedFrame] = painted or Mailbox()
+        """The newest painting; empty until the engine is there."""
+        self._make_engine = make_engine
+        self._make_stylizer: Callable[[Engine], Stylizer] | None = None
+        self._stylizer: Stylizer | None = None
+        self._failure: ArtemError | None = None
+        self._go = threading.Event()
+        self._stopping = False
+        self._thread = threading.Thread(target=self._prepare, name="engine", daemon=True)
+        self._thread.start()
+
+    def start(self, make_stylizer: Callable[[Engine], Stylizer]) -> None:
+        """Begin to paint, with ``make_stylizer(engine)``, as soon as the engine is there."""
+        self._make_stylizer = make_stylizer
+        self._go.set()
+
+    def state(self) -> StylizerState | None:
+        """The stylizer's state; None until the engine is there."""
+        return None if self._stylizer is None else self._stylizer.state()
+
+    def check(self) -> None:
+        """Raises the `ArtemError` for which there is no engine, if so."""
+        if self._failure is not None:
+            raise self._failure
+
+    def stop(self, timeout: float = 2.0) -> bool:
+        """End it. False when something hangs: its daemon threads are then left behind."""
+        self._stopping = True
+        self._go.set()
+        self._thread.join(timeout)
+        if self._thread.is_alive():
+            return False
+        return self._stylizer is None or self._stylizer.stop(timeout)
+
+    def _prepare(self) -> None:
+        try:
+            engine = self._make_engine()
+            self._go.wait()
+            if self._stopping or self._make_stylizer is None:
+                return
+            stylizer = self._make_stylizer(engine)
+            stylizer.painted = self.painted
+            stylizer.start()
+            self._stylizer = stylizer
+        except ArtemError as error:
+            self._failure = error
+        except ModuleNotFoundError as error:
+            self._failure = EngineError(f"The library {error.name} is missing", "Install it: pip install artem-vr")
+        except Exception as error:  # noqa: BLE001 (a broken installation must not leave a window that waits for ever)
+            self._failure = EngineError(f"No engine starts ({type(error).__name__}: {error})", "Try --engine torch")

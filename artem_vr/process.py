@@ -1,0 +1,74 @@
+"""What the process as a whole does at the start and the end of a run."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Protocol
+
+SWITCH_INTERVAL = 0.0005
+"""Seconds after which Python lets another thread run. At its own 5 ms half the vsyncs were late beside a
+thread that computes in Python; at this, none."""
+
+ENDING_SECONDS = 1.5
+"""What hangs in a driver, a network or a disk is left behind after this long."""
+
+
+class Stoppable(Protocol):
+    """Something with threads. ``stop`` asks them to end, waits at most ``timeout`` seconds, and may be called twice."""
+
+    def stop(self, timeout: float) -> bool: ...
+
+
+@contextmanager
+def quick_switching() -> Iterator[None]:
+    """Let threads take turns often, so that the render loop never waits long for the interpreter."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(SWITCH_INTERVAL)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(before)
+
+
+@contextmanager
+def ends_on_request() -> Iterator[None]:
+    """Turn a request to terminate into `KeyboardInterrupt`, as Ctrl-C is one: a recording is then closed."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before: Any = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def stop_all(parts: Sequence[Stoppable], seconds: float = ENDING_SECONDS) -> bool:
+    """Ask all parts to end at once, then wait for them together; False if one hangs and is left behind."""
+    for part in parts:
+        part.stop(0.0)
+    deadline = time.monotonic() + seconds
+    ended = [part.stop(max(0.05, deadline - time.monotonic())) for part in parts]
+    return all(ended)
+
+
+def picture_path() -> Path:
+    """Where a run that nobody can see leaves its picture: here, or else in the folder for temporary files."""
+    folder = Path.cwd()
+    if not os.access(folder, os.W_OK):
+        folder = Path(tempfile.gettempdir())
+    return folder / "artem-vr.png"
+
+
+def say(line: str | None) -> None:
+    """One line on standard error, if there is one."""
+    if line:
+        print("artem-vr: " + " ".join(line.split()), file=sys.stderr, flush=True)

@@ -1,0 +1,244 @@
+"""The render loop: a turn a vsync, whatever source, style and network do.
+
+A turn takes what is newest and never waits for it: poses, then hands, then pictures, then both
+eyes, the headset, the mirror. All times come from one clock that is passed in.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from artem_vr import hud_text
+from artem_vr.controls import Controls, View
+from artem_vr.errors import ArtemError, HeadsetError
+from artem_vr.mailbox import Mailbox
+from artem_vr.record import Recorder
+from artem_vr.render.context import Context
+from artem_vr.render.events import MouseButton, MouseMoved, Resized
+from artem_vr.render.hud import HudText
+from artem_vr.render.stage import STALE_BRIGHTNESS, Look
+from artem_vr.run_report import RunMeter
+from artem_vr.scene import Scene, ShownFrame
+from artem_vr.sources.feed import FeedState
+from artem_vr.sources.frame import StereoFrame
+from artem_vr.styles.deck import Deck, fade
+from artem_vr.stylize.stylizer import PaintedFrame, StylizerState
+from artem_vr.vr.desktop_headset import DesktopHeadset
+from artem_vr.vr.headset import FramePoses, Headset
+
+HUD_SECONDS = 0.5
+"""How often the states of the parts are asked for the HUD and the title."""
+
+
+class Feed(Protocol):
+    """As much of `artem_vr.sources.feed.Feed` as the loop needs."""
+
+    latest: StereoFrame | None
+
+    def state(self) -> FeedState: ...
+
+
+class Stylizing(Protocol):
+    """As much of a stylizer as the loop needs."""
+
+    @property
+    def painted(self) -> Mailbox[PaintedFrame]: ...
+
+    def state(self) -> StylizerState | None: ...
+
+
+class RenderLoop:
+    """Owns nothing; ties what `app.run` opened together, a turn at a time."""
+
+    def __init__(
+        self,
+        *,
+        context: Context,
+        headset: Headset,
+        scene: Scene,
+        feed: Feed,
+        stylizer: Stylizing,
+        deck: Deck,
+        view: View,
+        meter: RunMeter,
+        source_name: Callable[[], str],
+        titles: dict[str, str],
+        fade_seconds: float = 0.3,
+        recorder: Recorder | None = None,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        """``titles``: a style's name to the painting's title."""
+        self.headset = headset
+        self._context, self._scene, self._feed, self._stylizer = context, scene, feed, stylizer
+        self._deck, self._view, self._meter, self._recorder = deck, view, meter, recorder
+        self._controls = Controls(deck, view)
+        self._source_name, self._titles, self._fade_seconds = source_name, titles, fade_seconds
+        self._clock = clock
+        self._feed_state = feed.state()
+        self._told: object = None
+        self._told_at = float("-inf")
+        self._text = HudText()
+        self._failure_told = False
+        self._latency: float | None = None
+        self._waiting: PaintedFrame | None = None  # uploaded, but not yet drawn
+        self._bare: StereoFrame | None = None  # the unpainted frame on the stage, while there is no painting
+        self._painting_shown = False
+        self._fullscreen = False
+        self._dragging = False
+        self._drawn: object = None
+        self._redraw = True
+        self._last = False
+
+    def turn(self) -> None:
+        """One vsync: from fresh poses to a submitted pair. Raises only what ends the run: `GraphicsError`."""
+        poses = self._begin()
+        began = self._clock()
+        self._obey(began)
+        self._receive(began)
+        self._tell(began)
+        drawn = self._draw(poses, began)
+        try:
+            self.headset.end_frame()
+        except HeadsetError as error:
+            self._lose_headset(error)
+        if drawn:
+            self._meter.rendered(self._clock() - began)
+
+    def last_turn(self) -> None:
+        """A turn that draws and records, whatever was drawn before: the newest painting is not lost."""
+        self._redraw = self._last = True
+        self.turn()
+
+    def _begin(self) -> FramePoses:
+        """Wait for the next vsync; a headset that has gone is replaced by the desktop."""
+        try:
+            return self.headset.begin_frame()
+        except HeadsetError as error:
+            self._lose_headset(error)
+            return self.headset.begin_frame()
+
+    def _lose_headset(self, error: HeadsetError) -> None:
+        if isinstance(self.headset, DesktopHeadset):
+            raise error
+        self.headset.close()
+        self.headset = DesktopHeadset(self.headset.eye_size, clock=self._clock)
+        self._view.note(f"{error} The window goes on", self._clock(), seconds=30.0)
+
+    def _obey(self, now: float) -> None:
+        """Do what hands, window and runtime asked for since the last turn."""
+        for event in self._context.poll():
+            if isinstance(event, Resized):
+                self._redraw = True
+            elif isinstance(event, MouseButton) and event.button == "left":
+                self._dragging = event.pressed
+            elif isinstance(event, MouseMoved):
+                if self._dragging and isinstance(self.headset, DesktopHeadset):
+                    self.headset.look(event.dx, event.dy)
+            else:
+                self._guard(now, self._controls.handle, event, now)
+        try:
+            for command in self.headset.poll_commands():
+                if self._guard(now, self._controls.obey, command, now):
+                    self.headset.pulse()
+            if self._view.recenter:
+                self._view.recenter = False
+                self.headset.recenter()
+        except HeadsetError as error:
+            self._lose_headset(error)
+        if self._view.fullscreen != self._fullscreen:
+            self._fullscreen = self._view.fullscreen
+            self._context.set_fullscreen(self._fullscreen)
+            self._redraw = True
+
+    def _receive(self, now: float) -> None:
+        """Take the newest painting; before there is any, the newest frame of the source."""
+        painted = self._stylizer.painted.take()
+        if painted is not None:
+            shown = ShownFrame(painted.source.eyes, painted.pictures, painted.style)
+            self._guard(now, self._scene.show, shown, now)
+            self._waiting, self._painting_shown, self._redraw = painted, True, True
+        elif not self._painting_shown:
+            bare = self._feed.latest
+            if bare is not None and bare is not self._bare:
+                self._bare, self._redraw = bare, True
+                self._guard(now, self._scene.show, ShownFrame(bare.eyes), now)
+
+    def _tell(self, now: float) -> None:
+        """Let HUD and title say how things are: at once what hands changed, the rest now and then."""
+        if self._recorder is not None and self._recorder.failure and not self._failure_told:
+            self._failure_told = True
+            self._view.note(self._recorder.failure, now)
+        selection, notice = self._deck.current, self._view.message(now)
+        occasion = (selection, notice, self._view.hud)
+        if occasion == self._told and now - self._told_at < HUD_SECONDS:
+            return
+        self._told, self._told_at = occasion, now
+        self._feed_state, stylizer = self._feed.state(), self._stylizer.state()
+        title = self._titles.get(selection.style, selection.style)
+        self._text = hud_text.compose(
+            title,
+            selection.strength,
+            selection.compare,
+            self._source_name(),
+            self._feed_state,
+            stylizer,
+            self._latency,
+            notice,
+        )
+        self._scene.hud.enabled = self._view.hud
+        self._scene.hud.update(self._text, now)
+        self._context.set_title(hud_text.window_title(title, stylizer))
+
+    def _look(self, now: float) -> Look:
+        lively = self._feed_state.kind not in ("stale", "failed")
+        return Look(
+            strength=self._deck.current.shown_strength,
+            fade=fade(now, self._scene.frame.changed_at, self._fade_seconds),
+            brightness=1.0 if lively else STALE_BRIGHTNESS,
+        )
+
+    def _draw(self, poses: FramePoses, now: float) -> bool:
+        """Draw and show, if there is anything new to see; a headset gets a pair in every turn it asks for one."""
+        desktop = isinstance(self.headset, DesktopHeadset)
+        look = self._look(now)
+        opacity = self._scene.hud.opacity(now)
+        state = (look, opacity, self._view.mirror, poses.head_to_world.tobytes(), self._text if opacity else None)
+        changed = self._redraw or state != self._drawn
+        submits = poses.should_render and not desktop
+        if not submits and not changed:
+            return False
+        self._scene.draw_eyes(self.headset, poses, look, now, desktop)
+        if submits:
+            try:
+                left, right = self._scene.eyes
+                self.headset.submit(left.texture_id, right.texture_id, poses.head_to_world)
+            except HeadsetError as error:
+                self._lose_headset(error)
+            self._scene.after_foreign_code()
+        if not poses.reduce_work:
+            self._mirror(now)
+        self._drawn, self._redraw = state, False
+        if self._waiting is not None:
+            shown_at = max(self._clock(), poses.displayed_at)
+            self._meter.displayed(self._waiting.source.captured_at, shown_at)
+            self._latency = shown_at - self._waiting.source.captured_at
+            self._waiting = None
+        return True
+
+    def _mirror(self, now: float) -> None:
+        self._scene.draw_mirror(self._view.mirror, now)
+        if self._recorder is not None and self._painting_shown and (self._last or self._recorder.wants(now)):
+            self._recorder.put(self._scene.mirror_picture(), now)
+        self._context.swap()
+
+    def _guard(self, now: float, action: Callable[..., Any], *arguments: Any) -> Any:
+        """What goes wrong with a picture, a style or a key becomes a notice; the loop goes on."""
+        try:
+            return action(*arguments)
+        except ArtemError as error:
+            self._view.note(str(error), now)
+        except (ValueError, TypeError, RuntimeError, OSError, MemoryError) as error:
+            self._view.note(f"{type(error).__name__}: {error}", now)
+        return None

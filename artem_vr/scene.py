@@ -1,0 +1,92 @@
+"""What the render loop draws: the frame on its stage for each eye, the HUD, and the mirror window.
+
+Binds the parts of `artem_vr.render` together; the calls of OpenGL themselves stay there.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from artem_vr.controls import MirrorMode
+from artem_vr.render import gl
+from artem_vr.render.context import Context
+from artem_vr.render.frame_textures import FrameTextures
+from artem_vr.render.geometry import Matrix, Screen, view_projection
+from artem_vr.render.hud import Hud
+from artem_vr.render.mirror import Mirror
+from artem_vr.render.stage import Look, Stage
+from artem_vr.render.target import EyeTarget, read_back
+from artem_vr.vr.headset import FramePoses, Headset
+
+Eyes = npt.NDArray[np.uint8]  # (E, H, W, 3) uint8 RGB, top row first
+
+
+@dataclass(frozen=True)
+class ShownFrame:
+    """What the textures hold: a frame of the source, and its painting if there is one."""
+
+    source: Eyes
+    painted: Any = None
+    """(E, H, W, 3) uint8, or a CUDA array (E, H, W, 4)."""
+    style: object = None
+
+
+class Scene:
+    """Everything of the run that lies in OpenGL. Used by the render thread only."""
+
+    def __init__(self, context: Context, eye_size: tuple[int, int], screen: Screen) -> None:
+        """``eye_size`` is width and height of each eye's target in pixels, kept for the whole run."""
+        self._context, self._screen = context, screen
+        self.frame = FrameTextures()
+        self._stage = Stage()
+        self._mirror = Mirror()
+        self.hud = Hud(scale=context.content_scale)
+        self.eyes = (EyeTarget(*eye_size), EyeTarget(*eye_size))
+
+    def show(self, frame: ShownFrame, now: float) -> None:
+        """Put a frame into the textures, both eyes together. Raises ValueError if they are no pictures."""
+        self.frame.update(frame.source, frame.painted, frame.style, now)
+
+    def draw_eyes(self, headset: Headset, poses: FramePoses, look: Look, now: float, desktop: bool) -> None:
+        """Draw both eyes with these poses.
+
+        On the ``desktop`` the screen fills the view, and the HUD is in the window only.
+        """
+        projections, eye_to_head = headset.projections, headset.eye_to_head
+        screen = fitted(self._screen, self.frame.aspect, projections[0]) if desktop else self._screen
+        for eye, target in enumerate(self.eyes):
+            seen = view_projection(projections[eye], poses.head_to_world, eye_to_head[eye])
+            self._stage.draw_eye(target, eye, self.frame, seen, screen, look)
+            if not desktop:
+                self.hud.draw_in_eye(target, projections[eye], eye_to_head[eye], now)
+
+    def draw_mirror(self, mode: MirrorMode, now: float) -> None:
+        """Draw the window, HUD included; `Context.swap` shows it."""
+        window = self._context.screen
+        self._mirror.draw(window, *self.eyes, mode)
+        self.hud.draw_in_corner(window, now)
+
+    def mirror_picture(self) -> npt.NDArray[np.uint8]:
+        """What the window holds, before it is swapped: (H, W, 3) uint8 RGB, top row first."""
+        return np.ascontiguousarray(read_back(self._context.screen)[..., :3])
+
+    def after_foreign_code(self) -> None:
+        """Clean up after a headset's runtime: it leaves errors and bindings behind."""
+        gl.standing_errors()
+
+    def release(self) -> None:
+        """Delete what lies in OpenGL. May be called again."""
+        for part in (self.frame, self._stage, self._mirror, self.hud, *self.eyes):
+            part.release()
+
+
+def fitted(screen: Screen, aspect: float, projection: Matrix, fill: float = 0.96) -> Screen:
+    """``screen`` at the distance where a picture of ``aspect`` fills that share of a symmetric view."""
+    across, up = 1 / float(projection[0, 0]), 1 / float(projection[1, 1])  # tangents of half the field
+    half_width = screen.width / 2
+    distance = max(half_width / across, half_width / aspect / up) / fill
+    return replace(screen, distance=distance)
