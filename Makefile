@@ -11,20 +11,13 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --constraint constraints.txt
 TORCH := $(shell sed -n 's/^\(torch==.*\)/\1/p' constraints.txt)
 DESCRIPTION := pyproject.toml setup.cfg constraints.txt
-DISPLAY_SET := $(or $(DISPLAY),$(WAYLAND_DISPLAY))
 
 .PHONY: run test lint clean
 .DELETE_ON_ERROR:
 
-# With no display at all there is no window to look at: the program draws off screen and keeps a picture.
+# With no display at all there is no window: the program then draws off screen and says where its picture is.
 run: $(VENV)/.run-installed
-ifeq ($(or $(DISPLAY_SET),$(ARGS)),)
-	@mkdir -p runs
-	$(BIN)/artem-vr run --frames 30 --record runs/mirror.png
-	@echo "No display here: drawn off screen. The picture is $(CURDIR)/runs/mirror.png"
-else
 	$(BIN)/artem-vr run $(ARGS)
-endif
 
 test: $(VENV)/.test-installed lint
 	$(if $(shell command -v xvfb-run),xvfb-run -a -s "-screen 0 1280x1024x24") $(BIN)/python -m pytest $(PYTEST_ARGS)
