@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from artem_vr.sources import opencv
 
-Floats = npt.NDArray[np.float32]
+Floats = npt.NDArray[np.floating[Any]]
 Bytes = npt.NDArray[np.uint8]
 Colour = tuple[float, float, float]
 

@@ -35,7 +35,7 @@ class _Placed:
 
 @dataclass(frozen=True, eq=False)
 class _Balloon:
-    """``radius`` px; centre ``x``, ``y`` px; ``phase`` of its bobbing, rad; ``stripes``: its cover, (64, 256, 3) uint8."""
+    """``radius`` px; centre ``x``, ``y`` px; ``phase`` of its bobbing, rad; ``stripes``: cover, (64, 256, 3) uint8."""
 
     radius: int
     x: float

@@ -77,8 +77,10 @@ class Connection:
         try:
             if self._http.sock is None:
                 self._http.connect()
-                self._socket = _TimedSocket(self._http.sock, self._silence, self)
-                self._http.sock = self._socket  # type: ignore[assignment]
+                inner: Any = self._http.sock
+                self._socket = _TimedSocket(inner, self._silence, self)
+                wrapped: Any = self._socket
+                self._http.sock = wrapped
             self._http.request("GET", self.address.path, headers=headers)
             self._answer = self._http.getresponse()
         except (OSError, http.client.HTTPException, ValueError) as error:

@@ -1,0 +1,265 @@
+"""Picture files: every kind that is read, and every harm that is refused in one line."""
+
+from __future__ import annotations
+
+import io
+import os
+import stat
+import struct
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image, ImageFile
+
+from artem_vr.errors import PictureError
+from artem_vr.sources import pictures
+from artem_vr.sources.pictures import StillPicture, is_picture, load_picture, save_picture
+from tests.sources.samples import encoded, gradient, jpeg_claiming, png_claiming
+
+
+def refused(path, match, **options):
+    """`load_picture` refuses ``path`` in one line that says why, with a remedy."""
+    with pytest.raises(PictureError, match=match) as caught:
+        load_picture(path, **options)
+    assert "\n" not in str(caught.value) and caught.value.remedy
+
+
+@pytest.mark.parametrize("kind", ["PNG", "BMP"])
+def test_lossless_kinds_are_read_exactly(tmp_path, kind):
+    path = tmp_path / "picture.any"
+    path.write_bytes(encoded(gradient(), kind))
+    read = load_picture(path)
+    assert np.array_equal(read, gradient())
+    assert read.flags.c_contiguous and read.flags.writeable and read.dtype == np.uint8
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "WEBP", "GIF"])
+def test_lossy_kinds_are_read_upright_in_rgb(tmp_path, kind):
+    path = tmp_path / "picture"
+    path.write_bytes(encoded(gradient(96, 128), kind))
+    assert np.abs(load_picture(path).astype(int) - gradient(96, 128)).mean() < 12
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 4000), (4000, 1)])
+def test_slim_pictures_are_pictures(tmp_path, size):
+    path = tmp_path / "slim.png"
+    path.write_bytes(encoded(gradient(*size), "PNG"))
+    assert load_picture(path).shape == (*size, 3)
+
+
+def test_the_orientation_of_the_camera_is_applied(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6  # the camera was turned: the picture's top is at the right
+    path = tmp_path / "turned.png"
+    path.write_bytes(encoded(gradient(), "PNG", exif=exif))
+    assert np.array_equal(load_picture(path), np.rot90(gradient(), -1))
+
+
+def test_transparency_lies_over_white(tmp_path):
+    path = tmp_path / "glass.png"
+    Image.new("RGBA", (3, 2), (200, 0, 0, 0)).save(path)
+    assert (load_picture(path) == 255).all()
+    Image.new("RGBA", (3, 2), (255, 0, 0, 128)).save(path)
+    assert np.abs(load_picture(path)[0, 0].astype(int) - (255, 127, 127)).max() <= 1
+    Image.new("LA", (3, 2), (10, 255)).save(path)
+    assert (load_picture(path) == 10).all()
+
+
+def test_palettes_with_and_without_transparency(tmp_path):
+    path = tmp_path / "palette.png"
+    image = Image.new("P", (2, 1))
+    image.putpalette([10, 20, 30, 200, 100, 50] + [0] * 762)
+    image.putpixel((1, 0), 1)
+    image.save(path)
+    assert load_picture(path).tolist() == [[[10, 20, 30], [200, 100, 50]]]
+    image.save(path, transparency=0)
+    assert load_picture(path).tolist() == [[[255, 255, 255], [200, 100, 50]]]
+
+
+def test_sixteen_bits_become_eight(tmp_path):
+    path = tmp_path / "deep.png"
+    Image.fromarray(np.array([[0, 257 * 100, 65535]], np.uint16)).save(path)
+    assert load_picture(path)[0, :, 0].tolist() == [0, 100, 255]
+
+
+def test_cmyk_grey_and_one_bit(tmp_path):
+    path = tmp_path / "print.jpg"
+    Image.new("CMYK", (16, 16), (0, 255, 255, 0)).save(path, quality=95)
+    red = load_picture(path)[8, 8].astype(int)
+    assert red[0] > 200 and red[1] < 60 and red[2] < 60
+    for mode, ink in (("L", 77), ("1", 1)):
+        path = tmp_path / f"{mode}.png"
+        Image.new(mode, (3, 3), ink).save(path)
+        assert (load_picture(path) == (77 if mode == "L" else 255)).all()
+
+
+@pytest.mark.parametrize("kind", ["GIF", "WEBP", "PNG"])
+def test_of_an_animation_the_first_picture_is_read(tmp_path, kind):
+    path = tmp_path / "moving"
+    first, *rest = (Image.new("RGB", (16, 16), tint) for tint in ("red", "lime", "blue"))
+    first.save(path, kind, save_all=True, append_images=rest, duration=50)
+    assert np.abs(load_picture(path)[8, 8].astype(int) - (255, 0, 0)).max() < 12
+
+
+def test_bombs_are_refused_before_anything_is_decoded(tmp_path, monkeypatch):
+    def decoding(*_):
+        raise AssertionError("decoded")
+
+    monkeypatch.setattr(ImageFile.ImageFile, "load", decoding)
+    webp = bytearray(encoded(gradient(), "WEBP", lossless=True))
+    webp[21:25] = (0x3FFF | 0x3FFF << 14).to_bytes(4, "little")
+    gif = bytearray(encoded(gradient(), "GIF"))
+    gif[6:10] = struct.pack("<HH", 65535, 65535)
+    bmp = bytearray(encoded(gradient(), "BMP"))
+    bmp[18:26] = struct.pack("<ii", 30000, 30000)
+    bombs = {
+        "png": png_claiming(100_000, 100_000), "small.png": png_claiming(10_000, 10_000), "jpg": jpeg_claiming(65000, 65000),
+        "webp": bytes(webp), "gif": bytes(gif), "bmp": bytes(bmp),
+    }  # fmt: skip
+    for name, data in bombs.items():
+        path = tmp_path / f"bomb.{name}"
+        path.write_bytes(data)
+        refused(path, "more than 40 megapixels")
+
+
+def test_the_limit_can_be_chosen(tmp_path):
+    path = tmp_path / "picture.png"
+    path.write_bytes(encoded(gradient(100, 100), "PNG"))
+    assert load_picture(path, max_megapixels=0.01).shape == (100, 100, 3)
+    refused(path, "more than 0.0099 megapixels", max_megapixels=0.0099)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "BMP"])
+def test_cut_files_are_refused(tmp_path, kind):
+    data = encoded(np.random.default_rng(1).integers(0, 255, (64, 64, 3)).astype(np.uint8), kind)
+    path = tmp_path / "cut"
+    for part in (0.9, 0.5, 0.1):
+        path.write_bytes(data[: int(len(data) * part)])
+        refused(path, "damaged or cut off|not a picture")
+
+
+def test_what_is_no_picture_is_refused(tmp_path):
+    text = tmp_path / "letter.jpg"
+    text.write_text("Dear Sir or Madam,\n")
+    refused(text, "not a picture that can be read")
+    empty = tmp_path / "empty.png"
+    empty.touch()
+    refused(empty, "empty")
+    refused(tmp_path, "is a folder")
+    refused(tmp_path / "none.png", "There is no file")
+    refused(tmp_path / ("x" * 5000), "cannot be read")
+    refused("a\0b", "cannot be read|no file")
+
+
+def test_a_format_that_is_not_trusted_is_refused(tmp_path):
+    path = tmp_path / "picture.eps"
+    Image.fromarray(gradient()).save(path, "EPS")
+    refused(path, "not a picture that can be read")
+
+
+def test_a_gigantic_file_is_refused_unread(tmp_path, monkeypatch):
+    monkeypatch.setattr(pictures, "MAX_BYTES", 1000)
+    path = tmp_path / "long.png"
+    path.write_bytes(encoded(gradient(), "PNG") + b"\0" * 5000)
+    refused(path, "which no picture needs")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="named pipes are a thing of POSIX")
+def test_a_pipe_is_not_waited_for(tmp_path):
+    path = tmp_path / "pipe.png"
+    os.mkfifo(path)
+    refused(path, "not a regular file")
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="nothing is unreadable to root")
+def test_a_file_without_rights_is_refused(tmp_path):
+    path = tmp_path / "secret.png"
+    path.write_bytes(encoded(gradient(), "PNG"))
+    path.chmod(0)
+    refused(path, "cannot be read")
+
+
+_GOOD = {kind: encoded(gradient(), kind) for kind in ("PNG", "JPEG", "WEBP", "GIF", "BMP")}
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.sampled_from(sorted(_GOOD)), st.lists(st.tuples(st.floats(0, 1), st.integers(0, 255)), min_size=1, max_size=6))
+def test_a_spoilt_file_gives_a_picture_or_one_line(tmp_path_factory, kind, changes):
+    data = bytearray(_GOOD[kind])
+    for place, value in changes:
+        data[int(place * (len(data) - 1))] = value
+    path = tmp_path_factory.getbasetemp() / "spoilt"
+    path.write_bytes(data)
+    try:
+        picture = load_picture(path, max_megapixels=1)
+    except PictureError as error:
+        assert "\n" not in str(error)
+    else:
+        assert picture.ndim == 3 and picture.shape[2] == 3 and picture.dtype == np.uint8
+
+
+def test_saving_and_reading_again(tmp_path):
+    for name in ("a.png", "b.BMP"):
+        save_picture(tmp_path / name, gradient())
+        assert np.array_equal(load_picture(tmp_path / name), gradient())
+    for name in ("c.jpg", "d.jpeg", "e.webp"):
+        save_picture(tmp_path / name, gradient(), quality=95)
+        assert load_picture(tmp_path / name).shape == gradient().shape
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.png", "b.BMP", "c.jpg", "d.jpeg", "e.webp"]
+
+
+def test_a_failed_saving_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch):
+    path = tmp_path / "picture.png"
+    save_picture(path, gradient())
+
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Image.Image, "save", full)
+    with pytest.raises(PictureError, match="No space left"):
+        save_picture(path, np.zeros((3, 3, 3), np.uint8))
+    assert np.array_equal(load_picture(path), gradient())
+    assert [p.name for p in tmp_path.iterdir()] == ["picture.png"]
+
+
+def test_saving_where_it_cannot_be(tmp_path):
+    with pytest.raises(PictureError, match="cannot be written"):
+        save_picture(tmp_path / "none" / "a.png", gradient())
+    with pytest.raises(PictureError, match=r"End it in \.png"):
+        save_picture(tmp_path / "a.tga", gradient())
+    with pytest.raises(ValueError, match="uint8"):
+        save_picture(tmp_path / "a.png", gradient().astype(np.float32))  # type: ignore[arg-type]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="file modes are a thing of POSIX")
+def test_a_saved_file_has_the_usual_rights(tmp_path):
+    save_picture(tmp_path / "a.png", gradient())
+    (tmp_path / "other").touch()
+    assert stat.S_IMODE((tmp_path / "a.png").stat().st_mode) == stat.S_IMODE((tmp_path / "other").stat().st_mode)
+
+
+def test_pictures_are_known_by_their_first_bytes(tmp_path):
+    path = tmp_path / "file.mp4"
+    for kind in ("PNG", "JPEG", "WEBP", "GIF", "BMP"):
+        path.write_bytes(encoded(gradient(), kind))
+        assert is_picture(path)
+    for data in (b"", b"BMW", b"RIFF\0\0\0\0AVI LIST", b"text"):
+        path.write_bytes(data)
+        assert not is_picture(path)
+    assert not is_picture(tmp_path / "none") and not is_picture(tmp_path)
+
+
+def test_a_still_picture_is_given_again_and_again(tmp_path):
+    path = tmp_path / "pair.png"
+    path.write_bytes(encoded(np.concatenate([gradient(), 255 - gradient()], axis=1), "PNG"))
+    source = StillPicture(path, "sbs", "pair.png")
+    first, second = source.read(), source.read()
+    assert first is not None and second is not None
+    assert np.array_equal(first.eyes, np.stack([gradient(), 255 - gradient()]))
+    assert np.array_equal(second.eyes, first.eyes)
+    assert not source.live and source.rate == 10 and source.name == "pair.png"
+    source.skip()
+    source.close()
+    assert io.BytesIO(path.read_bytes()).read(4) == b"\x89PNG"
