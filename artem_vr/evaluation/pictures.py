@@ -1,0 +1,69 @@
+"""Pictures for evaluation: read, brought to size, chosen."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+from torch import Tensor
+from torch.nn import functional as F
+
+from artem_vr.errors import PictureError
+from artem_vr.evaluation.split import held_out
+
+SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
+
+
+def read_picture(path: Path) -> Tensor:
+    """(1, 3, H, W) fp32, RGB in [0, 1]. Raises PictureError."""
+    import torch
+
+    from artem_vr.sources.pictures import load_picture
+
+    return torch.from_numpy(load_picture(path)).permute(2, 0, 1)[None].float() / 255
+
+
+def short_side(picture: Tensor, size: int) -> Tensor:
+    """(1, 3, H, W) resized, antialiased, so that its shorter side is ``size``."""
+    height, width = picture.shape[-2:]
+    scale = size / min(height, width)
+    shape = (max(size, round(height * scale)), max(size, round(width * scale)))
+    if shape == (height, width):
+        return picture
+    return F.interpolate(picture, size=shape, mode="bicubic", antialias=True, align_corners=False).clamp(0, 1)
+
+
+def square(picture: Tensor, size: int) -> Tensor:
+    """The middle of the picture, (1, 3, size, size)."""
+    picture = short_side(picture, size)
+    top, left = (picture.shape[-2] - size) // 2, (picture.shape[-1] - size) // 2
+    return picture[..., top : top + size, left : left + size]
+
+
+def files(folder: Path, option: str) -> list[Path]:
+    """The picture files below ``folder``, in the order of their names. Raises PictureError, naming ``option``."""
+    try:
+        found = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
+    except OSError as error:
+        raise PictureError(f"{folder} cannot be read ({error.strerror})", f"Give {option} another folder") from error
+    if not found:
+        cause = "holds no pictures" if folder.is_dir() else "is not a folder"
+        raise PictureError(f"{folder} {cause}", f"Give {option} a folder of JPEG, PNG or WEBP pictures")
+    return found
+
+
+def choose_photographs(folder: Path, count: int, seed: int, all_of_them: bool = False) -> list[Path]:
+    """``count`` of the folder's photographs that training leaves out, or fewer; drawn by ``seed``.
+
+    ``all_of_them``: also those that training uses, for folders that training never saw. Raises PictureError
+    where there are fewer than two: content is measured against another photograph's.
+    """
+    found = files(folder, "--content")
+    chosen = found if all_of_them else [p for p in found if held_out(p)]
+    if len(chosen) < 2:
+        raise PictureError(
+            f"{folder} has {len(chosen)} photographs that training leaves out, and at least 2 are needed",
+            "Give --content a larger folder, or --unseen if no network was trained on it",
+        )
+    random.Random(seed).shuffle(chosen)
+    return chosen[:count]

@@ -1,0 +1,57 @@
+"""What is evaluated: networks as the program runs them, and baselines to put them into proportion."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+
+from artem_vr.networks.layers import SmoothedStatistics, statistics_channels
+
+Sequence = Callable[[Tensor], Tensor]
+"""Paints the frames of one scene one after the other; (E, 3, H, W), RGB in [0, 1], E eyes."""
+
+RATE = 0.06
+"""How far statistics move towards each frame's: 30 frames a second and a time constant of half a second."""
+
+
+class Subject(Protocol):
+    """Paints photographs in one style."""
+
+    name: str
+
+    def still(self, pictures: Tensor) -> Tensor:
+        """(B, 3, H, W), each picture on its own."""
+        ...
+
+    def sequence(self) -> Sequence:
+        """A painter for a new scene: eyes share their statistics, and frames smooth them."""
+        ...
+
+
+class NetworkSubject:
+    """A style network: stills with each picture's own statistics, sequences with smoothed ones."""
+
+    def __init__(self, name: str, network: nn.Module) -> None:
+        self.name = name
+        self.network = network.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def still(self, pictures: Tensor) -> Tensor:
+        with torch.no_grad():
+            return self.network(pictures.contiguous(memory_format=torch.channels_last))
+
+    def sequence(self) -> Sequence:
+        state = torch.zeros(2, statistics_channels(self.network))
+        rate = torch.ones(1)  # the first frame sets the state
+
+        def paint(eyes: Tensor) -> Tensor:
+            nonlocal state, rate
+            statistics = SmoothedStatistics(state, rate)
+            with torch.no_grad():
+                painted = self.network(eyes.contiguous(memory_format=torch.channels_last), statistics)
+            state, rate = statistics.new_state(), torch.tensor([RATE])
+            return painted
+
+        return paint
