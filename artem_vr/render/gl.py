@@ -47,6 +47,12 @@ def standing_errors() -> list[str]:
     return names
 
 
+def is_software() -> bool:
+    """Whether the processor draws: every texture look-up counts, and the network wants its time."""
+    name = _load().glGetString(_load().GL_RENDERER) or b""
+    return any(word in name.lower() for word in (b"llvmpipe", b"softpipe", b"swrast", b"swiftshader"))
+
+
 _ERROR_NAMES = {
     0x0500: "GL_INVALID_ENUM",
     0x0501: "GL_INVALID_VALUE",

@@ -29,7 +29,7 @@ _FONT_PIXELS = 22
 _PADDING = 16
 _LONGEST = 64  # characters of a line
 _EYE_DISTANCE = 1.2  # metres: nearer tires the eyes, further away lies behind the screen
-_EYE_METRES_PER_PIXEL = 0.0011
+_EYE_METRES_PER_PIXEL = 0.0018
 _EYE_DROP = 0.28  # metres below straight ahead
 
 Panel = npt.NDArray[np.uint8]
@@ -65,7 +65,7 @@ class Hud:
         self.rasterised = 0
         """How often the panel's picture was made anew."""
         self._scale = scale
-        self._program = Program("picture.vert", "hud.frag")
+        self._program = Program("picture.vert", "hud.frag", ("SMOOTH",))  # letters are small
         self._program.use()
         self._program.set("panel", 0)
         self._texture = StreamTexture(2)

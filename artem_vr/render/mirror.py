@@ -17,8 +17,10 @@ _BARS: Colour = (0.0, 0.0, 0.0)
 class Mirror:
     """Copies the eyes' targets into the window, never distorted, with bars where they do not fill it."""
 
-    def __init__(self) -> None:
-        self._program = Program("mirror.vert", "mirror.frag")
+    def __init__(self, smooth: bool | None = None) -> None:
+        """``smooth``: average what is reduced; None: unless OpenGL runs in software."""
+        smooth = not gl.is_software() if smooth is None else smooth
+        self._program = Program("mirror.vert", "mirror.frag", ("SMOOTH",) if smooth else ())
         self._program.use()
         self._program.set("eye", 0)
         self._mesh = Mesh(geometry.rectangle(-1, -1, 1, 1))

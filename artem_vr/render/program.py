@@ -13,6 +13,7 @@ from artem_vr.errors import GraphicsError
 from artem_vr.render import gl
 
 _INCLUDE = re.compile(r'^#include "([\w.]+)"[ \t]*$', re.MULTILINE)
+_VERSION = re.compile(r"\A#version .*\n")
 _REMEDY = "Update the graphics driver; it must support OpenGL 3.3"
 
 Value = float | int | tuple[float, ...] | npt.NDArray[np.float32]
@@ -25,7 +26,7 @@ def shader_text(name: str) -> str:
 
 
 class Program:
-    """A vertex and a fragment shader, linked.
+    """A vertex and a fragment shader, linked; ``defines`` are names defined in the fragment shader.
 
     Raises:
         GraphicsError: a shader does not compile or link; the cause names the file and the
@@ -33,14 +34,17 @@ class Program:
         FileNotFoundError: there is no such shader.
     """
 
-    def __init__(self, vertex: str, fragment: str) -> None:
+    def __init__(self, vertex: str, fragment: str, defines: tuple[str, ...] = ()) -> None:
         self.id = int(gl.glCreateProgram())
         self._locations: dict[str, int] = {}
         self._values: dict[str, object] = {}
         shaders: list[int] = []
         try:
             for name, kind in ((vertex, gl.GL_VERTEX_SHADER), (fragment, gl.GL_FRAGMENT_SHADER)):
-                shaders.append(_compile(name, shader_text(name), kind))
+                text = shader_text(name)
+                if name == fragment:
+                    text = _VERSION.sub(lambda line: line[0] + "".join(f"#define {word}\n" for word in defines), text)
+                shaders.append(_compile(name, text, kind))
                 gl.glAttachShader(self.id, shaders[-1])
             gl.glLinkProgram(self.id)
             if not gl.glGetProgramiv(self.id, gl.GL_LINK_STATUS):

@@ -22,6 +22,14 @@ STALE_BRIGHTNESS = 0.4
 
 _IDENTITY = np.eye(4, dtype=np.float32)
 _SOURCE, _PAINTED, _BEFORE = range(3)  # texture units
+_MIXES = (
+    ("SOURCE",),
+    ("PAINTED",),
+    ("PAINTED", "SOURCE"),
+    ("BEFORE", "PAINTED"),
+    ("BEFORE", "PAINTED", "SOURCE"),
+)
+"""Which pictures can count: a program for each, so that the others cost nothing."""
 
 
 @dataclass(frozen=True)
@@ -39,14 +47,23 @@ class Look:
 class Stage:
     """Draws a frame on a world-locked virtual screen, or flat over a whole target."""
 
-    def __init__(self) -> None:
-        self._program = Program("picture.vert", "stage.frag")
-        self._program.use()
-        for name, unit in (("source", _SOURCE), ("painted", _PAINTED), ("before", _BEFORE)):
-            self._program.set(name, unit)
+    def __init__(self, smooth: bool | None = None) -> None:
+        """``smooth``: average what is reduced; None: unless OpenGL runs in software."""
+        software = gl.is_software()
+        quality = ("SMOOTH",) if smooth or (smooth is None and not software) else ()
+        self._programs: dict[tuple[str, ...], Program] = {}
+        for pictures in _MIXES:
+            for edge in ((), ("EDGE",)):
+                program = Program("picture.vert", "stage.frag", (*pictures, *edge, *quality))
+                program.use()
+                for name, unit in (("source", _SOURCE), ("painted", _PAINTED), ("before", _BEFORE)):
+                    program.set(name, unit)
+                self._programs[*pictures, *edge] = program
         self._flat = Mesh(geometry.rectangle(-1, -1, 1, 1))
         self._screen = Mesh(geometry.rectangle(-1, -1, 1, 1))
         self._shape: tuple[Screen, float] | None = None
+        if not software:
+            self._warm_up()
 
     def draw_eye(
         self,
@@ -68,7 +85,7 @@ class Stage:
         if self._shape != (screen, frame.aspect):
             self._screen.replace(geometry.screen_mesh(screen, frame.aspect))
             self._shape = (screen, frame.aspect)
-        self._draw(self._screen, eye, frame, view_projection, look, background, edge=1.0)
+        self._draw(self._screen, eye, frame, view_projection, look, background, ("EDGE",))
 
     def draw_flat(
         self,
@@ -85,32 +102,52 @@ class Stage:
             return
         if keep_aspect:
             gl.glViewport(*geometry.letterbox(whole.width, whole.height, frame.aspect))
-        self._draw(self._flat, eye, frame, _IDENTITY, look, background, edge=0.0)
+        self._draw(self._flat, eye, frame, _IDENTITY, look, background, ())
+
+    def _warm_up(self) -> None:
+        """Draw once with every program: drivers finish compiling then, and a style switch must not wait for it."""
+        nothing = target.EyeTarget(1, 1)
+        target.bind(nothing)
+        for program in self._programs.values():
+            program.use()
+            self._flat.draw()
+        nothing.release()
 
     def _draw(
-        self, mesh: Mesh, eye: int, frame: FrameTextures, transform: Matrix, look: Look, background: Colour, edge: float
+        self,
+        mesh: Mesh,
+        eye: int,
+        frame: FrameTextures,
+        transform: Matrix,
+        look: Look,
+        background: Colour,
+        edge: tuple[str, ...],
     ) -> None:
         strength = look.strength if frame.painted else 0.0
         fade = look.fade if frame.fading else 1.0
-        if strength < 1.0:
-            frame.bind_source(eye, _SOURCE)
-        if strength > 0.0:
-            frame.bind_painted(eye, _PAINTED)
+        pictures: tuple[str, ...] = ()
         if strength > 0.0 and fade < 1.0:
+            pictures += ("BEFORE",)
             frame.bind_before(eye, _BEFORE)
+        if strength > 0.0:
+            pictures += ("PAINTED",)
+            frame.bind_painted(eye, _PAINTED)
+        if strength < 1.0:
+            pictures += ("SOURCE",)
+            frame.bind_source(eye, _SOURCE)
         gl.glDisable(gl.GL_BLEND)
-        program = self._program
+        program = self._programs[*pictures, *edge]
         program.use()
         program.set("transform", transform)
         program.set("strength", float(strength))
         program.set("fade", float(fade))
         program.set("brightness", float(look.brightness))
         program.set("background", background)
-        program.set("edge", edge)
         mesh.draw()
 
     def release(self) -> None:
-        """Delete program and meshes. May be called again."""
-        self._program.release()
+        """Delete programs and meshes. May be called again."""
+        for program in self._programs.values():
+            program.release()
         self._flat.release()
         self._screen.release()

@@ -10,6 +10,9 @@ import numpy.typing as npt
 
 from artem_vr.render import gl, interop
 
+_UPLOAD_UNIT = 15
+"""Uploads have a texture unit of their own, so that they leave those alone that are bound for drawing."""
+
 
 class StreamTexture:
     """An RGBA8 texture for pictures of any size; its id stays the same for the whole run.
@@ -32,7 +35,7 @@ class StreamTexture:
         self._capacities = [0] * buffers
         self._turn = 0
         self.id = int(gl.glGenTextures(1))
-        gl.glBindTexture(gl.GL_TEXTURE_2D, self.id)
+        self.bind(_UPLOAD_UNIT)
         for name, value in (
             (gl.GL_TEXTURE_MIN_FILTER, gl.GL_LINEAR),
             (gl.GL_TEXTURE_MAG_FILTER, gl.GL_LINEAR),
@@ -78,7 +81,7 @@ class StreamTexture:
 
     def _update_from_host(self, picture: npt.NDArray[np.uint8]) -> None:
         height, width, channels = picture.shape
-        gl.glBindTexture(gl.GL_TEXTURE_2D, self.id)
+        self.bind(_UPLOAD_UNIT)
         self._resize(width, height)
         turn = self._turn = (self._turn + 1) % len(self._buffers)
         gl.glBindBuffer(gl.GL_PIXEL_UNPACK_BUFFER, self._buffers[turn])
@@ -100,7 +103,7 @@ class StreamTexture:
         height, width = int(picture.shape[0]), int(picture.shape[1])
         if int(picture.shape[2]) != 4 or max(height, width) > self._limit:
             return False
-        gl.glBindTexture(gl.GL_TEXTURE_2D, self.id)
+        self.bind(_UPLOAD_UNIT)
         self._resize(width, height)
         try:
             if self._cuda is None:

@@ -15,7 +15,7 @@ LEFT, RIGHT = (200, 30, 40), (20, 60, 220)
 
 @pytest.fixture
 def mirror(context):
-    mirror = Mirror()
+    mirror = Mirror(smooth=True)
     yield mirror
     mirror.release()
 

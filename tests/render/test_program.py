@@ -52,6 +52,12 @@ def test_a_value_is_sent_once(context, shaders, monkeypatch):
     program.release()
 
 
+def test_defines_reach_the_fragment_shader_alone(context, shaders):
+    (shaders / "a.frag").write_text(FRAGMENT.replace("void", "#ifndef RED\nnonsense\n#endif\nvoid"))
+    (shaders / "a.vert").write_text(VERTEX.replace("void", "#ifdef RED\nnonsense\n#endif\nvoid"))
+    Program("a.vert", "a.frag", ("RED",)).release()
+
+
 def test_includes(shaders):
     (shaders / "b.glsl").write_text("float two() { return 2.0; }\n")
     (shaders / "b.frag").write_text('#version 330 core\n#include "b.glsl"\nvoid main() {}\n')

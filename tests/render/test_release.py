@@ -21,6 +21,7 @@ MAKERS = [
     StreamTexture,
     FrameTextures,
     Stage,
+    lambda: Stage(smooth=True),
     Mirror,
     Hud,
     lambda: EyeTarget(8, 8),

@@ -19,9 +19,9 @@ SCREEN = Screen(distance=2.0, width=2.0, curvature=0.0)  # and 1 m high: the pic
 APART = 0.2  # metres between the eyes, more than a head has: parallax in whole pixels
 
 
-@pytest.fixture
-def stage(context):
-    stage = Stage()
+@pytest.fixture(params=[False, True], ids=["software", "smooth"])
+def stage(context, request):
+    stage = Stage(smooth=request.param)
     yield stage
     stage.release()
 
@@ -220,6 +220,21 @@ def test_each_eye_gets_its_own_picture(wide, stage, frame):
         pixels = target.read_back(wide)
         assert box(pixels, colour)[2] - box(pixels, colour)[0] > 80
         assert (pixels[..., 3] == 255).all()
+
+
+def test_a_reduced_picture_is_averaged_not_picked(context):
+    stage, frame, whole = Stage(smooth=True), FrameTextures(), EyeTarget(40, 40)
+    board = (np.indices((160, 160)).sum(axis=0) % 2 * 255).astype(np.uint8)
+    frame.update(np.repeat(board[None, ..., None], 3, axis=3))
+    stage.draw_flat(whole, 0, frame)
+    assert np.abs(target.read_back(whole)[2:-2, 2:-2, 0].astype(int) - 127.5).max() < 16
+    for thing in (stage, frame, whole):
+        thing.release()
+
+
+def test_every_mix_is_ready_before_it_is_needed(context, monkeypatch):
+    monkeypatch.setattr(gl, "is_software", lambda: False)
+    Stage().release()  # draws once with each program
 
 
 def test_the_edges_of_the_screen_are_smooth(wide, stage, frame):
