@@ -1,0 +1,484 @@
+"""The CPU back end: Numba, in parallel over tiles of pixels and outputs.
+
+A convolution goes in two steps. `pack_pixels` reads the float pictures once and writes each pixel's signs, along
+the channels, into words. `convolve` then takes tiles of output pixels: it gathers the dense window of each pixel
+(see bitpack.py) and multiplies the tile with all filters, block by block, in registers. A matrix product is the same with a 1x1 kernel.
+
+Kernels are compiled functions of a range of tasks; `threads.share_out` runs them. They write every element of their
+results, and no two tasks write the same one.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from . import memory
+from .bitpack import PackedFilters, word_count
+from .errors import XnorError
+from .geometry import Geometry
+from .microkernel import LANES, ROWS, pack_signs, sign_block, stream, stream_end
+from .threads import share_out, thread_count
+
+# Output pixels gathered at a time, and outputs multiplied with them before the sums are stored. The windows of a
+# tile stay in the second cache, the sums in the first; a tile of planes is long because each plane's piece is stored apart.
+PLANE_TILE, PLANE_BLOCK = 256, 16
+PIXEL_TILE, PIXEL_BLOCK = 64, 64
+
+STREAMED_BYTES = 16 << 20  # larger results are written around the caches
+
+NO_FLOATS = np.zeros(0, np.float32)
+NO_INTS = np.zeros(0, np.int32)
+
+
+class Split(NamedTuple):
+    """How the work is cut into tasks: ``tiles`` of pixels times ``parts`` of ``outputs`` each (for every group)."""
+
+    tiles: int
+    parts: int
+    outputs: int
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def _pack_plane_line(planes: Any, thresholds: Any, groups: int, words: Any) -> bool:
+    """Line ``planes`` (C, W), rows contiguous, into ``words`` (W, groups, words of a group). True if it holds a NaN."""
+    channels, width = planes.shape
+    per_group = channels // groups
+    nans = np.uint64(0)
+    row = np.empty(width, np.uint64)
+    for group in range(groups):
+        for word in range(words.shape[2]):
+            row[:] = 0
+            first = group * per_group + word * 64
+            count = min(64, per_group - word * 64)
+            done = 0
+            while done < count:  # four channels for each pass over the words of the row
+                four = min(4, count - done)
+                a = planes[first + done]
+                b = planes[first + done + min(1, four - 1)]
+                c = planes[first + done + min(2, four - 1)]
+                d = planes[first + done + four - 1]
+                ta = thresholds[first + done]
+                tb = thresholds[first + done + min(1, four - 1)]
+                tc = thresholds[first + done + min(2, four - 1)]
+                td = thresholds[first + done + four - 1]
+                # Fewer than four: the last one is taken again, on the bit where it belongs.
+                sa = np.uint64(done)
+                sb = np.uint64(done + min(1, four - 1))
+                sc = np.uint64(done + min(2, four - 1))
+                sd = np.uint64(done + four - 1)
+                for x in range(width):
+                    row[x] |= (
+                        (np.uint64(a[x] >= ta) << sa)
+                        | (np.uint64(b[x] >= tb) << sb)
+                        | (np.uint64(c[x] >= tc) << sc)
+                        | (np.uint64(d[x] >= td) << sd)
+                    )
+                    nans |= np.uint64((a[x] != a[x]) | (b[x] != b[x]) | (c[x] != c[x]) | (d[x] != d[x]))
+                done += four
+            for x in range(width):
+                words[x, group, word] = row[x]
+    return nans != 0
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def _pack_planes(begin: int, end: int, pictures: Any, thresholds: Any, groups: int, words: Any, bad: Any) -> None:
+    """pictures (N, C, H, W), C-contiguous; words (N, H, W, groups, words of a group) written whole."""
+    height = pictures.shape[2]
+    for line in range(begin, end):
+        n, y = line // height, line % height
+        bad[line] = _pack_plane_line(pictures[n, :, y], thresholds, groups, words[n, y])
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def _pack_pixel_line(values: Any, thresholds: Any, channels: int, groups: int, words: Any) -> bool:
+    """Line ``values`` (W * C,), channels together, into ``words`` (W, groups, words of a group). True if it holds a NaN."""
+    per_group = channels // groups
+    nans = np.uint64(0)
+    for x in range(words.shape[0]):
+        for group in range(groups):
+            for word in range(words.shape[2]):
+                first = group * per_group + word * 64
+                count = min(64, per_group - word * 64)
+                here = x * channels + first
+                mask = ~np.uint64(0) >> np.uint64(64 - count)
+                packed = np.uint64(0)
+                wrong = np.uint64(0)
+                if count > 16 and here + 64 <= values.size:
+                    packed, wrong = pack_signs(values, here, thresholds, first, 64)
+                elif 3 < count <= 16 and here + 16 <= values.size:
+                    packed, wrong = pack_signs(values, here, thresholds, first, 16)
+                else:
+                    for bit in range(count):
+                        value = values[here + bit]
+                        packed |= np.uint64(value >= thresholds[first + bit]) << np.uint64(bit)
+                        wrong |= np.uint64(value != value)
+                words[x, group, word] = packed & mask
+                nans |= wrong & mask
+    return nans != 0
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def _pack_pixels(
+    begin: int, end: int, values: Any, thresholds: Any, channels: int, groups: int, words: Any, bad: Any
+) -> None:
+    """values (lines, W * C) C-contiguous; words (lines, W, groups, words of a group) written whole."""
+    for line in range(begin, end):
+        bad[line] = _pack_pixel_line(values[line], thresholds, channels, groups, words[line])
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def _whole_window(flat: Any, g: Geometry, start: int, group_words: int, step_y: int, step_x: int, window: Any) -> None:
+    """A window inside the picture whose pixels fill whole words: copied. ``start`` is its first word in ``flat``."""
+    j = 0
+    if step_x == group_words:  # the pixels of a row of the window follow each other
+        count = g.kernel_width * group_words
+        for ky in range(g.kernel_height):
+            at = start + ky * step_y
+            for word in range(count):
+                window[j + word] = flat[at + word]
+            j += count
+        return
+    for ky in range(g.kernel_height):
+        for kx in range(g.kernel_width):
+            at = start + ky * step_y + kx * step_x
+            for word in range(group_words):
+                window[j + word] = flat[at + word]
+            j += group_words
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def _narrow_window(flat: Any, g: Geometry, start: int, channels: int, step_y: int, step_x: int, window: Any) -> None:
+    """A window inside the picture of fewer than 64 channels: a word a pixel, shifted together without gaps."""
+    filling = np.uint64(0)
+    used = 0
+    j = 0
+    for ky in range(g.kernel_height):
+        at = start + ky * step_y
+        for _ in range(g.kernel_width):
+            value = flat[at]
+            at += step_x
+            filling |= value << np.uint64(used)
+            used += channels
+            if used >= 64:
+                window[j] = filling
+                j += 1
+                used -= 64
+                # Of ``value`` the highest ``used`` of its bits did not fit.
+                filling = value >> np.uint64(channels - used) if used > 0 else np.uint64(0)
+    if used > 0:
+        window[j] = filling
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def _any_window(pixels: Any, g: Geometry, n: int, group: int, top: int, left: int, window: Any) -> None:
+    """A window of any kind: it may reach outside the picture, and a pixel may end in the middle of a word."""
+    group_words = pixels.shape[4]
+    tail = g.channels // g.groups - (group_words - 1) * 64  # signs in the last word of a pixel
+    tail_mask = ~np.uint64(0) >> np.uint64(64 - tail)
+    outside = np.uint64(0)
+    if g.padding_value == 1:
+        outside = ~outside
+    filling = np.uint64(0)
+    used = 0
+    j = 0
+    for ky in range(g.kernel_height):
+        y = top + ky * g.dilation_y
+        for kx in range(g.kernel_width):
+            x = left + kx * g.dilation_x
+            inside = y >= 0 and y < g.height and x >= 0 and x < g.width
+            for word in range(group_words):
+                value = pixels[n, y, x, group, word] if inside else outside
+                bits = 64
+                if word == group_words - 1:
+                    bits = tail
+                    value &= tail_mask
+                filling |= value << np.uint64(used)
+                used += bits
+                if used >= 64:
+                    window[j] = filling
+                    j += 1
+                    used -= 64
+                    filling = value >> np.uint64(bits - used) if used > 0 else np.uint64(0)
+    if used > 0:
+        window[j] = filling
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def _gather(pixels: Any, g: Geometry, n: int, group: int, first: int, count: int, windows: Any) -> bool:
+    """Dense windows of ``count`` output pixels from ``first`` on into the rows of ``windows`` (tile, words).
+
+    Returns whether any of them reaches outside the picture.
+    """
+    channels = g.channels // g.groups
+    group_words = pixels.shape[4]
+    whole = channels % 64 == 0 or g.kernel_height * g.kernel_width == 1
+    flat = pixels.reshape(-1)
+    pixel_step = g.groups * group_words
+    step_y = g.dilation_y * g.width * pixel_step
+    step_x = g.dilation_x * pixel_step
+    reach_y = (g.kernel_height - 1) * g.dilation_y
+    reach_x = (g.kernel_width - 1) * g.dilation_x
+    outside = False
+    row = first // g.out_width
+    column = first % g.out_width
+    for p in range(count):
+        top = row * g.stride_y - g.padding_y
+        left = column * g.stride_x - g.padding_x
+        if top >= 0 and left >= 0 and top + reach_y < g.height and left + reach_x < g.width:
+            start = ((n * g.height + top) * g.width + left) * pixel_step + group * group_words
+            if whole:
+                _whole_window(flat, g, start, group_words, step_y, step_x, windows[p])
+            elif group_words == 1:
+                _narrow_window(flat, g, start, channels, step_y, step_x, windows[p])
+            else:
+                _any_window(pixels, g, n, group, top, left, windows[p])
+        else:
+            outside = True
+            _any_window(pixels, g, n, group, top, left, windows[p])
+        column += 1
+        if column == g.out_width:
+            column = 0
+            row += 1
+    return outside
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def _panels(rows: Any, first: int, last: int, panels: Any) -> None:
+    """Turn rows[first:last] (n, words) into panels (ceil(n / LANES), words, LANES); rows that lack are 0."""
+    for panel in range(panels.shape[0]):
+        start = first + panel * LANES
+        count = max(0, min(LANES, last - start))
+        for j in range(panels.shape[1]):
+            for lane in range(count):
+                panels[panel, j, lane] = rows[start + lane, j]
+            for lane in range(count, LANES):
+                panels[panel, j, lane] = 0
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def _zero_taps(g: Geometry, pixel: int, taps: Any) -> int:
+    """List the taps of an output pixel that lie outside the picture; returns how many there are."""
+    top = pixel // g.out_width * g.stride_y - g.padding_y
+    left = pixel % g.out_width * g.stride_x - g.padding_x
+    bottom = top + (g.kernel_height - 1) * g.dilation_y
+    right = left + (g.kernel_width - 1) * g.dilation_x
+    if top >= 0 and left >= 0 and bottom < g.height and right < g.width:
+        return 0
+    count = 0
+    for ky in range(g.kernel_height):
+        y = top + ky * g.dilation_y
+        for kx in range(g.kernel_width):
+            x = left + kx * g.dilation_x
+            if y < 0 or y >= g.height or x < 0 or x >= g.width:
+                taps[count] = ky * g.kernel_width + kx
+                count += 1
+    return count
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def _copy(source: Any, source_first: int, target: Any, target_first: int, count: int, streaming: bool) -> None:
+    if streaming:
+        stream(source, source_first, target, target_first, count)
+    else:
+        for i in range(count):
+            target[target_first + i] = source[source_first + i]
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def _convolve_planes(
+    begin: int, end: int, pixels: Any, filters: Any, tap_sums: Any, g: Geometry, split: Split, scale: Any, bias: Any,
+    input_scale: Any, scaled: bool, streaming: bool, out: Any,
+) -> None:  # fmt: skip
+    """Result in planes, (N, O, pixels): blocks of filters times panels of pixels. For the arguments see `convolve`."""
+    plane = g.out_height * g.out_width
+    outputs = g.outputs // g.groups
+    words = filters.shape[1]
+    bits = np.int32(g.channels // g.groups * g.kernel_height * g.kernel_width)
+    tile = min(PLANE_TILE, plane)
+    windows = np.empty((tile, words), np.uint64)
+    panels = np.empty(((tile + LANES - 1) // LANES, words, LANES), np.uint64)
+    sums = np.empty((PLANE_BLOCK, PLANE_TILE), np.int32)
+    flat = sums.reshape(-1)
+    finished = np.empty(PLANE_TILE, np.int32)
+    real = finished.view(np.float32)
+    taps = np.empty(g.kernel_height * g.kernel_width, np.int64)
+    for task in range(begin, end):
+        part = task % split.parts
+        first = task // split.parts % split.tiles * PLANE_TILE
+        group = task // split.parts // split.tiles % g.groups
+        n = task // split.parts // split.tiles // g.groups
+        count = min(PLANE_TILE, plane - first)
+        outside = _gather(pixels, g, n, group, first, count, windows)
+        _panels(windows, 0, count, panels)
+        last = group * outputs + min(outputs, (part + 1) * split.outputs)
+        for base in range(group * outputs + part * split.outputs, last, PLANE_BLOCK):
+            rows = min(PLANE_BLOCK, last - base)
+            for panel in range(panels.shape[0]):
+                for row in range(0, rows, ROWS):
+                    sign_block(filters, base + row, last - 1, panels[panel], sums, row, panel * LANES, bits)
+            if outside and tap_sums.size > 0:
+                for p in range(count):
+                    for t in range(_zero_taps(g, first + p, taps)):
+                        for r in range(rows):
+                            sums[r, p] += tap_sums[taps[t], base + r]
+            for r in range(rows):
+                to = (n * g.outputs + base + r) * plane + first
+                if not scaled:
+                    _copy(flat, r * PLANE_TILE, out, to, count, streaming)
+                    continue
+                factor = scale[base + r]
+                shift = bias[base + r]
+                if input_scale.size > 0:
+                    factors = input_scale[n, group, first : first + count]
+                    for p in range(count):
+                        real[p] = np.float32(sums[r, p]) * (factor * factors[p]) + shift
+                else:
+                    for p in range(count):
+                        real[p] = np.float32(sums[r, p]) * factor + shift
+                _copy(finished, 0, out, to, count, streaming)
+    stream_end()
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def _convolve_pixels(
+    begin: int, end: int, pixels: Any, panels: Any, tap_sums: Any, g: Geometry, split: Split, scale: Any, bias: Any,
+    input_scale: Any, scaled: bool, streaming: bool, out: Any,
+) -> None:  # fmt: skip
+    """Result pixel by pixel, (N, pixels, O): blocks of pixels times panels of filters. Arguments: see `convolve`."""
+    plane = g.out_height * g.out_width
+    outputs = g.outputs // g.groups
+    group_panels = panels.shape[0] // g.groups
+    bits = np.int32(g.channels // g.groups * g.kernel_height * g.kernel_width)
+    windows = np.empty((min(PIXEL_TILE, plane), panels.shape[1]), np.uint64)
+    sums = np.empty((PIXEL_TILE, PIXEL_BLOCK), np.int32)
+    flat = sums.reshape(-1)
+    finished = np.empty(PIXEL_BLOCK, np.int32)
+    real = finished.view(np.float32)
+    taps = np.empty(g.kernel_height * g.kernel_width, np.int64)
+    for task in range(begin, end):
+        part = task % split.parts
+        first = task // split.parts % split.tiles * PIXEL_TILE
+        group = task // split.parts // split.tiles % g.groups
+        n = task // split.parts // split.tiles // g.groups
+        count = min(PIXEL_TILE, plane - first)
+        outside = _gather(pixels, g, n, group, first, count, windows)
+        last = min(outputs, (part + 1) * split.outputs)
+        for base in range(part * split.outputs, last, PIXEL_BLOCK):
+            wide = min(PIXEL_BLOCK, last - base)
+            for column in range(0, wide, LANES):
+                panel = panels[group * group_panels + (base + column) // LANES]
+                for p in range(0, count, ROWS):
+                    sign_block(windows, p, count - 1, panel, sums, p, column, bits)
+            here = group * outputs + base
+            for p in range(count):
+                if outside and tap_sums.size > 0:
+                    for t in range(_zero_taps(g, first + p, taps)):
+                        for o in range(wide):
+                            sums[p, o] += tap_sums[taps[t], here + o]
+                to = (n * plane + first + p) * g.outputs + here
+                if not scaled:
+                    _copy(flat, p * PIXEL_BLOCK, out, to, wide, streaming)
+                    continue
+                factor = input_scale[n, group, first + p] if input_scale.size > 0 else np.float32(1)
+                factors = scale[here : here + wide]  # slices, since an index that might be negative stops vectors
+                shifts = bias[here : here + wide]
+                for o in range(wide):
+                    real[o] = np.float32(sums[p, o]) * (factors[o] * factor) + shifts[o]
+                _copy(finished, 0, out, to, wide, streaming)
+    stream_end()
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def _filter_panels(begin: int, end: int, filters: Any, outputs: int, panels: Any) -> None:
+    """Panels of all filters, group by group (a group has ``outputs`` of them and begins with a panel of its own)."""
+    group_panels = (outputs + LANES - 1) // LANES
+    for panel in range(begin, end):
+        start = panel // group_panels * outputs
+        _panels(filters, start + panel % group_panels * LANES, start + outputs, panels[panel : panel + 1])
+
+
+def pack_pixels(
+    pictures: NDArray[np.float32], thresholds: NDArray[np.float32] | None = None, groups: int = 1
+) -> NDArray[np.uint64]:
+    """Bits of pictures (N, C, H, W) float32, any strides: uint64 (N, H, W, groups, words of a group's channels).
+
+    A bit is set where the value is >= its channel's threshold (0 without ``thresholds`` (C,)). Raises XnorError for NaN.
+    """
+    batch, channels, height, width = pictures.shape
+    limits = np.zeros(channels + 64, np.float32)  # read 64 at a time, the tail masked off
+    if thresholds is not None:
+        limits[:channels] = thresholds
+    words = np.empty((batch, height, width, groups, word_count(channels // groups)), np.uint64)
+    pixels = pictures.transpose(0, 2, 3, 1)
+    bad = np.zeros(batch * height, np.bool_)
+    if pixels.flags.c_contiguous and channels > 1:
+        lines = pixels.reshape(batch * height, width * channels)
+        line_words = words.reshape(batch * height, width, groups, -1)
+        share_out(_pack_pixels, batch * height, lines, limits, channels, groups, line_words, bad)
+    else:
+        share_out(_pack_planes, batch * height, np.ascontiguousarray(pictures), limits, groups, words, bad)
+    if bad.any():
+        raise XnorError("the input holds NaN, which has no sign: clean it before it is binarised")
+    return words
+
+
+def convolve(
+    pixels: NDArray[np.uint64],
+    filters: PackedFilters,
+    g: Geometry,
+    *,
+    channels_last: bool,
+    scale: NDArray[np.float32] | None = None,
+    bias: NDArray[np.float32] | None = None,
+    input_scale: NDArray[np.float32] | None = None,
+    out: NDArray[Any] | None = None,
+) -> NDArray[Any]:
+    """Convolve packed pixels (from `pack_pixels`) with packed filters.
+
+    Result (N, O, OH, OW), or (N, OH, OW, O) with ``channels_last``: int32, or float32 if any of ``scale`` (O,),
+    ``bias`` (O,), ``input_scale`` (N, groups, OH * OW) is given. ``out`` takes the result (C-contiguous, that shape and type).
+    """
+    scaled = scale is not None or bias is not None or input_scale is not None
+    shape = (g.batch, g.outputs, g.out_height, g.out_width)
+    if channels_last:
+        shape = (g.batch, g.out_height, g.out_width, g.outputs)
+    if out is None:
+        out = memory.empty(shape, np.float32 if scaled else np.int32)
+    zero_padded = g.padding_value == 0 and (g.padding_y > 0 or g.padding_x > 0)
+    outputs = g.outputs // g.groups
+    split = _split(g, channels_last)
+    rows = filters.words
+    if channels_last:
+        panels = np.empty((g.groups * -(-outputs // LANES), rows.shape[1], LANES), np.uint64)
+        share_out(_filter_panels, panels.shape[0], rows, outputs, panels)
+        rows = panels
+    share_out(
+        _convolve_pixels if channels_last else _convolve_planes,
+        g.batch * g.groups * split.tiles * split.parts,
+        pixels,
+        rows,
+        filters.tap_sums() if zero_padded else NO_INTS.reshape(0, 0),
+        g,
+        split,
+        np.ones(g.outputs, np.float32) if scale is None else scale,
+        np.zeros(g.outputs, np.float32) if bias is None else bias,
+        NO_FLOATS.reshape(0, 0, 0) if input_scale is None else input_scale,
+        scaled,
+        out.nbytes >= STREAMED_BYTES,
+        out.reshape(-1).view(np.int32),
+    )
+    return out
+
+
+def _split(g: Geometry, channels_last: bool) -> Split:
+    """Enough tasks for all threads: where tiles are few (small pictures, one row of a matrix) outputs are shared out."""
+    tile, block = (PIXEL_TILE, PIXEL_BLOCK) if channels_last else (PLANE_TILE, PLANE_BLOCK)
+    tiles = -(-g.out_height * g.out_width // tile)
+    outputs = g.outputs // g.groups
+    wanted = -(-8 * thread_count() // (tiles * g.batch * g.groups))
+    per_task = max(64, -(-outputs // wanted // block) * block)
+    return Split(tiles, -(-outputs // per_task), per_task)

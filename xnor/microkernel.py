@@ -1,0 +1,237 @@
+"""The innermost loops, written in LLVM's vector language through Numba intrinsics.
+
+Numba cannot be relied on to keep a block of sums in registers, and it knows no popcount (`np.bitwise_count`
+does not compile in `njit`). So the two blocks below and the packing of 64 signs are emitted by hand. They
+speak of vectors only, not of a processor: LLVM makes `vpopcntq` or `vfmadd` of them where the CPU has those, and
+longer but right code where it does not.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+ROWS = 4  #: rows (filters) of one block
+LANES = 16  #: columns (pixels) of one block of `sign_block`
+FLOAT_LANES = 32  #: columns of one block of `float_block`
+
+_I32 = ir.IntType(32)
+_I64 = ir.IntType(64)
+_FLOAT = ir.FloatType()
+
+
+def _data(context: Any, builder: Any, array_type: Any, array: Any) -> Any:
+    """Address of the first element of a contiguous array."""
+    return context.make_array(array_type)(context, builder, array).data
+
+
+def _element(builder: Any, base: Any, index: Any, element: Any) -> Any:
+    """Address of element ``index`` of the ``element``s that start at ``base``."""
+    return builder.gep(builder.bitcast(base, element.as_pointer()), [index])
+
+
+def _load(builder: Any, address: Any, vector: Any, align: int) -> Any:
+    value = builder.load(builder.bitcast(address, vector.as_pointer()))
+    value.align = align
+    return value
+
+
+def _store(builder: Any, value: Any, address: Any, align: int) -> None:
+    builder.store(value, builder.bitcast(address, value.type.as_pointer())).align = align
+
+
+def _splat(builder: Any, value: Any, lanes: int) -> Any:
+    one = builder.insert_element(ir.Constant(ir.VectorType(value.type, lanes), ir.Undefined), value, _I32(0))
+    return builder.shuffle_vector(one, one, ir.Constant(ir.VectorType(_I32, lanes), [0] * lanes))
+
+
+def _block(
+    context: Any, builder: Any, signature: Any, args: Any, element: Any, lanes: int, vectors: int, step: Any
+) -> list[list[Any]]:
+    """Emit ``for k: sums[r][v] = step(sums[r][v], rows[r, k], panel[k, v])`` and return the sums."""
+    rows_type, _, _, panel_type = signature.args[:4]
+    rows, row, last_row, panel = args[:4]
+    rows_array = context.make_array(rows_type)(context, builder, rows)
+    depth = builder.extract_value(rows_array.shape, 1)
+    vector = ir.VectorType(element, lanes)
+    firsts = []
+    for offset in range(ROWS):
+        wanted = builder.add(row, _I64(offset))
+        # Past the last row the last one is taken again: its sums are thrown away by the caller.
+        inside = builder.icmp_signed("<", wanted, last_row)
+        chosen = builder.select(inside, wanted, last_row)
+        firsts.append(_element(builder, rows_array.data, builder.mul(chosen, depth), element))
+    panel_data = _data(context, builder, panel_type, panel)
+
+    before = builder.block
+    loop = builder.append_basic_block("depth")
+    after = builder.append_basic_block("sums")
+    builder.branch(loop)
+    builder.position_at_end(loop)
+    k = builder.phi(_I64)
+    k.add_incoming(_I64(0), before)
+    sums = [[builder.phi(vector) for _ in range(vectors)] for _ in range(ROWS)]
+    start = _element(builder, panel_data, builder.mul(k, _I64(lanes * vectors)), element)
+    columns = [
+        _load(builder, builder.gep(start, [_I64(v * lanes)]), vector, align=8 if element is _I64 else 4)
+        for v in range(vectors)
+    ]
+    results = []
+    for r in range(ROWS):
+        value = _splat(builder, builder.load(builder.gep(firsts[r], [k])), lanes)
+        results.append([step(builder, sums[r][v], value, columns[v]) for v in range(vectors)])
+    following = builder.add(k, _I64(1))
+    k.add_incoming(following, loop)
+    for r in range(ROWS):
+        for v in range(vectors):
+            sums[r][v].add_incoming(ir.Constant(vector, None), before)
+            sums[r][v].add_incoming(results[r][v], loop)
+    builder.cbranch(builder.icmp_signed("<", following, depth), loop, after)
+    builder.position_at_end(after)
+    return results
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def sign_block(
+    typingctx: Any, rows: Any, row: Any, last_row: Any, panel: Any, sums: Any, sums_row: Any, sums_column: Any, bits: Any
+) -> Any:
+    """ROWS x LANES dot products of signs: ``sums[sums_row + r, sums_column + l] = bits - 2 * popcount(...)``.
+
+    rows (n, words) uint64, panel (words, LANES) uint64, sums int32, all C-contiguous; rows past ``last_row``
+    repeat it, so ``sums`` needs room for a whole block.
+    """
+    signature = types.void(
+        rows, types.intp, types.intp, panel, sums, types.intp, types.intp, types.int32
+    )
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        vector = ir.VectorType(_I64, 8)
+        count = cgutils.get_or_insert_function(
+            builder.module, ir.FunctionType(vector, [vector]), "llvm.ctpop.v8i64"
+        )
+
+        def step(builder: Any, total: Any, left: Any, right: Any) -> Any:
+            return builder.add(total, builder.call(count, [builder.xor(left, right)]))
+
+        totals = _block(context, builder, signature, args, _I64, 8, LANES // 8, step)
+        sums_array = context.make_array(signature.args[4])(context, builder, args[4])
+        stride = builder.extract_value(sums_array.shape, 1)
+        narrow = ir.VectorType(_I32, 8)
+        all_bits = _splat(builder, args[7], 8)
+        for r in range(ROWS):
+            line = builder.mul(builder.add(args[5], _I64(r)), stride)
+            for v in range(LANES // 8):
+                place = builder.add(builder.add(line, args[6]), _I64(v * 8))
+                differing = builder.trunc(totals[r][v], narrow)
+                value = builder.sub(all_bits, builder.add(differing, differing))
+                _store(builder, value, _element(builder, sums_array.data, place, _I32), 4)
+        return context.get_dummy_value()
+
+    return signature, generate
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def float_block(
+    typingctx: Any, rows: Any, row: Any, last_row: Any, panel: Any, sums: Any, sums_row: Any, sums_column: Any
+) -> Any:
+    """The same block for float32 numbers and fused multiply-adds: what a kernel without bits has to do."""
+    signature = types.void(rows, types.intp, types.intp, panel, sums, types.intp, types.intp)
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        vector = ir.VectorType(_FLOAT, 16)
+        fused = cgutils.get_or_insert_function(
+            builder.module, ir.FunctionType(vector, [vector] * 3), "llvm.fmuladd.v16f32"
+        )
+
+        def step(builder: Any, total: Any, left: Any, right: Any) -> Any:
+            return builder.call(fused, [left, right, total])
+
+        totals = _block(context, builder, signature, args, _FLOAT, 16, FLOAT_LANES // 16, step)
+        sums_array = context.make_array(signature.args[4])(context, builder, args[4])
+        stride = builder.extract_value(sums_array.shape, 1)
+        for r in range(ROWS):
+            line = builder.mul(builder.add(args[5], _I64(r)), stride)
+            for v in range(FLOAT_LANES // 16):
+                place = builder.add(builder.add(line, args[6]), _I64(v * 16))
+                _store(builder, totals[r][v], _element(builder, sums_array.data, place, _FLOAT), 4)
+        return context.get_dummy_value()
+
+    return signature, generate
+
+
+@intrinsic(prefer_literal=True)  # type: ignore[untyped-decorator]
+def pack_signs(typingctx: Any, values: Any, first: Any, thresholds: Any, first_threshold: Any, lanes: Any) -> Any:
+    """(word, bad): bit i of ``word`` is values[first + i] >= thresholds[first_threshold + i]; ``bad`` marks the NaNs.
+
+    Both arrays are float32, one-dimensional, C-contiguous, and hold ``lanes`` (a literal, 16 or 64) numbers from there on.
+    """
+    count = lanes.literal_value
+    signature = types.UniTuple(types.uint64, 2)(values, types.intp, thresholds, types.intp, lanes)
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        vector, mask = ir.VectorType(_FLOAT, count), ir.IntType(count)
+        values_data = _data(context, builder, signature.args[0], args[0])
+        thresholds_data = _data(context, builder, signature.args[2], args[2])
+        value = _load(builder, _element(builder, values_data, args[1], _FLOAT), vector, 4)
+        threshold = _load(builder, _element(builder, thresholds_data, args[3], _FLOAT), vector, 4)
+        word = builder.bitcast(builder.fcmp_ordered(">=", value, threshold), mask)
+        bad = builder.bitcast(builder.fcmp_unordered("uno", value, value), mask)
+        if count < 64:
+            word, bad = builder.zext(word, _I64), builder.zext(bad, _I64)
+        return context.make_tuple(builder, signature.return_type, [word, bad])
+
+    return signature, generate
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def stream(typingctx: Any, source: Any, source_first: Any, target: Any, target_first: Any, count: Any) -> Any:
+    """Copy ``count`` int32 past the caches: a large result then costs one trip to memory instead of two.
+
+    Both arrays are flat and C-contiguous. Whole cache lines of the target go around the cache, its ends do not.
+    `stream_end` has to follow before another thread reads the target.
+    """
+    signature = types.void(source, types.intp, target, types.intp, types.intp)
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        read = _element(builder, _data(context, builder, signature.args[0], args[0]), args[1], _I32)
+        write = _element(builder, _data(context, builder, signature.args[2], args[2]), args[3], _I32)
+        total = args[4]
+        line = ir.VectorType(_I32, 16)
+        address = builder.ptrtoint(write, _I64)
+        misplaced = builder.lshr(builder.and_(builder.neg(address), _I64(63)), _I64(2))
+        short = builder.icmp_signed("<", total, misplaced)
+        head = builder.select(short, total, misplaced)
+        lines = builder.lshr(builder.sub(total, head), _I64(4))
+        body_end = builder.add(head, builder.shl(lines, _I64(4)))
+        metadata = builder.module.add_metadata([_I32(1)])
+
+        with cgutils.for_range(builder, head) as loop:
+            builder.store(builder.load(builder.gep(read, [loop.index])), builder.gep(write, [loop.index]))
+        with cgutils.for_range(builder, lines) as loop:
+            place = builder.add(head, builder.shl(loop.index, _I64(4)))
+            value = _load(builder, builder.gep(read, [place]), line, 4)
+            target_line = builder.bitcast(builder.gep(write, [place]), line.as_pointer())
+            store = builder.store(value, target_line)
+            store.align = 64
+            store.set_metadata("nontemporal", metadata)
+        with cgutils.for_range(builder, builder.sub(total, body_end)) as loop:
+            place = builder.add(body_end, loop.index)
+            builder.store(builder.load(builder.gep(read, [place])), builder.gep(write, [place]))
+        return context.get_dummy_value()
+
+    return signature, generate
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def stream_end(typingctx: Any) -> Any:
+    """Make what `stream` wrote visible to the other threads."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        builder.fence("seq_cst")
+        return context.get_dummy_value()
+
+    return types.void(), generate

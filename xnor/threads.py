@@ -1,0 +1,73 @@
+"""The threads that run the CPU kernels.
+
+Numba's own parallel loops are not used: its `workqueue` layer ends the process when two Python threads start parallel
+work at once, the other layers need libraries, and all of them hand out fixed shares, so one busy core holds up the rest.
+Here a kernel is a compiled function of a range of tasks that releases the GIL; the calling thread and a shared pool take
+ranges until none is left. Any number of Python threads may call at once; no lock is needed.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+RANGES_PER_THREAD = 4
+
+_pool: ThreadPoolExecutor | None = None
+_making = threading.Lock()
+
+
+def thread_count() -> int:
+    """Threads that work on one call: XNOR_NUM_THREADS, else the cores this process may run on."""
+    wanted = os.environ.get("XNOR_NUM_THREADS", "")
+    if wanted.isdigit() and int(wanted) > 0:
+        return int(wanted)
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _helpers() -> ThreadPoolExecutor:
+    global _pool
+    with _making:
+        if _pool is None:
+            _pool = ThreadPoolExecutor(max(1, thread_count() - 1), thread_name_prefix="xnor")
+        return _pool
+
+
+def _forget_pool() -> None:
+    global _pool, _making
+    _pool, _making = None, threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_pool)
+
+
+def share_out(kernel: Callable[..., None], tasks: int, *arguments: object) -> None:
+    """Call ``kernel(first, last, *arguments)`` on ranges that cover 0..tasks, from several threads; wait for all.
+
+    An exception of the kernel is raised here.
+    """
+    threads = min(thread_count(), tasks)
+    ranges = min(tasks, threads * RANGES_PER_THREAD)
+    if threads <= 1:
+        kernel(0, tasks, *arguments)
+        return
+    order = itertools.count()
+
+    def work() -> None:
+        while (number := next(order)) < ranges:
+            kernel(tasks * number // ranges, tasks * (number + 1) // ranges, *arguments)
+
+    helpers = _helpers()
+    started = [helpers.submit(work) for _ in range(threads - 1)]
+    try:
+        work()
+    finally:
+        for future in started:
+            if not future.cancel():  # one that has not begun has nothing left to do
+                future.result()
