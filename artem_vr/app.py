@@ -19,7 +19,7 @@ from artem_vr.chosen_source import ChosenSource
 from artem_vr.controls import View
 from artem_vr.errors import ArtemError
 from artem_vr.late_stylizer import LateStylizer
-from artem_vr.process import ends_on_request, picture_path, quick_switching, say, stop_all
+from artem_vr.process import ends_on_request, leave, picture_path, quick_switching, say, stop_all
 from artem_vr.record import Recorder
 from artem_vr.render.context import Context, open_context
 from artem_vr.render.geometry import Screen
@@ -57,10 +57,30 @@ class Parts:
     stylizer: Callable[..., Stylizer] = Stylizer
     headset: Callable[[Settings], tuple[Headset, str | None]] = lambda settings: open_headset(settings.headset)
     context: Callable[..., Context] = open_context
+    leave: Callable[[int], None] = leave
 
 
 def run(settings: Settings, parts: Parts = Parts()) -> int:
     """Run until told to quit; the exit status. Raises `ArtemError` for what the user can mend."""
+    threads: list[LateStylizer | Feed] = []
+    status, error = 2, None
+    with quick_switching(), ends_on_request():
+        try:
+            status = show(settings, parts, threads)
+        except ArtemError as caught:
+            error = caught
+        finally:
+            ended = stop_all(threads)
+    if not ended:
+        say(str(error) if error is not None else None)
+        parts.leave(status)
+    if error is not None:
+        raise error
+    return status
+
+
+def show(settings: Settings, parts: Parts, threads: list[LateStylizer | Feed]) -> int:
+    """Everything between start and end. What it starts is in ``threads``; the caller stops it."""
     log = PaintingLog(settings.frames)
     meter = RunMeter(time.perf_counter(), log)
     library = parts.library()
@@ -69,11 +89,8 @@ def run(settings: Settings, parts: Parts = Parts()) -> int:
     recorder = Recorder(settings.record) if settings.record else None
 
     with ExitStack() as stack:
-        stack.enter_context(quick_switching())
         stylizer = LateStylizer(lambda: parts.engine(settings), log)  # begins at once: it takes longest
-        threads: list[LateStylizer | Feed] = [stylizer]
-        stack.callback(stop_all, threads)
-
+        threads.append(stylizer)
         headset, why_not = parts.headset(settings)
         stack.callback(headset.close)
         say(why_not)
@@ -115,12 +132,12 @@ def run(settings: Settings, parts: Parts = Parts()) -> int:
             fade_seconds=settings.fade_seconds,
             recorder=recorder,
         )
-        with ends_on_request():
-            try:
-                go_on(loop, view, feed, stylizer, log)
-            finally:
-                loop.headset.close()  # first of all: SteamVR kills who dawdles
-                kept = recorder.close() if recorder is not None else False
+        try:
+            go_on(loop, view, feed, stylizer, log)
+        finally:
+            loop.headset.close()  # first of all: SteamVR kills who dawdles
+            stop_all(threads, 0.0)  # only asks; `run` waits for them
+            kept = recorder.close() if recorder is not None else False
 
         state = stylizer.state()
         report = meter.report(

@@ -31,6 +31,9 @@ from artem_vr.vr.headset import FramePoses, Headset
 HUD_SECONDS = 0.5
 """How often the states of the parts are asked for the HUD and the title."""
 
+BARE_SECONDS = 0.2
+"""How often the unpainted source is shown, at most, until there is a painting: the engine needs the CPU."""
+
 
 class Feed(Protocol):
     """As much of `artem_vr.sources.feed.Feed` as the loop needs."""
@@ -84,6 +87,7 @@ class RenderLoop:
         self._latency: float | None = None
         self._waiting: PaintedFrame | None = None  # uploaded, but not yet drawn
         self._bare: StereoFrame | None = None  # the unpainted frame on the stage, while there is no painting
+        self._bare_at = float("-inf")
         self._painting_shown = False
         self._fullscreen = False
         self._dragging = False
@@ -161,8 +165,8 @@ class RenderLoop:
             self._waiting, self._painting_shown, self._redraw = painted, True, True
         elif not self._painting_shown:
             bare = self._feed.latest
-            if bare is not None and bare is not self._bare:
-                self._bare, self._redraw = bare, True
+            if bare is not None and bare is not self._bare and now - self._bare_at >= BARE_SECONDS:
+                self._bare, self._bare_at, self._redraw = bare, now, True
                 self._guard(now, self._scene.show, ShownFrame(bare.eyes), now)
 
     def _tell(self, now: float) -> None:

@@ -72,8 +72,8 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.sheet is not None:
         report.save_sheet(arguments.sheet, _sheet(exam, subjects))
     heading = (
-        f"{conditions['photographs']} photographs of {conditions['size']} pixels, {conditions['moving']} of them in motion; "
-        f"{len(paintings)} paintings; seed {conditions['seed']}"
+        f"{conditions['photographs']} photographs of {conditions['size']} pixels, {conditions['moving']} of them "
+        f"in motion; {len(paintings)} paintings; stereo {conditions['stereo']}; seed {conditions['seed']}"
     )
     if arguments.json:
         print(json.dumps(report.as_json(rows, conditions)))
@@ -113,7 +113,8 @@ def _exam(arguments: argparse.Namespace, paintings: dict[str, Tensor]) -> tuple[
     chosen = choose_photographs(arguments.content, arguments.photographs, arguments.seed, arguments.unseen)
     photographs = [square(read_picture(path), arguments.size) for path in chosen]
     if len(chosen) < arguments.photographs:
-        print(f"artem-vr: only {len(chosen)} photographs in {arguments.content} were left out of training", file=sys.stderr)
+        few = f"only {len(chosen)} photographs in {arguments.content} were left out of training"
+        print(f"artem-vr: {few}", file=sys.stderr)
     exam = Exam(
         photographs,
         paintings,
@@ -243,5 +244,3 @@ def _sheet(exam: Exam, subjects: list[tuple[NetworkSubject, str, Path]], count: 
 def _bytes(picture: Tensor) -> np.ndarray:
     """(1, 3, H, W) in [0, 1] -> (H, W, 3) uint8."""
     return (picture[0].clamp(0, 1) * 255).round().byte().permute(1, 2, 0).contiguous().numpy()
-
-

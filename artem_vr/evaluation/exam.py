@@ -5,6 +5,7 @@ What does not depend on the subject is made once (`Exam`); `measure` then fills 
 
 from __future__ import annotations
 
+import itertools
 import math
 import statistics
 import time
@@ -119,9 +120,9 @@ class Exam:
         """``photographs``: at least two, (1, 3, S, S) each; ``paintings`` by name, (1, 3, H, W) each, any size.
 
         The first ``moving`` photographs are also seen in motion, in stereo and through a noisy sensor, at two
-        thirds of their size (their own detail then fills the smaller picture). ``pairs``: real stereo pairs instead of
-        those made from photographs. ``film``: (H, W, 3) uint8 RGB frames without a cut. ``fast_arithmetic``: VGG-19 in bf16;
-        None: where the processor has it.
+        thirds of their size (their own detail then fills the smaller picture). ``pairs``: real stereo pairs
+        instead of those made from photographs. ``film``: (H, W, 3) uint8 RGB frames without a cut.
+        ``fast_arithmetic``: VGG-19 in bf16; None: where the processor has it.
         """
         from artem_vr.evaluation.pictures import short_side
 
@@ -233,9 +234,8 @@ def _gains(movings: list[Moving], subject: Subject) -> tuple[Tensor, Tensor, Ten
         paint = subject.sequence()
         change, contrast = moving.change_and_contrast([paint(frame) for frame in moving.frames])
         own_change, own_contrast = moving.change_and_contrast(moving.frames)
-        results.append(
-            (change, change / contrast.clamp_min(1e-3), metrics.gain(change, contrast, own_change, own_contrast), contrast)
-        )
+        gain = metrics.gain(change, contrast, own_change, own_contrast)
+        results.append((change, change / contrast.clamp_min(1e-3), gain, contrast))
     change, relative, gain, contrast = (torch.cat(column) for column in zip(*results, strict=True))
     return change, relative, gain, contrast
 
@@ -275,7 +275,7 @@ def _moving(scene: Tensor, size: int, generator: torch.Generator) -> Moving:
     motions.append(motion.head_motion(generator, size, size, pixels=size / 64))
     motions.append(motions[-1] @ motion.subpixel_shift(generator))
     camera = motion.Camera(scene, size)
-    positions = [motion.displacement(now, before, size) for before, now in zip(motions[:-1], motions[1:], strict=True)]
+    positions = [motion.displacement(now, before, size) for before, now in itertools.pairwise(motions)]
     return Moving(
         [camera.picture(m) for m in motions], positions, [motion.inside(p, size, size) for p in positions]
     )
@@ -290,7 +290,7 @@ def _noisy(picture: Tensor, generator: torch.Generator) -> Moving:
 
 
 def _film(frames: list[np.ndarray]) -> Moving:
-    tied = [motion.film_motion(now, before) for before, now in zip(frames[:-1], frames[1:], strict=True)]
+    tied = [motion.film_motion(now, before) for before, now in itertools.pairwise(frames)]
     pictures = [torch.from_numpy(np.ascontiguousarray(f)).permute(2, 0, 1)[None].float() / 255 for f in frames]
     return Moving(pictures, [positions for positions, _ in tied], [mask for _, mask in tied])
 

@@ -65,7 +65,8 @@ def read_pairs(folder: Path, size: int) -> list[StereoPair]:
         if eyes[0] is not None and eyes[1] is not None:
             pairs.append(_read_pair(eyes[0], eyes[1], truth, size))
     if not pairs:
-        raise PictureError(f"{folder} holds no stereo pairs", "Give --stereo a folder with NAMEL.jpg, NAMER.jpg, NAMEGT.png")
+        remedy = "Give --stereo a folder with NAMEL.jpg, NAMER.jpg and NAMEGT.png"
+        raise PictureError(f"{folder} holds no stereo pairs", remedy)
     return pairs
 
 

@@ -35,6 +35,12 @@ def how_many(key: PainterKey, wanted: int, budget: int) -> int:
     return max(2, min(wanted, budget // max(1, key.bytes)))
 
 
+def one_line(error: Exception) -> str:
+    """For a message: errors of ours as they are, others with their type, never more than a line."""
+    text = " ".join(str(error).split())
+    return text if isinstance(error, ArtemError) else f"{type(error).__name__}: {text[:160]}"
+
+
 class Painters:
     """Prepares painters one after the other in a low-priority thread; keeps at most ``keep``.
 
@@ -128,7 +134,7 @@ class Painters:
             except ArtemError as error:
                 reason = str(error)
             except Exception as error:  # noqa: BLE001 (whatever a network does, the program goes on)
-                reason = f"{key.style} cannot be prepared ({type(error).__name__}: {str(error)[:160]})"
+                reason = f"{key.style} cannot be prepared ({one_line(error)})"
             with self._condition:
                 self._preparing = None
                 if painter is None:

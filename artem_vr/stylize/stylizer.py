@@ -18,13 +18,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from artem_vr.errors import ArtemError, WeightsError
+from artem_vr.errors import WeightsError
 from artem_vr.mailbox import Mailbox
 from artem_vr.sources.frame import StereoFrame
 from artem_vr.styles.deck import Deck, Selection
 from artem_vr.styles.library import Library, Style
 from artem_vr.stylize.engines.base import Engine, Painter, State, initial_state
-from artem_vr.stylize.painters import PainterKey, Painters
+from artem_vr.stylize.painters import PainterKey, Painters, one_line
 from artem_vr.stylize.resolution import Scale, Size, choose_step, first_step, resize, working_size
 from artem_vr.stylize.statistics import RateKeeper
 
@@ -177,10 +177,8 @@ class Stylizer:
                 frame = self._frames.take(timeout=0.1)
                 if frame is not None:
                     self._step_one(frame)
-            except ArtemError as error:
-                self._message = str(error)
             except Exception as error:  # noqa: BLE001 (rule 1: nothing ends this thread)
-                self._message = f"Painting failed ({type(error).__name__}: {str(error)[:160]})"
+                self._message = f"Painting failed ({one_line(error)})"
 
     def _step_one(self, frame: StereoFrame) -> None:
         selection = self._deck.current
@@ -221,8 +219,7 @@ class Stylizer:
         try:
             pictures, statistics = painter.paint(eyes, statistics, rate)
         except Exception as error:  # noqa: BLE001 (rule 1)
-            reason = str(error) if isinstance(error, ArtemError) else f"{type(error).__name__}: {str(error)[:160]}"
-            self.painters.drop(key, f"{key.style} failed while painting ({reason})")
+            self.painters.drop(key, f"{key.style} failed while painting ({one_line(error)})")
             self._message = self.painters.failure(key) or ""
             self._fall_back(key, len(frame.eyes))
             return

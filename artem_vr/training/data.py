@@ -8,11 +8,14 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from artem_vr.errors import PictureError
 from artem_vr.evaluation.split import held_out
 from artem_vr.sources.pictures import load_picture
+
+HAZED = 0.15
+"""Share of the photographs that are shown at low contrast."""
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
 
@@ -27,7 +30,7 @@ def resize_short_side(picture: Tensor, short_side: int) -> Tensor:
     height, width = picture.shape[-2:]
     scale = short_side / min(height, width)
     size = (max(short_side, round(height * scale)), max(short_side, round(width * scale)))
-    resized = torch.nn.functional.interpolate(picture, size=size, mode="bicubic", antialias=True, align_corners=False)
+    resized = nn.functional.interpolate(picture, size=size, mode="bicubic", antialias=True, align_corners=False)
     return resized.clamp(0, 1)
 
 
@@ -61,8 +64,15 @@ class Photographs:
         if rng.random() < 0.5:
             picture = picture[:, ::-1]
         method = cv2.INTER_AREA if window > self.crop else cv2.INTER_CUBIC
-        resized = cv2.resize(np.ascontiguousarray(picture), (self.crop, self.crop), interpolation=method)
-        return to_tensor(resized)
+        resized = to_tensor(cv2.resize(np.ascontiguousarray(picture), (self.crop, self.crop), interpolation=method))
+        return self._hazed(resized, rng) if rng.random() < HAZED else resized
+
+    def _hazed(self, picture: Tensor, rng: np.random.Generator) -> Tensor:
+        """The photograph behind a colour ramp: the low contrast of fog, dark rooms and fades."""
+        corners = torch.from_numpy(rng.uniform(0, 1, (1, 3, 2, 2)).astype(np.float32))
+        ramp = nn.functional.interpolate(corners, size=picture.shape[2:], mode="bilinear", align_corners=True)
+        visible = math.exp(rng.uniform(math.log(0.02), 0))
+        return visible * picture + (1 - visible) * ramp
 
 
 def sheet_photographs(folder: Path, count: int = 3) -> list[np.ndarray]:

@@ -52,7 +52,7 @@ def test_own_statistics_are_those_of_instance_norm() -> None:
     norm.bias.data.normal_()
     normalize = OwnStatistics()
     y = normalize(norm, x)
-    expected = nn.functional.instance_norm(x, weight=norm.weight, bias=norm.bias, eps=1e-4)
+    expected = nn.functional.instance_norm(x, weight=norm.weight, bias=norm.bias, eps=1e-2)
     assert torch.allclose(y, expected, atol=1e-4)
     assert torch.allclose(normalize.recorded[0][0], x.mean((2, 3)), atol=1e-4)
     assert torch.allclose(normalize.recorded[0][1], x.var((2, 3), correction=0), rtol=1e-3)
