@@ -126,12 +126,14 @@ class OpenVRCamera:
         header = self._camera.getVideoStreamFrameBuffer(self._handle, FRAME_TYPE, None, 0)
         if header.nFrameSequence == self._sequence:
             return None
-        buffer = (ctypes.c_uint8 * self._bytes)()
-        header = self._camera.getVideoStreamFrameBuffer(self._handle, FRAME_TYPE, buffer, self._bytes)
+        size = max(self._bytes, int(header.nWidth) * int(header.nHeight) * 4)  # a device may change its mode
+        buffer = (ctypes.c_uint8 * size)()
+        header = self._camera.getVideoStreamFrameBuffer(self._handle, FRAME_TYPE, buffer, size)
         width, height = int(header.nWidth), int(header.nHeight)
-        if header.nBytesPerPixel != 4 or width * height * 4 > self._bytes or not width * height:
-            return None  # the device changes its mode: the next picture fits again, or never comes
+        if header.nBytesPerPixel != 4 or not 0 < width * height * 4 <= size:
+            return None  # it changed between the two calls: the next picture fits again
         self._sequence = int(header.nFrameSequence)
+        self._width, self._height = width, height
         picture = np.frombuffer(buffer, np.uint8, width * height * 4).reshape(height, width, 4)
         return CameraFrame(self._layout.split(picture), self._sequence, self._head_pose(header))
 

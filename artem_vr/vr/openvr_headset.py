@@ -24,10 +24,14 @@ from artem_vr.vr.openvr_camera import OpenVRCamera
 from artem_vr.vr.openvr_errors import FAILURES, explain, explain_init, name_of
 from artem_vr.vr.openvr_properties import HMD, Properties, rows_to_matrix
 from artem_vr.vr.pacing import VsyncCount, displayed_after
-from artem_vr.vr.poses import inverse, is_rigid, levelled, product, projection
+from artem_vr.vr.poses import inverse, is_rigid, levelled, product, projection, translation
 
 DEFAULT_EYE_SIZE = (1512, 1680)
 """A Vive's: where the runtime recommends nothing that makes sense."""
+DEFAULT_TANGENTS = (-1.0, 1.0, -1.0, 1.0)
+"""90 degrees each way: likewise."""
+DEFAULT_EYES = [translation(-0.032, 0, 0), translation(0.032, 0, 0)]
+"""Likewise."""
 MOST_FAILURES = 100
 """Frames in a row without poses, before we believe that the runtime has gone."""
 MOST_EVENTS = 64
@@ -64,7 +68,6 @@ class OpenVRHeadset:
         self, clock: Callable[[], float] = time.perf_counter, sleep: Callable[[float], None] = time.sleep
     ) -> None:
         self._clock, self._sleep = clock, sleep
-        self._open = False
         self._system, self._compositor = _start()
         self._open = True
         self._actions = _actions()
@@ -104,7 +107,9 @@ class OpenVRHeadset:
         eyes = (openvr.Eye_Left, openvr.Eye_Right)
         left, right = (_projection(self._system.getProjectionRaw(eye)) for eye in eyes)
         self.projections: tuple[Matrix, Matrix] = (left, right)
-        self.eye_to_head: Matrix = np.stack([rows_to_matrix(self._system.getEyeToHeadTransform(eye)) for eye in eyes])
+        places = [rows_to_matrix(self._system.getEyeToHeadTransform(eye)) for eye in eyes]
+        sound = all(is_rigid(place) for place in places)
+        self.eye_to_head: Matrix = np.stack(places if sound else DEFAULT_EYES)
         number = self._properties.number
         self.refresh_hz = number(HMD, openvr.Prop_DisplayFrequency_Float, 90.0, 20.0, 500.0)
         self._to_photons = number(HMD, openvr.Prop_SecondsFromVsyncToPhotons_Float, 0.0, 0.0, 0.1)
@@ -365,4 +370,6 @@ def _actions() -> Actions | None:
 def _projection(raw: tuple[float, float, float, float]) -> Matrix:
     """From OpenVR's left, right, top and bottom tangents, of which "top" is the one below, whatever its name."""
     left, right, top, bottom = raw
+    if not (np.isfinite(raw).all() and left < right and top != bottom):
+        left, right, top, bottom = DEFAULT_TANGENTS
     return projection(left, right, min(top, bottom), max(top, bottom))

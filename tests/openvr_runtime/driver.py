@@ -362,6 +362,10 @@ class Runtime:
             names.append(name.decode())
         return names
 
+    def size_of(self, structure: str) -> int:
+        """Bytes of a structure in the runtime, by OpenVR's name for it; 0 for one it does not know."""
+        return int(self._library.rt_size(structure.encode()))
+
     def _prepare_functions(self) -> None:
         library = self._library
         library.rt_counters.restype = ctypes.POINTER(_Counters)

@@ -57,7 +57,7 @@ typedef struct { float u_min, v_min, u_max, v_max; } Bounds;
 typedef struct {
     uint32_t size, frame, presents, mispresents, dropped, reprojection;
     double system_time;
-    float milliseconds[15];
+    float milliseconds[16];
     Pose head;
     uint32_t ready, first_view;
     float transfer;
@@ -300,7 +300,8 @@ static void set_tracking_space(uint32_t origin) { (void)origin; }
 static uint32_t wait_get_poses(Pose *render, uint32_t render_count, Pose *game, uint32_t game_count)
 {
     const double period = rt.focus ? rt.period : 0.1;
-    if (rt.count.waits) {
+    if (!rt.count.waits) rt.begun = rt.now; /* the past before the first frame was nobody's */
+    else {
         const double late = ceil((rt.now - rt.begun) / period - 1e-6);
         const uint32_t turns = late < 1 ? 1 : (uint32_t)late;
         rt.begun += turns * period;
@@ -835,6 +836,21 @@ EXPORT void rt_set_camera_frame(const void *pixels, uint32_t width, uint32_t hei
     rt.camera_size[0] = width, rt.camera_size[1] = height, rt.camera_sequence = sequence;
     rt.camera_head = (Pose){.result = RUNNING_OK, .valid = head_valid, .connected = true};
     memcpy(&rt.camera_head.pose, head, sizeof(Rows));
+}
+
+EXPORT int rt_size(const char *structure)
+{
+    static const struct { const char *name; size_t size; } all[] = {
+        {"VREvent_t", sizeof(Event)}, {"TrackedDevicePose_t", sizeof(Pose)},
+        {"VRTextureWithPose_t", sizeof(Texture)}, {"Compositor_FrameTiming", sizeof(Timing)},
+        {"InputDigitalActionData_t", sizeof(Digital)}, {"InputAnalogActionData_t", sizeof(Analog)},
+        {"InputPoseActionData_t", sizeof(PoseAction)}, {"VRActiveActionSet_t", sizeof(ActiveSet)},
+        {"CameraVideoStreamFrameHeader_t", sizeof(CameraHeader)}, {"HmdMatrix34_t", sizeof(Rows)},
+        {"HmdMatrix44_t", sizeof(Projection)}, {"VRTextureBounds_t", sizeof(Bounds)},
+    };
+    for (int i = 0; i < COUNT(all); i++)
+        if (!strcmp(all[i].name, structure)) return (int)all[i].size;
+    return 0;
 }
 
 EXPORT const char *rt_slot(const char *table, int slot)

@@ -78,9 +78,7 @@ def upload(texture: int, bottom_first: npt.NDArray[np.uint8], internal_format: i
     data = np.ascontiguousarray(bottom_first)
     GL.glBindTexture(GL.GL_TEXTURE_2D, texture)
     GL.glTexParameteri(GL.GL_TEXTURE_2D, GL.GL_TEXTURE_MAX_LEVEL, 0)
-    GL.glTexImage2D(
-        GL.GL_TEXTURE_2D, 0, internal_format, width, height, 0, GL.GL_RGBA, GL.GL_UNSIGNED_BYTE, data
-    )
+    GL.glTexImage2D(GL.GL_TEXTURE_2D, 0, internal_format, width, height, 0, GL.GL_RGBA, GL.GL_UNSIGNED_BYTE, data)
     GL.glBindTexture(GL.GL_TEXTURE_2D, 0)
 
 
@@ -100,9 +98,7 @@ def outcome(check: Callable[[], None]) -> str | None:
     return None
 
 
-def on_a_fresh_runtime(
-    library: Path, folder: Path, check: Callable[[OpenVRHeadset, Runtime], None]
-) -> str | None:
+def on_a_fresh_runtime(library: Path, folder: Path, check: Callable[[OpenVRHeadset, Runtime], None]) -> str | None:
     folder.mkdir()
     with Runtime(library, folder, read_back=True) as runtime:
         with OpenVRHeadset() as headset:

@@ -72,7 +72,7 @@ class QuitUnacknowledged(Wrapped):
             def __getattr__(self, name: str) -> Any:
                 return getattr(system, name)
 
-            def acknowledgeQuit_Exiting(self) -> None:  # noqa: N802 (OpenVR's name)
+            def acknowledgeQuit_Exiting(self) -> None:
                 pass
 
         headset._system = Silent()

@@ -19,9 +19,7 @@ def outcomes(library: Path, x_display: str, tmp_path_factory: pytest.TempPathFac
     folder = tmp_path_factory.mktemp("pictures")
     command = [sys.executable, "-m", "tests.vr.draw_and_submit", str(library), str(folder)]
     environment = {**os.environ, "DISPLAY": x_display, "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(
-        command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300, check=False
-    )
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, f"draw_and_submit.py ended with {done.returncode}:\n{done.stderr}"
     result: dict[str, str | None] = json.loads(done.stdout.splitlines()[-1])
     return result

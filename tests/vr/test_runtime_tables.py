@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import ctypes
+import os
+import subprocess
+import sys
 
 import openvr
 import pytest
@@ -18,16 +21,20 @@ def test_slots_are_in_the_order_of_the_installed_package(runtime: Runtime, table
     assert runtime.slots(table) == fields
 
 
-def test_an_event_is_packed(runtime: Runtime) -> None:
-    assert ctypes.sizeof(openvr.VREvent_t) == 60
+STRUCTURES = """
+    VREvent_t TrackedDevicePose_t VRTextureWithPose_t Compositor_FrameTiming InputDigitalActionData_t
+    InputAnalogActionData_t InputPoseActionData_t VRActiveActionSet_t CameraVideoStreamFrameHeader_t HmdMatrix34_t
+    HmdMatrix44_t VRTextureBounds_t
+""".split()  # noqa: SIM905
 
 
-def test_an_unused_slot_names_itself(library: object, runtime: Runtime) -> None:
+@pytest.mark.parametrize("structure", STRUCTURES)
+def test_structures_have_the_sizes_of_the_installed_package(runtime: Runtime, structure: str) -> None:
+    assert runtime.size_of(structure) == ctypes.sizeof(getattr(openvr, structure))
+
+
+def test_an_unused_slot_names_itself(runtime: Runtime) -> None:
     """Called in a process of its own, since it ends it."""
-    import os
-    import subprocess
-    import sys
-
     code = (
         "import openvr; system = openvr.init(openvr.VRApplication_Scene); "
         "system.getSeatedZeroPoseToStandingAbsoluteTrackingPose()"

@@ -1,0 +1,355 @@
+"""A headset's life: starting or not, standby, menus, other programs, devices, and the end."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import openvr
+import pytest
+
+from artem_vr.errors import HeadsetError
+from artem_vr.vr import open_headset
+from artem_vr.vr.commands import QUIT
+from artem_vr.vr.desktop_headset import DesktopHeadset
+from artem_vr.vr.headset import Focus
+from artem_vr.vr.openvr_headset import DEFAULT_EYE_SIZE, MOST_FAILURES, OpenVRHeadset
+from tests.openvr_runtime import Runtime
+from tests.openvr_runtime import driver as ovr
+
+Breakage = Callable[[Runtime], None]
+
+
+def no_registry(runtime: Runtime) -> None:
+    runtime.registry.unlink()
+
+
+def no_folder(runtime: Runtime) -> None:
+    runtime.write_registry(runtime.folder / "gone")
+
+
+def no_platform_folder(runtime: Runtime) -> None:
+    empty = runtime.folder / "empty"
+    empty.mkdir()
+    runtime.write_registry(empty)
+
+
+def no_client(runtime: Runtime) -> None:
+    other_runtime(runtime)
+
+
+def other_runtime(runtime: Runtime) -> Path:
+    """Point to a runtime without a client library; where that would be.
+
+    Another folder: the loader would find the library by its old name in the process even after its file has gone.
+    """
+    place = runtime.folder / "other" / "bin" / "linux64"
+    place.mkdir(parents=True)
+    runtime.write_registry(runtime.folder / "other")
+    return place / "vrclient.so"
+
+
+def no_hmd(runtime: Runtime) -> None:
+    runtime.fail_init(scene=ovr.HMD_NOT_FOUND)
+
+
+INIT_ERRORS: dict[str, Breakage] = {
+    "InitError_Init_PathRegistryNotFound": no_registry,
+    "InitError_Init_InstallationNotFound": no_folder,
+    "InitError_Init_InstallationCorrupt": no_platform_folder,
+    "InitError_Init_VRClientDLLNotFound": no_client,
+    "InitError_Init_HmdNotFound": no_hmd,
+}
+
+
+def assert_one_good_line(text: str, name: str) -> None:
+    assert "\n" not in text
+    assert name in text
+    assert text.endswith(".")
+    assert len(text) < 200
+
+
+@pytest.mark.parametrize("name", INIT_ERRORS)
+def test_init_errors_are_one_line_each(runtime: Runtime, name: str) -> None:
+    INIT_ERRORS[name](runtime)
+    with pytest.raises(HeadsetError) as caught:
+        open_headset("openvr")
+    assert caught.value.name == name
+    assert caught.value.remedy
+    assert_one_good_line(str(caught.value), name)
+
+
+@pytest.mark.parametrize("name", INIT_ERRORS)
+def test_with_auto_the_desktop_goes_on_and_says_why(runtime: Runtime, name: str) -> None:
+    INIT_ERRORS[name](runtime)
+    headset, reason = open_headset("auto")
+    assert isinstance(headset, DesktopHeadset)
+    assert reason is not None
+    assert_one_good_line(reason, name)
+    assert headset.begin_frame().should_render
+
+
+def test_the_five_lines_differ(runtime: Runtime) -> None:
+    from artem_vr.vr.openvr_errors import explain_init
+
+    lines = {str(explain_init(getattr(openvr.error_code, name)(0))) for name in INIT_ERRORS}
+    assert len(lines) == len(INIT_ERRORS)
+
+
+def test_auto_takes_a_steamvr_that_runs(runtime: Runtime) -> None:
+    headset, reason = open_headset("auto")
+    with headset:
+        assert isinstance(headset, OpenVRHeadset)
+        assert reason is None
+        assert headset.name == "Art'Em Test headset"
+
+
+def test_auto_does_not_start_a_steamvr_that_does_not_run(library: Path, tmp_path: Path) -> None:
+    with Runtime(library, tmp_path, running=False) as runtime:
+        headset, reason = open_headset("auto")
+        assert isinstance(headset, DesktopHeadset)
+        assert reason is not None and "not running" in reason
+        assert runtime.count.inits == 0
+
+
+def test_openvr_starts_a_steamvr_that_does_not_run(library: Path, tmp_path: Path) -> None:
+    with Runtime(library, tmp_path, running=False):
+        headset, _ = open_headset("openvr")
+        headset.close()
+
+
+def test_none_is_the_desktop_and_asks_nobody(runtime: Runtime) -> None:
+    headset, reason = open_headset("none", desktop_eye_size=(320, 240), desktop_hz=30.0)
+    assert isinstance(headset, DesktopHeadset)
+    assert (headset.eye_size, headset.refresh_hz, reason) == ((320, 240), 30.0, None)
+    assert runtime.count.inits == 0
+
+
+@pytest.mark.parametrize("number", [1, 100, 121, 136, 301, 457, 999_999])
+def test_any_other_init_error_is_a_line_too(runtime: Runtime, number: int) -> None:
+    runtime.fail_init(scene=number)
+    with pytest.raises(HeadsetError) as caught:
+        OpenVRHeadset()
+    assert_one_good_line(str(caught.value), "rror")
+
+
+@pytest.mark.parametrize("interface", ["IVRSystem", "IVRCompositor"])
+@pytest.mark.parametrize("trouble", ["lack", "break_interface"])
+def test_a_steamvr_too_old_or_odd_is_a_line_too(runtime: Runtime, interface: str, trouble: str) -> None:
+    getattr(runtime, trouble)(interface)
+    with pytest.raises(HeadsetError) as caught:
+        OpenVRHeadset()
+    assert_one_good_line(str(caught.value), "InterfaceNotFound")
+    runtime.lack("none at all")
+    with OpenVRHeadset() as headset:
+        assert headset.begin_frame().should_render, "the failed attempt left something behind"
+
+
+def test_a_library_that_does_not_load(runtime: Runtime) -> None:
+    other_runtime(runtime).write_bytes(b"not a library")
+    with pytest.raises(HeadsetError) as caught:
+        OpenVRHeadset()
+    assert_one_good_line(str(caught.value), "rror")
+
+
+def test_init_shutdown_init(runtime: Runtime) -> None:
+    for turn in range(1, 4):
+        with OpenVRHeadset() as headset:
+            poses = headset.begin_frame()
+            assert headset.submit(1, 2, poses.head_to_world)
+        headset.close()
+        assert runtime.count.inits == turn
+        assert runtime.count.shutdowns == turn
+
+
+def test_unknown_properties_have_defaults(runtime: Runtime) -> None:
+    for which in (ovr.MAKER, ovr.MODEL, ovr.REFRESH_HZ):
+        runtime.fail_property(0, which)
+    runtime.set_eye_size(0, 0)
+    with OpenVRHeadset() as headset:
+        assert headset.name == "Headset"
+        assert headset.refresh_hz == 90.0
+        assert headset.eye_size == DEFAULT_EYE_SIZE
+
+
+@pytest.mark.parametrize("error", range(1, 16))
+def test_a_property_may_fail_in_any_way(runtime: Runtime, error: int) -> None:
+    runtime.fail_property(0, ovr.MODEL, error)
+    runtime.fail_property(0, ovr.REFRESH_HZ, error)
+    with OpenVRHeadset() as headset:
+        assert headset.name == "Art'Em"
+        assert headset.refresh_hz == 90.0
+
+
+@pytest.mark.parametrize("hz", [float("nan"), 0.0, -90.0, 1e9])
+def test_a_refresh_rate_without_sense_is_not_believed(runtime: Runtime, hz: float) -> None:
+    runtime.set_property(0, ovr.REFRESH_HZ, hz)
+    with OpenVRHeadset() as headset:
+        assert headset.refresh_hz == 90.0
+
+
+def test_a_name_in_no_encoding(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ovr, "_property_bytes", lambda value: b"\xff\xfe\x80")
+    runtime.set_property(0, ovr.MODEL, "")
+    with OpenVRHeadset() as headset:
+        assert headset.name == "Art'Em"
+
+
+def frame(headset: OpenVRHeadset) -> Focus:
+    """One frame as the render loop makes it; its focus."""
+    poses = headset.begin_frame()
+    if poses.should_render:
+        headset.submit(1, 2, poses.head_to_world)
+    headset.end_frame()
+    headset.poll_commands()
+    return poses.focus
+
+
+def test_a_pause_asked_for_before_the_first_picture_is_no_pause(headset: OpenVRHeadset, runtime: Runtime) -> None:
+    poses = headset.begin_frame()
+    assert poses.should_render
+    assert poses.focus is Focus.FOCUSED
+
+
+def test_a_pause_later_means_another_thing_is_looked_at(headset: OpenVRHeadset, runtime: Runtime) -> None:
+    assert frame(headset) is Focus.FOCUSED
+    runtime.set_wishes(pause=True)
+    assert frame(headset) is Focus.VISIBLE
+    assert headset.begin_frame().should_render, "the picture behind the menu must not freeze"
+    runtime.set_wishes()
+    assert frame(headset) is Focus.FOCUSED
+
+
+def test_less_work(headset: OpenVRHeadset, runtime: Runtime) -> None:
+    assert not headset.begin_frame().reduce_work
+    runtime.set_wishes(reduce_work=True)
+    assert headset.begin_frame().reduce_work
+
+
+def test_standby_and_back(headset: OpenVRHeadset, runtime: Runtime) -> None:
+    frame(headset)
+    runtime.push_event(ovr.ENTER_STANDBY)
+    frame(headset)
+    before = runtime.count.submits
+    assert frame(headset) is Focus.STANDBY
+    assert runtime.count.submits == before
+    runtime.push_event(ovr.LEAVE_STANDBY)
+    frame(headset)
+    assert frame(headset) is Focus.FOCUSED
+    assert runtime.count.submits == before + 2
+
+
+def test_a_controller_in_standby_is_not_the_headset(headset: OpenVRHeadset, runtime: Runtime) -> None:
+    runtime.push_event(ovr.ENTER_STANDBY, device=1)
+    frame(headset)
+    assert frame(headset) is Focus.FOCUSED
+
+
+def test_the_menu_open_and_closed(headset: OpenVRHeadset, runtime: Runtime) -> None:
+    runtime.push_event(ovr.DASHBOARD_OPENED)
+    frame(headset)
+    assert frame(headset) is Focus.VISIBLE
+    runtime.push_event(ovr.DASHBOARD_CLOSED)
+    frame(headset)
+    assert frame(headset) is Focus.FOCUSED
+
+
+def test_another_program_has_the_headset_for_a_while(headset: OpenVRHeadset, runtime: Runtime) -> None:
+    frame(headset)
+    runtime.set_focus(False)
+    before = runtime.now
+    poses = headset.begin_frame()
+    assert (poses.focus, poses.should_render) == (Focus.HIDDEN, False)
+    assert not headset.submit(1, 2, poses.head_to_world), "not an error"
+    headset.end_frame()
+    headset.begin_frame()
+    assert runtime.now - before > 0.1, "the runtime lets us wait"
+    runtime.set_focus(True)
+    assert frame(headset) is Focus.FOCUSED
+    assert headset.missed_vsyncs == 0, "these were not ours to miss"
+
+
+def test_focus_lost_between_poses_and_submit(headset: OpenVRHeadset, runtime: Runtime) -> None:
+    poses = headset.begin_frame()
+    runtime.set_focus(False)
+    assert not headset.submit(1, 2, poses.head_to_world)
+    runtime.set_focus(True)
+    assert frame(headset) is Focus.FOCUSED
+
+
+def test_a_runtime_that_fails_for_good_ends_in_one_line(headset: OpenVRHeadset, runtime: Runtime) -> None:
+    def failing(*_: object) -> None:
+        raise openvr.error_code.CompositorError_RequestFailed(1)
+
+    headset._compositor.waitGetPoses = failing
+    for _ in range(MOST_FAILURES - 1):
+        assert headset.begin_frame().focus is Focus.HIDDEN
+    with pytest.raises(HeadsetError) as caught:
+        headset.begin_frame()
+    assert_one_good_line(str(caught.value), "CompositorError_RequestFailed")
+
+
+def test_devices_come_and_go(headset: OpenVRHeadset, runtime: Runtime, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    assert headset.controllers == []
+    runtime.set_device(5, ovr.CONTROLLER, True)
+    runtime.set_property(5, ovr.MODEL, "Wand")
+    runtime.push_event(ovr.DEVICE_CAME, 5)
+    frame(headset)
+    assert headset.controllers == ["Wand"]
+    runtime.set_device(5, ovr.CONTROLLER, False)
+    runtime.fail_property(5, ovr.MODEL, ovr.INVALID_DEVICE)
+    runtime.push_event(ovr.DEVICE_WENT, 5)
+    frame(headset)
+    assert headset.controllers == []
+    assert "connected: device 5 (Wand)" in caplog.text
+    assert "disconnected: device 5 (unknown)" in caplog.text
+
+
+def test_a_flood_of_events_delays_no_frame_and_loses_nothing(headset: OpenVRHeadset, runtime: Runtime) -> None:
+    for _ in range(200):
+        runtime.push_event(ovr.IPD_CHANGED)
+    runtime.push_event(ovr.QUIT)
+    polls = [headset.poll_commands() for _ in range(4)]
+    assert polls == [[], [], [], [QUIT]]
+
+
+def test_events_nobody_knows_are_ignored(headset: OpenVRHeadset, runtime: Runtime) -> None:
+    for kind in (0, 1, 301, 9999, 2**31):
+        runtime.push_event(kind, device=2**32 - 1)
+    assert frame(headset) is Focus.FOCUSED
+
+
+def test_after_a_quit_nothing_more_is_drawn(headset: OpenVRHeadset, runtime: Runtime) -> None:
+    runtime.push_event(ovr.QUIT)
+    runtime.push_event(ovr.QUIT)
+    assert headset.poll_commands() == [QUIT]
+    assert not headset.begin_frame().should_render
+    headset.close()
+    assert (runtime.count.quits_acknowledged, runtime.count.shutdowns) == (1, 1)
+
+
+def test_the_package_without_its_library(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
+    import builtins
+    import sys
+
+    real = builtins.__import__
+
+    def without_openvr(name: str, *arguments: object, **options: object) -> object:
+        if name == "openvr":
+            raise OSError("no library for this machine")
+        return real(name, *arguments, **options)  # type: ignore[arg-type]
+
+    for name in [name for name in sys.modules if name.startswith("artem_vr.vr.openvr_")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setattr(builtins, "__import__", without_openvr)
+    monkeypatch.delattr("artem_vr.vr.openvr_headset", raising=False)
+    headset, reason = open_headset("auto")
+    assert isinstance(headset, DesktopHeadset)
+    assert reason is not None and "no library for this machine" in reason
+
+
+def test_the_compiler_is_there() -> None:
+    assert shutil.which("cc"), "the OpenVR tests need a C compiler"
