@@ -1,0 +1,137 @@
+"""The deck: whatever is pressed, in whatever order and from whatever thread, it stays sane."""
+
+from __future__ import annotations
+
+import math
+import threading
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from artem_vr.errors import StyleError
+from artem_vr.styles.deck import FADE_SECONDS, Deck, fade
+
+NAMES = ("a", "b", "c", "d")
+
+
+def test_round_and_round() -> None:
+    now = [1.0]
+    deck = Deck(NAMES, "b", clock=lambda: now[0])
+    assert deck.current.style == "b" and deck.current.generation == 0 and deck.current.changed_at == 1.0
+    now[0] = 2.0
+    assert [deck.next().style for _ in range(4)] == ["c", "d", "a", "b"]
+    assert deck.current.generation == 4 and deck.current.changed_at == 2.0
+    assert deck.previous().style == "a" and deck.select(3).style == "d" and deck.select("c").index == 2
+
+
+def test_the_same_again_is_no_change() -> None:
+    deck = Deck(NAMES)
+    before = deck.current
+    assert deck.select("a") is before
+    one = Deck(["only"])
+    assert one.next().generation == 0 and one.neighbours() == ()
+
+
+def test_neighbours() -> None:
+    assert Deck(NAMES, "a").neighbours() == ("b", "d")
+    assert Deck(NAMES[:2], "a").neighbours() == ("b",)
+
+
+def test_errors_leave_the_deck_alone() -> None:
+    deck = Deck(NAMES, "c")
+    for wrong in (-1, 4, "z"):
+        with pytest.raises(StyleError):
+            deck.select(wrong)
+    with pytest.raises(StyleError):
+        deck.replace_names([])
+    assert deck.current.style == "c" and deck.names == NAMES
+    with pytest.raises(StyleError):
+        Deck([])
+    with pytest.raises(StyleError):
+        Deck(NAMES, "z")
+
+
+def test_compare_and_strength() -> None:
+    deck = Deck(NAMES, strength=0.5)
+    deck.compare = True
+    assert deck.current.shown_strength == 0.0 and deck.strength == 0.5
+    deck.compare = False
+    assert deck.current.shown_strength == 0.5
+    assert deck.change_strength(-2).strength == 0.0
+    deck.strength = math.nan
+    assert deck.strength == 1.0
+
+
+def test_new_names() -> None:
+    deck = Deck(NAMES, "c")
+    assert deck.replace_names(["x", "c"]).index == 1 and deck.current.generation == 0
+    assert deck.replace_names(["y"]).style == "y" and deck.current.generation == 1
+
+
+@given(
+    st.lists(st.one_of(st.sampled_from(["next", "previous", "compare"]), st.integers(-2, 5), st.floats()), max_size=40)
+)
+def test_any_sequence_of_commands(commands: list[str | int | float]) -> None:
+    deck = Deck(NAMES)
+    generation, style = 0, "a"
+    for command in commands:
+        if command == "next":
+            deck.next()
+        elif command == "previous":
+            deck.previous()
+        elif command == "compare":
+            deck.compare = not deck.compare
+        elif isinstance(command, int):
+            if 0 <= command < len(NAMES):
+                deck.select(command)
+        elif isinstance(command, float):
+            deck.strength = command
+        now = deck.current
+        assert NAMES[now.index] == now.style and 0 <= now.strength <= 1
+        assert now.generation == generation + (now.style != style)
+        generation, style = now.generation, now.style
+
+
+def test_many_threads() -> None:
+    deck = Deck(NAMES)
+    torn: list[str] = []
+    done = threading.Event()
+
+    def watch() -> None:
+        while not done.is_set():
+            now = deck.current
+            if NAMES[now.index] != now.style:
+                torn.append(now.style)
+
+    def press() -> None:
+        for _ in range(500):
+            deck.next()
+            deck.change_strength(0.25)
+            deck.change_strength(-0.25)
+
+    watcher = threading.Thread(target=watch)
+    pressers = [threading.Thread(target=press) for _ in range(4)]
+    for thread in (watcher, *pressers):
+        thread.start()
+    for thread in pressers:
+        thread.join()
+    done.set()
+    watcher.join()
+    assert not torn
+    assert deck.current.generation == 2000 and deck.current.index == 0
+
+
+@given(st.floats(-10, 10), st.floats(-10, 10), st.floats(0, 2))
+def test_fade_stays_within_bounds(now: float, changed_at: float, duration: float) -> None:
+    assert 0.0 <= fade(now, changed_at, duration) <= 1.0
+
+
+@given(st.floats(0, 0.5), st.floats(0, 0.5))
+def test_fade_only_grows(a: float, b: float) -> None:
+    assert fade(min(a, b), 0.0) <= fade(max(a, b), 0.0)
+
+
+def test_fade_ends() -> None:
+    assert fade(5.0, 5.0) == 0.0 and fade(5.0 + FADE_SECONDS / 2, 5.0) == pytest.approx(0.5)
+    assert fade(5.0 + FADE_SECONDS, 5.0) == pytest.approx(1.0) and fade(5.0, 5.0, 0.0) == 1.0

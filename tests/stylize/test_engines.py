@@ -1,0 +1,270 @@
+"""Every engine paints what torch fp32 paints, over a sequence with a cut; and says what it runs."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from artem_vr.errors import EngineError
+from artem_vr.networks.fast import FastNetwork
+from artem_vr.networks.johnson import JohnsonNetwork
+from artem_vr.networks.layers import InstanceNorm
+from artem_vr.styles.library import Library
+from artem_vr.stylize.engines import Engine, choose_engine, initial_state
+from artem_vr.stylize.engines.openvino_engine import read_container, write_container
+from artem_vr.stylize.engines.torch_engine import TorchEngine, cpu_has_bf16
+from artem_vr.stylize.statistics import smoothing_rate
+from artem_vr.stylize.stylizer import load_style
+
+PSNR = {"fp32": 45.0, "bf16": 30.0}
+"""Decibels against torch fp32. bf16 has 8 bits of mantissa: 0.4 % a value."""
+
+openvino = pytest.importorskip("openvino", reason="OpenVINO is an extra")
+
+
+def small() -> nn.Module:
+    return FastNetwork(16, 16, 16, 1)
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Shared by the tests of this file: each network is converted once."""
+    return tmp_path_factory.mktemp("cache")
+
+
+def network(seed: int = 0, kind: Callable[[], nn.Module] = small) -> nn.Module:
+    """Random weights, norms that do something, colours that neither saturate nor fade."""
+    torch.manual_seed(seed)
+    net = kind().eval()
+    with torch.no_grad():
+        for module in net.modules():
+            if isinstance(module, InstanceNorm):
+                module.weight.uniform_(0.5, 1.5)
+                module.bias.uniform_(-0.5, 0.5)
+    return net
+
+
+def film(frames: int, eyes: int, height: int, width: int, cut: int) -> list[np.ndarray]:
+    """Drifting blobs; at frame ``cut`` other, darker ones."""
+    result = []
+    for i in range(frames):
+        rng = np.random.default_rng(1 if i < cut else 2)
+        y, x = np.mgrid[0:height, 0:width].astype(np.float32) / max(height, width)
+        pair = []
+        for eye in range(eyes):
+            picture = np.full((height, width, 3), 150.0 if i < cut else 60.0, np.float32)
+            for _ in range(12):
+                cy, cx = rng.uniform(0, 1, 2)
+                blob = np.exp(-((y - cy - 0.004 * i) ** 2 + (x - cx + 0.01 * eye) ** 2) * 120)
+                picture += blob[..., None] * rng.uniform(-150, 150, 3).astype(np.float32)
+            rng = np.random.default_rng(1 if i < cut else 2)
+            pair.append(np.clip(picture, 0, 255).astype(np.uint8))
+        result.append(np.stack(pair))
+    return result
+
+
+def play(engine: Engine, net: nn.Module, pictures: list[np.ndarray], cut: int, key: str = "k") -> tuple[list, list]:
+    painter = engine.prepare(key, net, *pictures[0].shape[:3])
+    state = initial_state(painter.channels)
+    painted, states = [], []
+    for i, eyes in enumerate(pictures):
+        rate = 1.0 if i in (0, cut) else smoothing_rate(1 / 30)
+        result, state = painter.paint(eyes, state, rate)
+        painted.append(result)
+        states.append(state)
+    painter.close()
+    return painted, states
+
+
+def psnr(a: np.ndarray, b: np.ndarray) -> float:
+    error = float(((a.astype(np.float64) - b) ** 2).mean())
+    return 99.0 if error == 0 else 10 * np.log10(255**2 / error)
+
+
+def engines(cache: Path) -> list[Engine]:
+    found: list[Engine] = [choose_engine("openvino", precision="fp32", cache=cache)]
+    best = choose_engine("openvino", cache=cache)
+    if best.precision != "fp32":
+        found.append(best)
+    if cpu_has_bf16():
+        found.append(TorchEngine("cpu", "bf16"))
+    return found
+
+
+@pytest.mark.parametrize("shape", [(2, 96, 128), (1, 67, 90), (2, 45, 131)])
+def test_engines_agree_over_a_sequence_with_a_cut(cache: Path, shape: tuple[int, int, int]) -> None:
+    net, cut = network(), 3
+    pictures = film(6, *shape, cut)
+    truth, true_states = play(TorchEngine("cpu", "fp32"), net, pictures, cut)
+    for engine in engines(cache):
+        painted, states = play(engine, net, pictures, cut)
+        for i, (picture, wanted) in enumerate(zip(painted, truth, strict=True)):
+            assert picture.shape == wanted.shape == (*shape, 3) and picture.dtype == np.uint8
+            assert psnr(picture, wanted) >= PSNR[engine.precision], (engine.name, engine.precision, i)
+        for state, wanted in zip(states, true_states, strict=True):
+            deviation = np.sqrt(wanted[1] + 1e-4)
+            assert np.abs(state[0] - wanted[0]).max() < (0.002 if engine.precision == "fp32" else 0.2) * deviation.max()
+
+
+def test_the_reference_is_the_network_itself() -> None:
+    """torch fp32, frame by frame with rate 1, is the bare network with the statistics of the batch."""
+    from artem_vr.networks.layers import SmoothedStatistics, statistics_channels
+
+    net = network()
+    (eyes,) = film(1, 2, 50, 70, 9)
+    (painted,), _ = play(TorchEngine("cpu", "fp32"), net, [eyes], 9)
+    with torch.no_grad():
+        x = torch.from_numpy(eyes).permute(0, 3, 1, 2).float() / 255
+        y = net(x, SmoothedStatistics(torch.zeros(2, statistics_channels(net)), torch.ones(1)))
+    wanted = (y * 255 + 0.5).clamp(0, 255).byte().permute(0, 2, 3, 1).numpy()
+    assert np.abs(painted.astype(int) - wanted).max() <= 1
+
+
+def test_both_eyes_are_equal_for_equal_inputs(cache: Path) -> None:
+    net = network()
+    (mono,) = film(1, 1, 64, 72, 9)
+    eyes = np.concatenate([mono, mono])
+    for engine in [TorchEngine("cpu", "fp32"), *engines(cache)]:
+        (painted,), (state,) = play(engine, net, [eyes], 9)
+        assert np.array_equal(painted[0], painted[1]), (engine.name, engine.precision)
+        (alone,), (state_alone,) = play(engine, net, [mono], 9)
+        assert psnr(alone[0], painted[0]) > 40  # a mono frame looks as if both eyes saw it
+        assert np.allclose(state, state_alone, atol=0.02 * np.abs(state_alone).max())
+
+
+def test_a_rate_of_zero_freezes_the_state(cache: Path) -> None:
+    net = network()
+    first, second = film(2, 2, 64, 64, 1)
+    for engine in [TorchEngine("cpu", "fp32"), *engines(cache)]:
+        painter = engine.prepare("k", net, 2, 64, 64)
+        _, state = painter.paint(first, initial_state(painter.channels), 1.0)
+        kept = state.copy()
+        _, after = painter.paint(second, state, 0.0)
+        assert np.allclose(after, kept, atol=1e-6) and np.array_equal(state, kept)
+
+
+def test_results_are_memory_of_their_own(cache: Path) -> None:
+    first, second = film(2, 2, 64, 64, 1)
+    for engine in [TorchEngine("cpu", "fp32"), *engines(cache)]:
+        painter = engine.prepare("k", network(), 2, 64, 64)
+        painted, state = painter.paint(first, initial_state(painter.channels), 1.0)
+        kept, kept_state = painted.copy(), state.copy()
+        painter.paint(second, state, 1.0)
+        assert np.array_equal(painted, kept) and np.array_equal(state, kept_state)
+
+
+def test_johnson_in_openvino(tmp_path: Path) -> None:
+    net = network(1, JohnsonNetwork)
+    net.blocks = net.blocks[:1]  # type: ignore[index]  # converts faster
+    pictures = film(2, 1, 40, 52, 1)
+    truth, _ = play(TorchEngine("cpu", "fp32"), net, pictures, 1)
+    painted, _ = play(choose_engine("openvino", precision="fp32", cache=tmp_path), net, pictures, 1)
+    assert min(map(psnr, painted, truth)) >= PSNR["fp32"]
+
+
+def test_shipped_weights(tmp_path: Path) -> None:
+    styles = Library().styles()
+    if not styles:
+        pytest.skip("no style is shipped yet")
+    _, load = load_style(styles[0])
+    pictures = film(4, 2, 128, 160, 2)
+    truth, _ = play(TorchEngine("cpu", "fp32"), load(), pictures, 2)
+    for engine in engines(tmp_path):
+        painted, _ = play(engine, load(), pictures, 2)
+        assert min(map(psnr, painted, truth)) >= PSNR[engine.precision] - 2, engine.precision
+
+
+def test_wrong_pictures_and_closed_painters(cache: Path) -> None:
+    for engine in [TorchEngine("cpu", "fp32"), *engines(cache)]:
+        painter = engine.prepare("k", network(), 2, 64, 64)
+        state = initial_state(painter.channels)
+        for wrong in (np.zeros((1, 64, 64, 3), np.uint8), np.zeros((2, 64, 64, 3), np.float32)):
+            with pytest.raises(ValueError, match="pictures are"):
+                painter.paint(wrong, state, 1.0)
+        painter.close()
+        painter.close()
+        with pytest.raises(ValueError, match="closed"):
+            painter.paint(np.zeros((2, 64, 64, 3), np.uint8), state, 1.0)
+
+
+def test_the_cache_saves_the_conversion_and_survives_damage(tmp_path: Path) -> None:
+    net = network()
+    pictures = film(1, 1, 64, 64, 9)
+
+    def never() -> nn.Module:
+        raise AssertionError("the network was loaded")
+
+    engine = choose_engine("openvino", precision="fp32", cache=tmp_path)
+    truth, _ = play(engine, net, pictures, 9)
+    play(engine, net, film(1, 2, 96, 80, 9), 9)
+    assert engine.conversions == 1  # type: ignore[attr-defined]
+    (file,) = tmp_path.iterdir()
+    good = file.read_bytes()
+    again = choose_engine("openvino", precision="fp32", cache=tmp_path)
+    (painted,), _ = play(again, never, pictures, 9)  # type: ignore[arg-type]
+    assert psnr(painted, truth[0]) > 50
+    damaged = bytearray(good)
+    damaged[-20] ^= 255
+    for content in (b"", good[: len(good) // 2], bytes(damaged)):
+        file.write_bytes(content)
+        other = choose_engine("openvino", precision="fp32", cache=tmp_path)
+        (painted,), _ = play(other, net, pictures, 9)
+        assert other.conversions == 1, len(content)  # type: ignore[attr-defined]
+        assert psnr(painted, truth[0]) > 50
+        assert len(file.read_bytes()) > 1000 and file.read_bytes()[-100:] != damaged[-100:]
+
+
+def test_the_container_refuses_everything_but_itself(tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "x.model"
+    write_container(path, "key", {"multiple": 8}, b"<xml/>", bytes(range(200)))
+    found = read_container(path, "key")
+    assert found is not None and found[1:] == (b"<xml/>", bytes(range(200))) and found[0]["multiple"] == 8
+    assert read_container(path, "other key") is None and read_container(tmp_path / "none", "key") is None
+    good = path.read_bytes()
+    for position in range(0, len(good), 7):
+        path.write_bytes(good[:position])
+        assert read_container(path, "key") is None
+    for position in range(len(good) - 206, len(good)):
+        path.write_bytes(good[:position] + bytes([good[position] ^ 1]) + good[position + 1 :])
+        assert read_container(path, "key") is None
+    path.write_bytes(good + b"x")
+    assert read_container(path, "key") is None
+
+
+def test_other_weights_are_another_model(tmp_path: Path) -> None:
+    engine = choose_engine("openvino", precision="fp32", cache=tmp_path)
+    pictures = film(1, 1, 64, 64, 9)
+    (one,), _ = play(engine, network(0), pictures, 9, "a")
+    (two,), _ = play(engine, network(7), pictures, 9, "b")
+    assert not np.array_equal(one, two) and len(list(tmp_path.iterdir())) == 2
+
+
+def test_a_cache_that_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    engine = choose_engine("openvino", precision="fp32", cache=tmp_path / "file" / "cache")
+    play(engine, network(), film(1, 1, 64, 64, 9), 9)
+
+
+def test_choice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not torch.cuda.is_available():
+        assert choose_engine(cache=tmp_path).name == "openvino"
+        with pytest.raises(EngineError, match="CUDA"):
+            choose_engine(device="cuda")
+    assert choose_engine("torch", "cpu", "fp32").precision == "fp32"
+    for wrong in (("tensorflow",), ("auto", "tpu"), ("auto", "auto", "fp8"), ("openvino", "cuda")):
+        with pytest.raises(EngineError):
+            choose_engine(*wrong)
+    with pytest.raises(EngineError, match="Binarised"):
+        choose_engine(precision="xnor")
+    with pytest.raises(EngineError):
+        choose_engine("torch", "cpu", "fp16")
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    with pytest.raises(EngineError, match="not installed"):
+        choose_engine("openvino")
+    assert choose_engine("auto", "cpu").name == "torch"

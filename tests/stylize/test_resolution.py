@@ -1,0 +1,68 @@
+"""The working size: exact where the user was, never flapping where the program chooses."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from artem_vr.errors import SettingsError
+from artem_vr.stylize.resolution import STEPS, choose_step, first_step, parse_scale, resize, working_size
+
+
+def test_scale_one_is_exactly_the_headset() -> None:
+    assert working_size((480, 640), (1683, 1511), 1.0) == (1683, 1511)
+    assert working_size((512, 512), None, 1.0) == (512, 512)
+    assert working_size((480, 640), (1680, 1600), 0.5) == (840, 800)
+
+
+def test_auto_keeps_proportions_and_invents_no_pixels() -> None:
+    assert working_size((480, 640), (1680, 1512), "auto") == (480, 640)
+    height, width = working_size((2160, 3840), (1680, 1512), "auto")
+    assert height * width <= 1680 * 1512 * 1.02 and width / height == pytest.approx(16 / 9, rel=0.02)
+    assert working_size((480, 640), None, "auto", 0.5) == (240, 320)
+
+
+@given(st.sampled_from(STEPS), st.floats(1e-4, 10), st.floats(0.005, 0.1))
+def test_steps_do_not_flap(step: float, seconds: float, target: float) -> None:
+    after = choose_step(step, seconds, target)
+    assert after in STEPS
+    again = choose_step(after, seconds * (after / step) ** 2, target)
+    if after < step or after == step:
+        assert again <= max(step, after)
+    assert choose_step(again, seconds * (again / step) ** 2, target) in (again, after) or again > after
+
+
+@given(st.floats(1e-4, 1))
+def test_steps_settle(seconds: float) -> None:
+    step, seen = 1.0, []
+    for _ in range(8):
+        step = choose_step(step, seconds * step**2)
+        seen.append(step)
+    assert seen[-1] == seen[-2] == seen[-3]
+
+
+def test_first_step() -> None:
+    assert first_step((512, 512), None, 2, 1e9) == 1.0
+    assert first_step((2000, 2000), None, 2, 1e7) == 0.25
+
+
+@pytest.mark.parametrize("text", ["0.2", "1.01", "nan", "inf", "x", "-1", ""])
+def test_bad_scale(text: str) -> None:
+    with pytest.raises(SettingsError):
+        parse_scale(text)
+
+
+def test_good_scale() -> None:
+    assert parse_scale("auto") == "auto" and parse_scale("1") == 1.0 and parse_scale(0.25) == 0.25
+
+
+def test_resize() -> None:
+    eyes = np.random.default_rng(0).integers(0, 255, (2, 40, 60, 3), dtype=np.uint8)
+    assert resize(eyes, (40, 60)) is eyes
+    small = resize(eyes, (20, 30))
+    assert small.shape == (2, 20, 30, 3) and small.dtype == np.uint8
+    boxes = eyes.reshape(2, 20, 2, 30, 2, 3).mean((2, 4))
+    assert np.abs(small - boxes).max() <= 1
+    assert resize(eyes[:1], (80, 90)).shape == (1, 80, 90, 3)

@@ -1,0 +1,376 @@
+"""The stylizer with an engine of ours that obeys the tests: every wait is for an event, not for time."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from artem_vr.errors import StyleError, WeightsError
+from artem_vr.mailbox import Mailbox
+from artem_vr.sources.frame import StereoFrame
+from artem_vr.styles.deck import Deck
+from artem_vr.styles.library import Style
+from artem_vr.stylize.painters import PainterKey, Painters, how_many
+from artem_vr.stylize.stylizer import PaintedFrame, Stylizer, load_style
+
+PATIENCE = 30.0
+NAMES = [f"style{i}" for i in range(8)]
+
+
+def wait_for(condition: Callable[[], Any]) -> Any:
+    """The first true value of ``condition``; fails after PATIENCE."""
+    end = time.monotonic() + PATIENCE
+    while time.monotonic() < end:
+        value = condition()
+        if value:
+            return value
+        time.sleep(0.002)
+    raise AssertionError("it did not happen")
+
+
+class FakeLibrary:
+    def __init__(self) -> None:
+        self.missing: set[str] = set()
+
+    def find(self, name: str) -> Style:
+        if name in self.missing:
+            raise StyleError(f"There is no style {name!r}", "Choose another")
+        return Style(name, name, "shipped", Path(name))
+
+
+class FakePainter:
+    """Paints every pixel with the style's number; records what it was given."""
+
+    def __init__(self, engine: FakeEngine, number: int, eyes: int, height: int, width: int) -> None:
+        self.engine, self.number = engine, number
+        self.eyes, self.height, self.width, self.channels = eyes, height, width, 2
+        self.rates: list[float] = []
+        self.closed = False
+
+    def paint(self, pictures: np.ndarray, state: np.ndarray, rate: float) -> tuple[np.ndarray, np.ndarray]:
+        assert not self.closed and pictures.shape == (self.eyes, self.height, self.width, 3)
+        self.engine.painting.set()
+        assert self.engine.gate.wait(PATIENCE)
+        if self.number in self.engine.raising:
+            raise RuntimeError("the engine broke\nin two lines")
+        self.rates.append(rate)
+        return np.full_like(pictures, self.number), state + 1
+
+    def close(self) -> None:
+        self.closed = True
+        self.engine.alive.discard(self)
+
+
+class FakeEngine:
+    name, precision, device, pixels_per_second = "fake", "fp32", "cpu", 1e12
+
+    def __init__(self) -> None:
+        self.gate, self.painting, self.preparing = threading.Event(), threading.Event(), threading.Event()
+        self.prepare_gate = threading.Event()
+        self.gate.set()
+        self.prepare_gate.set()
+        self.raising: set[int] = set()
+        self.alive: set[FakePainter] = set()
+        self.most_alive = 0
+        self.made: list[FakePainter] = []
+
+    def prepare(self, style_key: str, network: Any, eyes: int, height: int, width: int) -> FakePainter:
+        self.preparing.set()
+        assert self.prepare_gate.wait(PATIENCE)
+        network()
+        painter = FakePainter(self, int(style_key), eyes, height, width)
+        self.alive.add(painter)
+        self.made.append(painter)
+        self.most_alive = max(self.most_alive, len(self.alive))
+        return painter
+
+
+class Setup:
+    def __init__(self, **options: Any) -> None:
+        self.frames: Mailbox[StereoFrame] = Mailbox()
+        self.deck, self.library, self.engine = Deck(NAMES), FakeLibrary(), FakeEngine()
+        self.bad: set[str] = set()
+        self.count = 0
+        options = {"scale": 1.0} | options
+        self.stylizer = Stylizer(
+            self.frames, self.deck, self.library, self.engine, load=self.load, **options  # type: ignore[arg-type]
+        )  # fmt: skip
+        self.stylizer.start()
+
+    def load(self, style: Style) -> tuple[str, Callable[[], Any]]:
+        if style.name in self.bad:
+            raise WeightsError(f"The weights of {style.name} are damaged", "Reinstall the program")
+        return style.name.removeprefix("style"), lambda: None
+
+    def send(self, eyes: int = 2, height: int = 64, width: int = 72, value: int = 100) -> StereoFrame:
+        pictures = np.full((eyes, height, width, 3), value, np.uint8)
+        frame = StereoFrame(pictures, self.count / 30, self.count)
+        self.count += 1
+        self.frames.put(frame)
+        return frame
+
+    def paint(self, style: str | None = None, **frame: Any) -> PaintedFrame:
+        """Send frames until one comes back painted (in ``style``)."""
+
+        def attempt() -> PaintedFrame | None:
+            self.send(**frame)
+            painted = self.stylizer.painted.take(timeout=0.05)
+            if painted is not None and style in (None, painted.style):
+                return painted
+            return None
+
+        result: PaintedFrame = wait_for(attempt)
+        return result
+
+
+@pytest.fixture()
+def make() -> Iterator[Callable[..., Setup]]:
+    setups: list[Setup] = []
+
+    def build(**options: Any) -> Setup:
+        setups.append(Setup(**options))
+        return setups[-1]
+
+    yield build
+    for setup in setups:
+        setup.engine.gate.set()
+        setup.engine.prepare_gate.set()
+        assert setup.stylizer.stop(PATIENCE)
+        assert not setup.engine.alive
+
+
+def test_a_frame_is_painted(make: Callable[..., Setup]) -> None:
+    setup = make()
+    painted = setup.paint()
+    assert painted.style == "style0" and (painted.pictures == 0).all() and painted.pictures.shape == (2, 64, 72, 3)
+    assert (painted.source.eyes == 100).all() and painted.generation == 0
+    state = setup.stylizer.state()
+    assert (state.style, state.engine, state.height, state.width) == ("style0", "fake", 64, 72)
+    assert state.message == "" and state.frames >= 1
+
+
+def test_newest_wins_after_a_stall(make: Callable[..., Setup]) -> None:
+    setup = make()
+    setup.paint()
+    setup.engine.gate.clear()
+    setup.engine.painting.clear()
+    stuck = setup.send()
+    assert setup.engine.painting.wait(PATIENCE)
+    for _ in range(50):
+        newest = setup.send()
+    setup.stylizer.painted.take()
+    setup.engine.gate.set()
+    seen = [wait_for(setup.stylizer.painted.take).source.sequence]
+    while seen[-1] != newest.sequence:
+        seen.append(wait_for(setup.stylizer.painted.take).source.sequence)
+    assert seen in ([stuck.sequence, newest.sequence], [newest.sequence])
+
+
+def test_a_switch_keeps_the_old_style_until_the_new_one_is_ready(make: Callable[..., Setup]) -> None:
+    setup = make(keep=2)
+    setup.paint("style0")
+    wait_for(lambda: setup.stylizer.painters.alive == 2)
+    setup.engine.preparing.clear()
+    setup.engine.prepare_gate.clear()
+    setup.deck.select("style5")
+    setup.paint("style0")
+    assert setup.engine.preparing.wait(PATIENCE)
+    for _ in range(3):
+        painted = setup.paint()
+        assert painted.style == "style0" and painted.generation == 0
+    assert "Preparing style5" in setup.stylizer.state().message
+    setup.engine.prepare_gate.set()
+    painted = setup.paint("style5")
+    assert painted.generation == 1 and (painted.pictures == 5).all()
+    assert setup.stylizer.state().message == ""
+
+
+@pytest.mark.parametrize(("step", "style"), [(Deck.next, "style1"), (Deck.previous, "style7")])
+def test_neighbours_are_ready_before_they_are_needed(
+    make: Callable[..., Setup], step: Callable[[Deck], Any], style: str
+) -> None:
+    setup = make()
+    setup.paint("style0")
+    wait_for(lambda: {p.number for p in setup.engine.alive} == {0, 1, 7})
+    setup.engine.prepare_gate.clear()  # from here on nothing new can be made
+    step(setup.deck)
+    setup.paint(style)
+    setup.deck.select(0)
+    setup.paint("style0")
+
+
+def test_no_frame_mixes_styles_and_memory_is_bounded(make: Callable[..., Setup]) -> None:
+    setup = make(keep=3)
+    for press in range(40):
+        setup.deck.next() if press % 3 else setup.deck.select(press * 5 % len(NAMES))
+        painted = setup.paint()
+        assert len(np.unique(painted.pictures)) == 1  # left and right, top to bottom
+        assert f"style{painted.pictures.flat[0]}" == painted.style
+        assert setup.stylizer.painters.alive <= 3
+    assert setup.engine.most_alive <= 3
+
+
+def test_large_painters_are_fewer() -> None:
+    small, large = PainterKey("a", 2, 512, 512), PainterKey("a", 2, 1680, 1512)
+    assert 20e6 < small.bytes < 40e6 and 200e6 < large.bytes < 350e6
+    assert how_many(small, 3, 600 * 2**20) == 3 and how_many(large, 3, 600 * 2**20) == 2
+    assert how_many(large, 3, 0) == 2
+
+
+def test_statistics_start_anew_for_a_style_and_at_a_cut(make: Callable[..., Setup]) -> None:
+    setup = make()
+    setup.paint("style0")
+    setup.paint("style0")
+    (painter,) = [p for p in setup.engine.made if p.number == 0]
+    assert painter.rates[0] == 1.0 and all(0 < rate < 1 for rate in painter.rates[1:])
+    setup.paint("style0", value=250)
+    assert painter.rates.count(1.0) == 2
+    setup.deck.next()
+    setup.paint("style1", value=250)
+    (other,) = [p for p in setup.engine.made if p.number == 1]
+    assert other.rates[0] == 1.0
+    before = painter.rates.count(1.0)
+    setup.deck.previous()
+    setup.paint("style0", value=250)
+    assert painter.rates.count(1.0) == before + 1
+
+
+def test_an_engine_that_raises_keeps_the_thread_and_the_old_style(make: Callable[..., Setup]) -> None:
+    setup = make()
+    setup.paint("style0")
+    setup.engine.raising.add(4)
+    setup.deck.select("style4")
+
+    def failed() -> bool:
+        setup.send()
+        return "style4 failed" in setup.stylizer.state().message
+
+    wait_for(failed)
+    assert setup.paint().style == "style0"
+    assert "\n" not in setup.stylizer.state().message
+    setup.engine.raising.clear()
+    setup.deck.select("style3")
+    setup.paint("style3")
+    setup.deck.select("style4")
+    setup.paint("style4")  # a new choice is a new chance
+    assert setup.stylizer.state().message == ""
+
+
+def test_the_running_style_breaks(make: Callable[..., Setup]) -> None:
+    setup = make()
+    setup.paint("style0")
+    wait_for(lambda: setup.stylizer.painters.alive == 3)
+    setup.engine.raising.add(0)
+    assert setup.paint("style1").style == "style1"
+    assert "style0 failed" in setup.stylizer.state().message
+
+
+def test_bad_weights_and_unknown_styles_are_messages(make: Callable[..., Setup]) -> None:
+    setup = make()
+    setup.paint("style0")
+    setup.bad.add("style3")
+    setup.library.missing.add("style4")
+    for name, words in (("style3", "damaged"), ("style4", "no style")):
+        setup.deck.select(name)
+
+        def told(words: str = words) -> bool:
+            setup.send()
+            return words in setup.stylizer.state().message
+
+        wait_for(told)
+        assert setup.paint().style == "style0"
+
+
+def test_another_eye_count_or_size(make: Callable[..., Setup]) -> None:
+    setup = make()
+    assert setup.paint(eyes=2).pictures.shape == (2, 64, 72, 3)
+    for shape in ((1, 64, 72), (1, 96, 96), (2, 96, 96)):
+        eyes, height, width = shape
+
+        def fits(eyes: int = eyes, height: int = height, width: int = width) -> bool:
+            return bool(setup.paint(eyes=eyes, height=height, width=width).pictures.shape[:1] == (eyes,))
+
+        wait_for(fits)
+    wait_for(lambda: setup.paint(height=80, width=64).pictures.shape == (2, 80, 64, 3))
+
+
+def test_a_broken_frame_is_survived(make: Callable[..., Setup]) -> None:
+    setup = make()
+    setup.paint()
+    setup.frames.put(StereoFrame(np.zeros((3,), np.uint8), 0.0, 0))
+    wait_for(lambda: "Painting failed" in setup.stylizer.state().message)
+    setup.paint()
+    assert setup.stylizer.state().message == ""
+
+
+def test_a_blocked_painter_does_not_block_the_others() -> None:
+    setup = Setup()
+    setup.paint()
+    setup.engine.gate.clear()
+    setup.engine.painting.clear()
+    setup.send()
+    assert setup.engine.painting.wait(PATIENCE)
+    assert setup.stylizer.state().style == "style0"
+    assert not setup.stylizer.stop(timeout=0.05)
+    setup.engine.gate.set()
+    assert setup.stylizer.stop(PATIENCE)
+
+
+def test_the_headset_size_is_used(make: Callable[..., Setup]) -> None:
+    setup = make(eye_size=(80, 72), scale=1.0)
+    assert setup.paint().pictures.shape == (2, 80, 72, 3)
+
+
+def test_auto_comes_down_when_the_engine_is_slow(make: Callable[..., Setup]) -> None:
+    now = [0.0]
+
+    def clock() -> float:
+        now[0] += 0.06
+        return now[0]
+
+    setup = make(scale="auto", clock=clock)
+    wait_for(lambda: setup.paint(height=256, width=256).pictures.shape[1] < 256)
+
+
+def test_preparation_that_fails_is_not_repeated_until_forgiven() -> None:
+    calls: list[PainterKey] = []
+
+    def prepare(key: PainterKey) -> Any:
+        calls.append(key)
+        raise ValueError("never\nworks")
+
+    painters = Painters(prepare)
+    painters.start()
+    key = PainterKey("a", 1, 8, 8)
+    for _ in range(5):
+        painters.want([key], None)
+        painters.want([], None)
+    painters.want([key], None)
+    reason = wait_for(lambda: painters.failure(key))
+    assert "never works" in reason.replace("\n", " ") and len(calls) == 1
+    painters.forgive()
+    wait_for(lambda: len(calls) == 2)
+    painters.stop()
+
+
+def test_load_style_checks_the_sum(tmp_path: Path) -> None:
+    from artem_vr.networks.checkpoint import save_network
+    from artem_vr.networks.fast import FastNetwork
+
+    path = tmp_path / "x.safetensors"
+    digest = save_network(path, FastNetwork(8, 8, 4, 1))
+    key, load = load_style(Style("x", "X", "shipped", path, digest))
+    assert key == digest and isinstance(load(), FastNetwork)
+    with pytest.raises(WeightsError, match="damaged"):
+        load_style(Style("x", "X", "shipped", path, "0" * 64))
+    with pytest.raises(WeightsError, match="cannot be read"):
+        load_style(Style("x", "X", "own", tmp_path / "none"))
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(WeightsError):
+        load()
