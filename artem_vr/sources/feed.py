@@ -256,7 +256,7 @@ class _Reader:
                 self.busy_since = feed._clock()
                 for _ in range(turn.skip):
                     source.skip()
-            elif not source.live and feed.latest is not None:
+            elif not feed._paced and not source.live and feed.latest is not None:
                 self.busy_since = None
                 while self._wanted() and not feed._taken().wait(1.0):
                     pass

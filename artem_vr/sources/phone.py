@@ -96,10 +96,10 @@ class StreamSource:
         drained = 0
         self._connection.deadline = time.monotonic() + self._patience
         while newest is None or (self._connection.more_waits() and drained < _DRAIN):
-            data = self._connection.read()
+            data = b"" if self._parser.ended else self._connection.read()
             if not data and newest is not None:
                 break
-            if not data or self._parser.ended:
+            if not data:
                 raise SourceError(
                     f"{self._address.shown} closed the connection", "Check that the app is still open on the phone"
                 )
@@ -183,6 +183,7 @@ class PollingSource:
             body += data
             if len(body) > self._max_part:
                 raise SourceError(f"{self._address.shown} sends more than {self._max_part} bytes", _SMALLER)
+        answer.close()
         if answer.will_close:
             self.close()
         return bytes(body)

@@ -1,0 +1,362 @@
+"""The phone: what the app sends is shown; whatever else a server does ends in one line, and soon.
+
+Limits are short where their breach is expected, and long everywhere else: a busy machine changes nothing.
+"""
+
+from __future__ import annotations
+
+import base64
+import socket
+import threading
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from artem_vr.errors import SourceError
+from artem_vr.sources import phone
+from artem_vr.sources.http_client import parse_address
+from artem_vr.sources.phone import PollingSource, StreamSource, decode_jpeg, open_phone
+from tests.sources.phone_server import STREAM, Caller, answer, part, serving
+from tests.sources.samples import encoded, gradient, grey_jpeg, jpeg_claiming
+
+pytestmark = pytest.mark.network
+
+LONG = {"silence": 60.0, "patience": 60.0}
+
+
+def stream(url: str, path: str = "/video", layout="mono", **limits: float) -> StreamSource:
+    return StreamSource(parse_address(url + path), layout, **{**LONG, **limits})  # type: ignore[arg-type]
+
+
+def polling(url: str, path: str = "/shot.jpg", **limits: float) -> PollingSource:
+    return PollingSource(parse_address(url + path), **{**LONG, **limits})  # type: ignore[arg-type]
+
+
+def level(source) -> int:
+    """The grey level of the next picture."""
+    shot = source.read()
+    assert shot is not None
+    return round(float(shot.eyes.mean()))
+
+
+def sends(*data: bytes) -> Callable[[Caller], None]:
+    """A script: send it, then stay silent with the connection open."""
+
+    def script(caller: Caller) -> None:
+        for piece in data:
+            caller.send(piece)
+        caller.wait()
+
+    return script
+
+
+def refused(make: Callable[[], object], match: str) -> None:
+    with pytest.raises(SourceError, match=match) as caught:
+        make()
+    assert "\n" not in str(caught.value) and caught.value.remedy
+
+
+def test_pictures_arrive_as_they_were_taken():
+    jpeg = encoded(gradient(48, 64), quality=95)
+    with serving(sends(STREAM, part(jpeg))) as url:
+        source = stream(url)
+        shot = source.read()
+        source.close()
+    assert shot is not None and shot.eyes.shape == (1, 48, 64, 3) and shot.eyes.dtype == np.uint8
+    assert np.abs(shot.eyes[0].astype(int) - gradient(48, 64)).mean() < 6
+    assert source.name == f"phone:{url}/video" and source.live and source.rate is None
+
+
+def test_each_picture_in_turn_and_both_eyes():
+    go = threading.Event()
+
+    def script(caller: Caller) -> None:
+        caller.send(STREAM)
+        for grey in (40, 90, 140, 190):
+            caller.send(part(encoded(np.full((16, 32, 3), grey, np.uint8))))
+            go.wait(60)
+            go.clear()
+        caller.wait()
+
+    with serving(script) as url:
+        source = stream(url, layout="sbs")
+        for grey in (40, 90, 140, 190):
+            shot = source.read()
+            assert shot is not None and shot.eyes.shape == (2, 16, 16, 3)
+            assert round(float(shot.eyes.mean())) == grey
+            go.set()
+        source.close()
+
+
+def test_newest_wins_over_what_has_piled_up():
+    pile = b"".join(part(grey_jpeg(grey)) for grey in range(20, 220, 10))
+    with serving(sends(STREAM + pile)) as url:
+        source = stream(url)
+        seen = [level(source)]
+        while seen[-1] < 210:
+            seen.append(level(source))
+        source.close()
+    assert seen == sorted(seen) and len(seen) < 20
+
+
+def test_a_stream_in_single_bytes_is_read():
+    def script(caller: Caller) -> None:
+        for byte in STREAM + part(grey_jpeg(77)):
+            caller.send(bytes([byte]))
+        caller.wait()
+
+    with serving(script) as url:
+        assert level(stream(url)) == 77
+
+
+def test_name_and_password_are_sent_and_never_shown():
+    def script(caller: Caller) -> None:
+        secret = base64.b64encode(b"me:p@ss w").decode()
+        if f"Authorization: Basic {secret}\r\n".encode() in caller.request:
+            caller.send(STREAM + part(grey_jpeg(50)))
+            caller.wait()
+        caller.send(answer(b"", status="401 Unauthorized"))
+
+    with serving(script) as url:
+        source = stream(url.replace("//", "//me:p%40ss%20w@"))
+        assert level(source) == 50
+        assert "p@ss" not in source.name and "p%40ss" not in source.name and "***" in source.name
+        refused(lambda: stream(url.replace("//", "//me:wrong@")), "asks for a password")
+        refused(lambda: stream(url), "phone:http://USER:PASSWORD@HOST:PORT/video")
+
+
+def test_garbage_between_pictures_is_skipped():
+    junk = [b"", b"no picture", b"\xff\xd8\xff", grey_jpeg(9)[:-60], b"\xff\xd8" + b"\0" * 50 + b"\xff\xd9"]
+    data = b"".join(part(body) for body in junk) + part(b"text", "text/plain") + part(grey_jpeg(60))
+    with serving(sends(STREAM + data)) as url:
+        assert level(stream(url, hope=60)) == 60
+
+
+def test_only_garbage_is_an_error_in_the_end():
+    def script(caller: Caller) -> None:
+        caller.send(STREAM)
+        while not caller.over.wait(0.01):
+            caller.send(part(b"no picture at all"))
+
+    with serving(script) as url:
+        refused(stream(url, hope=0.3).read, "sends only pictures that are damaged")
+
+
+def test_a_lying_length_costs_one_picture():
+    data = part(grey_jpeg(30), length=10**6) + part(grey_jpeg(80)) + part(grey_jpeg(120), length=3) + part(grey_jpeg(130))
+    with serving(sends(STREAM + data + b"--")) as url:
+        source = stream(url)
+        seen = level(source)
+        while seen != 130:
+            seen = level(source)
+
+
+def test_a_silent_server():
+    with serving(lambda caller: caller.wait()) as url:
+        refused(lambda: stream(url, silence=0.2), "is silent")
+    with serving(sends(STREAM)) as url:
+        refused(stream(url, silence=0.2).read, "is silent")
+
+
+def test_a_server_that_stalls_after_some_pictures():
+    with serving(sends(STREAM + part(grey_jpeg(60)) + part(grey_jpeg(60))[:200])) as url:
+        source = stream(url, silence=1.0)
+        assert level(source) == 60
+        refused(source.read, "is silent")
+
+
+@pytest.mark.parametrize("head", [b"", STREAM, STREAM + part(grey_jpeg(60))[:90]])
+def test_a_slow_drip(head):
+    def script(caller: Caller) -> None:
+        caller.send(head)
+        while not caller.over.wait(0.01):
+            caller.send(b"x")
+
+    with serving(script) as url:
+        refused(lambda: stream(url, patience=0.4).read(), "answers too slowly")
+
+
+@pytest.mark.parametrize("sent", [b"", STREAM, STREAM + part(grey_jpeg(60))[:90]])
+def test_a_server_that_hangs_up(sent):
+    with serving(lambda caller: caller.send(sent)) as url:
+        refused(lambda: stream(url).read(), "closed the connection")
+
+
+def test_a_stream_that_says_it_is_over():
+    with serving(sends(STREAM + part(grey_jpeg(60)) + b"--Ba4oTvQMY8ew04N8dcnM--\r\nrest")) as url:
+        source = stream(url)
+        assert level(source) == 60
+        refused(source.read, "closed the connection")
+        source.close()
+        source.close()
+
+
+def test_a_picture_of_a_hundred_megapixels_is_not_decoded(monkeypatch):
+    class NoDecoder:
+        @staticmethod
+        def load():
+            raise AssertionError("decoded")
+
+    bomb = jpeg_claiming(12000, 9000)
+    with serving(sends(STREAM + part(bomb))) as url:
+        source = stream(url)
+        monkeypatch.setattr(phone, "opencv", NoDecoder)
+        refused(source.read, "12000x9000 pixels, more than 40 megapixels")
+    with serving(lambda caller: caller.send(answer(bomb))) as url:
+        refused(lambda: polling(url), "12000x9000 pixels")
+
+
+def test_a_part_without_end_is_not_kept():
+    def script(caller: Caller) -> None:
+        caller.send(STREAM + f"--{'Ba4oTvQMY8ew04N8dcnM'}\r\n\r\n".encode())
+        while not caller.over.is_set():
+            caller.send(b"x" * 10_000)
+
+    with serving(script) as url:
+        refused(stream(url, max_part=100_000).read, "longer than 100000 bytes")
+    with serving(sends(STREAM + part(b"x", length=10**9))) as url:
+        refused(stream(url).read, "1000000000 bytes is announced")
+
+
+@pytest.mark.parametrize(
+    ("sent", "match"),
+    [
+        (answer(b"<html>", "text/html"), "sends text/html, not Motion JPEG.*ending in /video"),
+        (answer(b"x", "multipart/x-mixed-replace"), "not Motion JPEG"),
+        (answer(b"x", "a\tb" * 999), "not Motion JPEG"),
+        (answer(b"", status="404 Not Found"), "does not exist"),
+        (answer(b"", status="503 Busy"), "status 503"),
+        (answer(b"", status="302 Found", extra="Location: http://elsewhere/\r\n"), "leads to another address"),
+        (b"SSH-2.0-OpenSSH_9.6\r\n", "does not speak HTTP"),
+        (b"HTTP/1.1 200 OK\r\n" + b"A: b\r\n" * 500, "does not speak HTTP"),
+        (b"HTTP/1.1 200 OK\r\nA: " + b"b" * 100_000, "does not speak HTTP"),
+        (b"\x16\x03\x01\0\0" * 20_000, "does not speak HTTP"),
+    ],
+)
+def test_a_server_that_is_no_such_phone(sent, match):
+    with serving(lambda caller: caller.send(sent)) as url:
+        refused(lambda: stream(url).read(), match)
+
+
+def test_nobody_there():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    refused(lambda: stream(f"http://127.0.0.1:{port}"), "refuses the connection")
+    refused(lambda: stream("http://phone.invalid:8080"), "no machine named 'phone.invalid'|cannot be reached")
+
+
+def test_https_to_a_server_that_has_none():
+    with serving(lambda caller: caller.send(b"HTTP/1.0 400 Bad Request\r\n\r\n")) as url, pytest.raises(SourceError) as caught:
+        stream(url.replace("http:", "https:"), silence=0.5)
+    assert "\n" not in str(caught.value)
+
+
+def test_single_pictures_over_one_connection():
+    calls = []
+
+    def script(caller: Caller) -> None:
+        calls.append(1)
+        grey = 40
+        while True:
+            caller.send(answer(grey_jpeg(grey)))
+            grey += 10
+            if not caller.next_request():
+                return
+
+    with serving(script) as url:
+        source = polling(url)
+        assert [level(source) for _ in range(5)] == [40, 50, 60, 70, 80]
+        source.skip()
+        source.close()
+    assert len(calls) == 1 and source.live and source.rate == 30
+
+
+@pytest.mark.parametrize("extra", ["Connection: close\r\n", ""])
+def test_single_pictures_from_a_server_that_hangs_up_after_each(extra):
+    with serving(lambda caller: caller.send(answer(grey_jpeg(60), extra=extra))) as url:
+        source = polling(url)
+        assert [level(source) for _ in range(4)] == [60] * 4
+        source.close()
+
+
+def test_single_pictures_that_are_none():
+    def cut(caller: Caller) -> None:
+        caller.send(answer(grey_jpeg(60)[:-100], length=10_000))
+
+    for script, match in (
+        (lambda caller: caller.send(answer(b"<html>", "text/html")), "no JPEG picture"),
+        (lambda caller: caller.send(answer(b"")), "no JPEG picture"),
+        (cut, "no JPEG picture|closed the connection"),
+        (lambda caller: caller.send(answer(b"", status="404 Not Found")), "does not exist"),
+    ):
+        with serving(script) as url:
+            refused(lambda url=url: polling(url), match)
+
+
+def test_single_pictures_without_end_or_life():
+    def endless(caller: Caller) -> None:
+        caller.send(b"HTTP/1.0 200 OK\r\n\r\n")
+        while not caller.over.is_set():
+            caller.send(b"x" * 10_000)
+
+    with serving(endless) as url:
+        refused(lambda: polling(url, max_part=100_000), "more than 100000 bytes")
+    with serving(lambda caller: caller.wait()) as url:
+        refused(lambda: polling(url, silence=0.2), "is silent")
+
+    def drip(caller: Caller) -> None:
+        caller.send(b"HTTP/1.0 200 OK\r\n\r\n")
+        while not caller.over.wait(0.01):
+            caller.send(b"x")
+
+    with serving(drip) as url:
+        refused(lambda: polling(url, patience=0.4), "answers too slowly")
+
+
+def test_the_address_decides_how_it_is_read():
+    def script(caller: Caller) -> None:
+        if caller.request.startswith((b"GET /shot.jpg?x=1 ", b"GET /photo.JPG ")):
+            caller.send(answer(grey_jpeg(70), extra="Connection: close\r\n"))
+        elif caller.request.startswith(b"GET /video "):
+            caller.send(STREAM + part(grey_jpeg(80)))
+            caller.wait()
+
+    with serving(script) as url:
+        host = url.removeprefix("http://")
+        for text, kind, grey in (
+            (url, StreamSource, 80),
+            (host, StreamSource, 80),
+            (f" {url}/ ", StreamSource, 80),
+            (f"{url}/video", StreamSource, 80),
+            (f"{url}/shot.jpg?x=1", PollingSource, 70),
+            (f"{host}/photo.JPG", PollingSource, 70),
+        ):
+            source = open_phone(text)
+            assert isinstance(source, kind) and level(source) == grey
+            source.close()
+
+
+@pytest.mark.parametrize("text", ["", "http://", "ftp://host/x", "http://host:port/", "http://ho st/", "http://[::1/", "file:///etc/passwd",
+                                  "http://a:70000/", "http://host/\nX: y"])  # fmt: skip
+def test_what_is_no_address(text):
+    refused(lambda: open_phone(text), "address")
+
+
+def test_passwords_are_not_shown_in_errors():
+    with pytest.raises(SourceError) as caught:
+        open_phone("ftp://me:secret@host/x")
+    assert "secret" not in str(caught.value)
+
+
+def test_rtsp_that_nobody_serves_ends_soon():
+    with serving(lambda caller: caller.wait()) as url:
+        refused(lambda: open_phone(url.replace("http:", "rtsp:") + "/h264.sdp"), "cannot be opened")
+
+
+def test_decoding_is_rgb_and_refuses_halves():
+    picture = decode_jpeg(encoded(np.full((8, 8, 3), (255, 0, 0), np.uint8)), "it")
+    assert picture is not None and picture[4, 4, 0] > 240 and picture[4, 4, 2] < 20
+    assert decode_jpeg(b"", "it") is None
+    assert decode_jpeg(jpeg_claiming(0, 9), "it") is None
+    assert decode_jpeg(grey_jpeg(5)[:-30], "it") is None
