@@ -50,7 +50,7 @@ class HudText:
 
 
 class Hud:
-    """The panel. ``now`` is any steady clock's time in seconds, the same clock everywhere.
+    """The panel. ``now`` is any steady clock's time in seconds, one a frame: both eyes see the same panel.
 
     The texture is written anew only when the text changes, and its picture is made in a thread of
     its own: it takes longer than a frame does.
@@ -72,7 +72,7 @@ class Hud:
         self._mesh = Mesh(geometry.rectangle(0, -1, 1, 0))
         self._wanted = HudText()
         self._asked = HudText()
-        self._woken_at = self._asked_at = float("-inf")
+        self._woken_at = self._asked_at = self._drawn_at = float("-inf")
         self._worker = ThreadPoolExecutor(1, "hud")
         self._picture: Future[Panel] | None = None
 
@@ -81,8 +81,13 @@ class Hud:
         """Width and height of the panel in pixels."""
         return (self._texture.width, self._texture.height)
 
+    @property
+    def changing(self) -> bool:
+        """Whether a newer picture is on its way: who draws only what changed has to draw again."""
+        return self._picture is not None
+
     def update(self, text: HudText, now: float) -> None:
-        """Say ``text``. Any change but that of ``detail`` shows the panel again."""
+        """Say ``text`` from the next drawing on. Any change but that of ``detail`` shows the panel again."""
         if replace(text, detail="") != replace(self._wanted, detail=""):
             self.wake(now)
             self._asked_at = float("-inf")
@@ -103,7 +108,7 @@ class Hud:
 
     def draw_in_corner(self, window: Target, now: float) -> None:
         """Draw over the top left corner of what ``window`` holds; small windows get a smaller panel."""
-        opacity = self._prepare(now)
+        opacity = self._visible(now)
         if opacity == 0.0 or window.width <= 0 or window.height <= 0:
             return
         width, height = self.size
@@ -115,7 +120,7 @@ class Hud:
 
     def draw_in_eye(self, eye_target: Target, eye_projection: Matrix, eye_to_head: Matrix, now: float) -> None:
         """Draw over what ``eye_target`` holds, 1.2 m before the head and fixed to it."""
-        opacity = self._prepare(now)
+        opacity = self._visible(now)
         if opacity == 0.0:
             return
         width, height = (pixels * _EYE_METRES_PER_PIXEL / self._scale for pixels in self.size)
@@ -127,28 +132,33 @@ class Hud:
     def settle(self, now: float) -> None:
         """Wait until the panel shows the newest text: for still pictures and tests."""
         self._asked_at = float("-inf")
-        self._prepare(now)
+        self._write(now)
         while self._picture is not None:
             self._picture.exception()
-            self._prepare(now)
+            self._write(now)
 
-    def _prepare(self, now: float) -> float:
-        """Have the text written if it changed and the panel is seen; its opacity, 0 before the first text."""
-        opacity = self.opacity(now)
+    def _visible(self, now: float) -> float:
+        """The opacity; 0 until there is a picture. The picture changes with ``now`` alone."""
+        if now != self._drawn_at:
+            self._drawn_at = now
+            self._write(now)
+        return self.opacity(now) if self.rasterised else 0.0
+
+    def _write(self, now: float) -> None:
+        """Take the worker's picture if it is there; ask for another if the text changed and the panel is seen."""
         if self._picture is not None and self._picture.done():
             if self._picture.exception() is None:
                 self._texture.update(self._picture.result())
                 self.rasterised += 1
             self._picture = None
         if (
-            opacity > 0.0
+            self.opacity(now) > 0.0
             and self._picture is None
             and self._wanted != self._asked
             and now - self._asked_at >= REFRESH_SECONDS
         ):
             self._picture = self._worker.submit(rasterise, self._wanted, self._scale)
             self._asked, self._asked_at = self._wanted, now
-        return opacity if self.rasterised else 0.0
 
     def _draw(self, onto: Target, transform: Matrix, opacity: float) -> None:
         target.bind(onto)

@@ -40,7 +40,7 @@ def unavailable() -> str | None:
     """
     try:
         runtime = _runtime()
-        (count,) = _checked(runtime, "cudaGetDeviceCount", runtime.cudaGetDeviceCount())
+        (count,) = _checked("cudaGetDeviceCount", runtime.cudaGetDeviceCount())
     except InteropError as error:
         return f"unavailable: {error}"
     return None if count else "unavailable: there is no CUDA device"
@@ -53,7 +53,7 @@ def _runtime() -> Any:
         raise InteropError("cuda-bindings is not installed or finds no CUDA library") from error
 
 
-def _checked(runtime: Any, call: str, answer: tuple[Any, ...]) -> tuple[Any, ...]:
+def _checked(call: str, answer: tuple[Any, ...]) -> tuple[Any, ...]:
     """The values of a runtime call's answer; raises InteropError where its error is not success."""
     error, *values = answer
     if int(error):
@@ -76,8 +76,21 @@ class CudaTexture:
         self._size = (width, height)
         self._in_flight: object = None
         self._resource: Any = None
+        # A stream of its own, before all others: on the default stream a copy would wait behind the network.
+        _least, highest = _checked("cudaDeviceGetStreamPriorityRange", runtime.cudaDeviceGetStreamPriorityRange())
+        (self._stream,) = _checked(
+            "cudaStreamCreateWithPriority",
+            runtime.cudaStreamCreateWithPriority(int(runtime.cudaStreamNonBlocking), int(highest)),
+        )
+        try:
+            self._register(texture)
+        except InteropError:
+            self.release()
+            raise
+
+    def _register(self, texture: int) -> None:
+        runtime = self._runtime
         (self._resource,) = _checked(
-            runtime,
             "cudaGraphicsGLRegisterImage",
             runtime.cudaGraphicsGLRegisterImage(
                 texture, int(gl.GL_TEXTURE_2D), runtime.cudaGraphicsRegisterFlags.cudaGraphicsRegisterFlagsWriteDiscard
@@ -99,17 +112,15 @@ class CudaTexture:
         strides = described.get("strides") or (width * 4, 4, 1)
         if tuple(described["shape"]) != (height, width, 4) or described["typestr"] != "|u1" or strides[1:] != (4, 1):
             raise ValueError(f"expected uint8 ({height}, {width}, 4) with dense rows, got {described['shape']}")
-        runtime, stream = self._runtime, 0
-        _checked(runtime, "cudaGraphicsMapResources", runtime.cudaGraphicsMapResources(1, self._resource, stream))
+        runtime, stream = self._runtime, self._stream
+        _checked("cudaGraphicsMapResources", runtime.cudaGraphicsMapResources(1, self._resource, stream))
         try:
             (array,) = _checked(
-                runtime,
                 "cudaGraphicsSubResourceGetMappedArray",
                 runtime.cudaGraphicsSubResourceGetMappedArray(self._resource, 0, 0),
             )
             kind = runtime.cudaMemcpyKind.cudaMemcpyDeviceToDevice
             _checked(
-                runtime,
                 "cudaMemcpy2DToArrayAsync",
                 runtime.cudaMemcpy2DToArrayAsync(
                     array, 0, 0, described["data"][0], strides[0], width * 4, height, kind, stream
@@ -117,12 +128,13 @@ class CudaTexture:
             )
             self._in_flight = picture  # the copy runs on after this call: keep its memory until the next
         finally:
-            _checked(
-                runtime, "cudaGraphicsUnmapResources", runtime.cudaGraphicsUnmapResources(1, self._resource, stream)
-            )
+            _checked("cudaGraphicsUnmapResources", runtime.cudaGraphicsUnmapResources(1, self._resource, stream))
 
     def release(self) -> None:
         """Unregister the texture; it stays usable in OpenGL. Never raises: the context may be gone."""
         if self._resource is not None:
             self._runtime.cudaGraphicsUnregisterResource(self._resource)
             self._resource = self._in_flight = None
+        if self._stream is not None:
+            self._runtime.cudaStreamDestroy(self._stream)
+            self._stream = None

@@ -106,6 +106,19 @@ class TestHud:
                 hud._picture.result()
         assert hud.rasterised <= 11
 
+    def test_both_eyes_of_a_frame_see_the_same_panel(self, hud, pane):
+        see, here = geometry.projection(-1, 1, 0.75, -0.75), geometry.translation(0, 0, 0)
+        hud.update(HudText("Senecio"), 0.0)
+        hud.settle(0.0)
+        hud.update(HudText("The Kiss"), 1.0)
+        hud.draw_in_eye(pane, see, here, 1.0)
+        assert hud.changing and hud._picture is not None
+        hud._picture.result()  # it is ready between the eyes
+        hud.draw_in_eye(pane, see, here, 1.0)
+        assert hud.rasterised == 1
+        hud.draw_in_eye(pane, see, here, 1.01)
+        assert hud.rasterised == 2 and not hud.changing
+
     def test_it_lies_in_the_top_left_corner_of_the_window(self, hud, pane):
         hud.update(TEXT, 0.0)
         hud.settle(0.0)

@@ -31,12 +31,29 @@ class Device:
         self.calls: list[str] = []
         self.registered: dict[int, tuple[int, tuple[int, ...]]] = {}  # resource: texture, its size then
         self.mapped: set[int] = set()
+        self.streams = 0
 
     def _answer(self, name, *values):
         self.calls.append(name)
         if name == self.fails:
             return (Failure(), None)
         return (0, *values)
+
+    cudaStreamNonBlocking = 1
+    stream = 77
+
+    def cudaDeviceGetStreamPriorityRange(self):
+        return (0, 0, -5)
+
+    def cudaStreamCreateWithPriority(self, flags, priority):
+        assert flags == 1 and priority == -5  # neither behind the network nor waiting for it
+        self.streams += 1
+        return (0, self.stream)
+
+    def cudaStreamDestroy(self, stream):
+        assert stream == self.stream
+        self.streams -= 1
+        return (0,)
 
     def cudaGetDeviceCount(self):
         return self._answer("count", 1)
@@ -56,6 +73,7 @@ class Device:
         return self._answer("unregister")
 
     def cudaGraphicsMapResources(self, count, resource, stream):
+        assert stream == self.stream
         assert count == 1 and resource in self.registered and resource not in self.mapped
         answer = self._answer("map")
         if answer[0] == 0:
@@ -63,6 +81,7 @@ class Device:
         return answer
 
     def cudaGraphicsUnmapResources(self, count, resource, stream):
+        assert stream == self.stream
         self.mapped.remove(resource)
         return self._answer("unmap")
 
@@ -71,7 +90,7 @@ class Device:
         return self._answer("array", resource)
 
     def cudaMemcpy2DToArrayAsync(self, array, x, y, pointer, pitch, width, height, kind, stream):
-        assert array in self.mapped and kind == 3 and x == y == 0
+        assert array in self.mapped and kind == 3 and x == y == 0 and stream == self.stream
         texture, size = self.registered[array]
         assert size == (width // 4, height) == size_of(texture)
         memory = (ctypes.c_ubyte * (pitch * height)).from_address(pointer)
@@ -178,7 +197,7 @@ class TestTextures:
         texture.release()
         once = ["map", "array", "copy", "unmap"]
         assert device.calls == ["register", *once, *once, *once, "unregister"]
-        assert not device.registered
+        assert not device.registered and device.streams == 0
 
     def test_rows_with_a_pitch(self, context, device, eye):
         whole = noise(eye.height, eye.width + 11, 4)
@@ -210,7 +229,7 @@ class TestTextures:
         texture.update(OnDevice(pictures[0]))
         assert device.calls == []  # it is not tried again
         assert "cudaErrorUnknown" in texture.interop_failure and texture.path == "pbo"
-        assert not device.registered and not device.mapped
+        assert not device.registered and not device.mapped and device.streams == 0
         texture.release()
 
     def test_three_channels_go_through_the_host(self, context, device, eye):
