@@ -80,6 +80,7 @@ class OpenVRHeadset:
         self._given: Matrix = np.eye(4, dtype=np.float32)  # head-to-world of the last frame
         self._tracked = False
         self._origin: Matrix = np.eye(4, dtype=np.float32)  # world to tracking space
+        self._from_tracking = self._origin  # and back
         self._recenter = True  # at the first pose: the screen is to be in front of the wearer, wherever that is
         self._jumped = False
 
@@ -172,11 +173,12 @@ class OpenVRHeadset:
             return
         if self._recenter:
             self._origin = levelled(matrix)
+            self._from_tracking = inverse(self._origin)
             self._recenter, self._jumped = False, True
         self._given = self._to_world(matrix)
 
     def _to_world(self, head: Matrix) -> Matrix:
-        return product(inverse(self._origin), head)
+        return product(self._from_tracking, head)
 
     def _seconds_until_displayed(self) -> float:
         try:

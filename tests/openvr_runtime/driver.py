@@ -1,4 +1,4 @@
-"""Drives the test runtime (vrclient.c) from Python: what the headset does, and what the program did to it.
+"""Drives the test runtime (the C files here) from Python: what the headset does, and what the program did to it.
 
     library = build(tmp_path_factory.mktemp("vrclient"))     # once: compiles with the system's cc
     with Runtime(library, tmp_path) as runtime:              # a fresh SteamVR; libopenvr_api finds it
@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-SOURCE = Path(__file__).with_name("vrclient.c")
+SOURCES = sorted(Path(__file__).parent.glob("*.c"))
 FLAGS = ["-std=c11", "-D_GNU_SOURCE", "-O1", "-g", "-fPIC", "-shared", "-fvisibility=hidden", "-Wall", "-Wextra"]
 
 CONTROLLERS = (
@@ -57,7 +57,7 @@ def build(folder: Path) -> Path:
     """Compile the runtime into ``folder``. Raises RuntimeError with the compiler's words: never a reason to skip."""
     target = folder / "vrclient.so"
     compiler = os.environ.get("CC", "cc")
-    command = [compiler, *FLAGS, "-o", str(target), str(SOURCE), "-ldl", "-lm"]
+    command = [compiler, *FLAGS, "-o", str(target), *map(str, SOURCES), "-ldl", "-lm"]
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
     except FileNotFoundError:
@@ -174,7 +174,7 @@ class Runtime:
 
     @property
     def count(self) -> Any:
-        """Counters of what the program called: see Counters in vrclient.c. A live view."""
+        """Counters of what the program called: see Counters in runtime.h. A live view."""
         return self._library.rt_counters().contents
 
     # ---- the head, the eyes, the devices ----------------------------------------------------------------------

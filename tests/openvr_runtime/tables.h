@@ -1,6 +1,8 @@
 /* The tables of functions, in OpenVR's order: USED slots answer, UNUSED ones name themselves and abort, so that a
- * program which comes to need one more function says so at once. Included by vrclient.c alone.
+ * program which comes to need one more function says so at once. The file that makes the functions ends with TABLE.
  */
+#include <stdio.h>
+#include <stdlib.h>
 
 #define SYSTEM(USED, UNUSED) \
     USED(getRecommendedRenderTargetSize, get_recommended_render_target_size) \
@@ -199,13 +201,8 @@
 #define STOP_FUNCTION(table, name) (void *)stop_##table##_##name,
 #define USED_NAME(name, function) #name,
 #define UNUSED_NAME(table, name) #name,
-#define TABLE(list, table)                                                                                           \
+#define TABLE(list, table, title)                                                                                    \
     list(NOTHING, STOP)                                                                                              \
-    static void *const table##_table[] = {list(FUNCTION, STOP_FUNCTION)};                                            \
-    static const char *const table##_names[] = {list(USED_NAME, UNUSED_NAME)};
-
-TABLE(SYSTEM, system)
-TABLE(COMPOSITOR, compositor)
-TABLE(INPUT, input)
-TABLE(CAMERA, camera)
-TABLE(APPLICATIONS, applications)
+    static void *const functions[] = {list(FUNCTION, STOP_FUNCTION)};                                                \
+    static const char *const names[] = {list(USED_NAME, UNUSED_NAME)};                                               \
+    const Table table##_table = {title, COUNT(functions), functions, names};
