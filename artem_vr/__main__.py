@@ -1,5 +1,5 @@
 """``python -m artem_vr``."""
 
-from artem_vr.cli import main
+from artem_vr.cli import entry
 
-raise SystemExit(main())
+entry()

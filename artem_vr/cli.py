@@ -13,6 +13,7 @@ import difflib
 import importlib
 import os
 import sys
+import threading
 from collections.abc import Sequence
 from typing import NoReturn, Protocol
 
@@ -95,6 +96,21 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _say(f"{where}{error.strerror or error}. Check the path, the rights and the free space.", 2)
 
 
+def entry() -> NoReturn:
+    """The process: `main`, then its end.
+
+    A thread that was given up (a camera that does not answer, a network in preparation) may still be inside a
+    library. Python's own way out would pull it down there, and the library then aborts the process; so it ends here.
+    """
+    status = main()
+    if threading.active_count() > 1:
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(OSError, ValueError, AttributeError):
+                stream.flush()
+        os._exit(status)
+    sys.exit(status)
+
+
 def build_parser(command: str | None = None) -> argparse.ArgumentParser:
     """The parser of all commands; the options of ``command`` only, so that no other is imported."""
     parser = Parser(
@@ -123,4 +139,4 @@ def _say(line: str, status: int) -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    entry()

@@ -208,3 +208,21 @@ def test_a_closed_pipe_is_quiet() -> None:
     finally:
         os.close(writer)
     assert done.returncode == 0 and "Traceback" not in done.stderr and "BrokenPipe" not in done.stderr
+
+
+def test_a_thread_that_was_given_up_does_not_hold_the_process() -> None:
+    code = (
+        "import sys, threading, types\n"
+        "from artem_vr import cli\n"
+        "def run(arguments):\n"
+        "    threading.Thread(target=threading.Event().wait).start()\n"
+        "    print('done', end='')\n"
+        "    return 7\n"
+        "sys.modules['artem_vr.commands.doctor'] = types.SimpleNamespace(add_arguments=lambda parser: None, run=run)\n"
+        "sys.argv = ['artem-vr', 'doctor']\n"
+        "cli.entry()\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (7, "done", "")
