@@ -16,5 +16,5 @@ def load() -> Any:
     import cv2
 
     with contextlib.suppress(AttributeError):  # builds of OpenCV without its logging module
-        cv2.setLogLevel(0)  # type: ignore[attr-defined]
+        cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
     return cv2

@@ -21,7 +21,9 @@ def part(body: bytes, kind: str = "image/jpeg", length: int | None = None) -> by
     return f"--{MARK}\r\nContent-type: {kind}\r\nContent-Length: {said}\r\n\r\n".encode() + body + b"\r\n"
 
 
-def answer(body: bytes, kind: str = "image/jpeg", status: str = "200 OK", extra: str = "", length: int | None = None) -> bytes:
+def answer(
+    body: bytes, kind: str = "image/jpeg", status: str = "200 OK", extra: str = "", length: int | None = None
+) -> bytes:
     """A whole answer to one request."""
     said = len(body) if length is None else length
     head = f"HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {said}\r\n{extra}\r\n"

@@ -106,7 +106,12 @@ def test_this_machine_without_such_a_camera(capfd):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the kernel's list of cameras is Linux's")
 def test_the_kernels_list_of_cameras(tmp_path):
-    for node, index, name in (("video10", 0, "Second"), ("video2", 0, "First\n"), ("video3", 1, "First"), ("videoX", 0, "?")):
+    for node, index, name in (
+        ("video10", 0, "Second"),
+        ("video2", 0, "First\n"),
+        ("video3", 1, "First"),
+        ("videoX", 0, "?"),
+    ):
         (tmp_path / node).mkdir()
         (tmp_path / node / "index").write_text(f"{index}\n")
         (tmp_path / node / "name").write_text(name)

@@ -70,7 +70,9 @@ def test_header_fields():
 
 @pytest.mark.parametrize("said", [b"5000", b"-3", b"many", b"1e3", b""])
 def test_a_length_that_lies_or_is_nonsense_costs_no_other_part(said):
-    data = stream([b"first"], lengths=False).replace(b"\r\n\r\nfirst", b"\r\nContent-Length: " + said + b"\r\n\r\nfirst")
+    data = stream([b"first"], lengths=False).replace(
+        b"\r\n\r\nfirst", b"\r\nContent-Length: " + said + b"\r\n\r\nfirst"
+    )
     data += stream([b"second", b"third"])[2 + 2 + len(MARK) + 2 :]
     assert parse([data]) == ([b"first", b"second", b"third"], "")
 

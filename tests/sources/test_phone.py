@@ -144,7 +144,9 @@ def test_only_garbage_is_an_error_in_the_end():
 
 
 def test_a_lying_length_costs_one_picture():
-    data = part(grey_jpeg(30), length=10**6) + part(grey_jpeg(80)) + part(grey_jpeg(120), length=3) + part(grey_jpeg(130))
+    data = (
+        part(grey_jpeg(30), length=10**6) + part(grey_jpeg(80)) + part(grey_jpeg(120), length=3) + part(grey_jpeg(130))
+    )
     with serving(sends(STREAM + data + b"--")) as url:
         source = stream(url)
         seen = level(source)
@@ -247,7 +249,10 @@ def test_nobody_there():
 
 
 def test_https_to_a_server_that_has_none():
-    with serving(lambda caller: caller.send(b"HTTP/1.0 400 Bad Request\r\n\r\n")) as url, pytest.raises(SourceError) as caught:
+    with (
+        serving(lambda caller: caller.send(b"HTTP/1.0 400 Bad Request\r\n\r\n")) as url,
+        pytest.raises(SourceError) as caught,
+    ):
         stream(url.replace("http:", "https:"), silence=0.5)
     assert "\n" not in str(caught.value)
 

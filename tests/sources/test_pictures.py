@@ -185,7 +185,9 @@ _GOOD = {kind: encoded(gradient(), kind) for kind in ("PNG", "JPEG", "WEBP", "GI
 
 
 @settings(max_examples=150, deadline=None)
-@given(st.sampled_from(sorted(_GOOD)), st.lists(st.tuples(st.floats(0, 1), st.integers(0, 255)), min_size=1, max_size=6))
+@given(
+    st.sampled_from(sorted(_GOOD)), st.lists(st.tuples(st.floats(0, 1), st.integers(0, 255)), min_size=1, max_size=6)
+)
 def test_a_spoilt_file_gives_a_picture_or_one_line(tmp_path_factory, kind, changes):
     data = bytearray(_GOOD[kind])
     for place, value in changes:

@@ -1,0 +1,77 @@
+"""The headset's cameras, played."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+
+from artem_vr.errors import HeadsetError, SourceError
+from artem_vr.sources.headset_camera import HeadsetCameraSource
+
+
+@dataclass(frozen=True, eq=False)
+class Taken:
+    pictures: Any
+    sequence: int
+    head_pose: Any = None
+
+
+class Camera:
+    def __init__(self, *script):
+        self.script = list(script)
+
+    def read(self):
+        step = self.script.pop(0) if self.script else None
+        if isinstance(step, Exception):
+            raise step
+        return step
+
+
+def pair(level, alpha=255):
+    pictures = np.full((2, 3, 4, 4), level, np.uint8)
+    pictures[..., 3] = alpha
+    return pictures
+
+
+def source_of(*script):
+    now = [0.0]
+
+    def sleep(seconds):
+        now[0] += seconds
+
+    return HeadsetCameraSource(Camera(*script), clock=lambda: now[0], sleep=sleep), now
+
+
+def test_each_picture_once_with_its_pose():
+    pose = np.eye(4, dtype=np.float32)
+    source, _ = source_of(Taken(pair(10), 5, pose), None, Taken(pair(10), 5), Taken(pair(20), 8))
+    first, second = source.read(), source.read()
+    assert first is not None and second is not None
+    assert first.eyes.shape == (2, 3, 4, 3) and (first.eyes == 10).all() and first.head_pose is pose
+    assert (second.eyes == 20).all() and second.head_pose is None
+    assert second.eyes.flags.c_contiguous
+    assert source.name == "headset" and source.live
+    source.skip()
+    source.close()
+
+
+def test_where_the_camera_saw_nothing_it_is_black():
+    source, _ = source_of(Taken(pair(200, alpha=0), 1))
+    shot = source.read()
+    assert shot is not None and (shot.eyes == 0).all()
+
+
+def test_silence_is_an_error():
+    source, now = source_of()
+    with pytest.raises(SourceError, match="sends no pictures"):
+        source.read()
+    assert 1.5 <= now[0] < 2
+
+
+def test_a_headset_that_has_gone_is_told():
+    source, _ = source_of(HeadsetError("SteamVR has gone", "Start it again"))
+    with pytest.raises(HeadsetError, match="gone"):
+        source.read()

@@ -1,0 +1,119 @@
+"""Films, made here with OpenCV."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from artem_vr.errors import SourceError
+from artem_vr.sources import opencv, video
+from artem_vr.sources.video import VideoSource, sane_rate
+
+cv2 = opencv.load()
+
+LEVELS = [20, 60, 100, 140, 180, 220]
+
+
+def write_film(path, levels=LEVELS, size=(64, 32), rate=12.0, code="MJPG"):
+    """A film whose frame n is red, of brightness ``levels[n]`` in its left half and half of that in its right one."""
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*code), rate, size)
+    assert writer.isOpened()
+    for level in levels:
+        frame = np.zeros((size[1], size[0], 3), np.uint8)
+        frame[:, : size[0] // 2, 2] = level
+        frame[:, size[0] // 2 :, 2] = level // 2
+        writer.write(frame)
+    writer.release()
+    return path
+
+
+@pytest.fixture
+def film(tmp_path):
+    return write_film(tmp_path / "film.avi")
+
+
+def level(source):
+    shot = source.read()
+    return None if shot is None else min(LEVELS, key=lambda x: abs(x - float(shot.eyes[0, :, :8, 0].mean())))
+
+
+def test_every_frame_in_order_then_the_end(film):
+    source = VideoSource(film, loop=False)
+    assert [level(source) for _ in range(8)] == [*LEVELS, None, None]
+    assert (source.rate, source.frames, source.width, source.height) == (12.0, 6, 64, 32)
+    assert not source.live
+    source.close()
+    source.close()
+
+
+def test_a_film_begins_again(film):
+    source = VideoSource(film)
+    assert [level(source) for _ in range(15)] == (LEVELS * 3)[:15]
+    source.close()
+
+
+def test_frames_are_skipped(film):
+    source = VideoSource(film)
+    source.skip()
+    source.skip()
+    assert level(source) == 100
+    source.close()
+
+
+def test_pictures_are_rgb_and_taken_apart(film):
+    source = VideoSource(film, "sbs", name="film.avi")
+    shot = source.read()
+    assert shot is not None and shot.eyes.shape == (2, 32, 32, 3) and source.name == "film.avi"
+    left, right = (eye[8:24, 8:24].reshape(-1, 3).mean(0) for eye in shot.eyes)
+    assert abs(left[0] - 20) < 8 and abs(right[0] - 10) < 8 and left[2] < 8
+    source.close()
+
+
+def test_mp4_plays(tmp_path):
+    source = VideoSource(write_film(tmp_path / "film.mp4", code="mp4v"), loop=False)
+    assert [level(source) for _ in range(7)] == [*LEVELS, None]
+    source.close()
+
+
+def test_a_cut_film_plays_as_far_as_it_goes(film):
+    data = write_film(film, LEVELS * 10).read_bytes()
+    film.write_bytes(data[: len(data) * 2 // 3])
+    source = VideoSource(film, loop=False)
+    seen = []
+    while (shown := level(source)) is not None:
+        seen.append(shown)
+    assert 10 <= len(seen) < 60 and seen == (LEVELS * 10)[: len(seen)]
+    source.close()
+
+
+@pytest.mark.parametrize(
+    "data", [b"Dear Sir or Madam,\n" * 50, b"\0" * 5000, b"RIFF\xff\0\0\0AVI LIST", b"\x1aE\xdf\xa3" * 30]
+)
+def test_what_is_no_film(tmp_path, data, capfd):
+    path = tmp_path / "film.mp4"
+    path.write_bytes(data)
+    with pytest.raises(SourceError, match=r"not a film that can be read|no picture that can be decoded") as caught:
+        VideoSource(path).read()
+    assert "\n" not in str(caught.value)
+    assert capfd.readouterr().err == ""  # nothing but our line is said
+
+
+def test_no_file_an_empty_one_and_a_folder(tmp_path):
+    (tmp_path / "empty.mp4").touch()
+    for name, match in (("none.mp4", "There is no file"), ("empty.mp4", "empty"), (".", "is a folder")):
+        with pytest.raises(SourceError, match=match):
+            VideoSource(tmp_path / name)
+
+
+def test_frames_of_a_gigantic_size_are_refused(film, monkeypatch):
+    monkeypatch.setattr(video, "MAX_MEGAPIXELS", 64 * 31 / 1e6)
+    with pytest.raises(SourceError, match="frames of 64x32 pixels, more than 0.001984 megapixels"):
+        VideoSource(film)
+
+
+@pytest.mark.parametrize("said", [0.0, -1.0, math.nan, math.inf, 90000.0])
+def test_a_nonsensical_rate_is_not_believed(said):
+    assert sane_rate(said) == 30.0
+    assert sane_rate(59.94) == 59.94
