@@ -7,7 +7,8 @@
             runtime.press("right", "a")
             ...
 
-Each `Runtime` copies the library, so that each has a state of its own. Time is virtual: see `Runtime.advance`.
+`fixtures` has these as pytest fixtures. Each `Runtime` copies the library, so that each has a state of its own.
+Time is virtual: see `Runtime.advance` and `Runtime.sleep`.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import json
 import os
 import shutil
 import subprocess
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -233,6 +235,20 @@ class Runtime:
     def advance(self, seconds: float) -> None:
         """Let virtual time pass: more than a period within one frame makes the program miss vsyncs."""
         self._call("rt_advance", ctypes.c_double(seconds))
+
+    def sleep(self, seconds: float, patience: float = 5.0) -> None:
+        """Wait ``seconds`` of virtual time, in another thread than the render loop's: work of that length.
+
+        Vsyncs make the time pass. If none comes for ``patience`` real seconds, the loop is taken to wait for us: then
+        the rest passes at once, within its frame, and it has missed the vsyncs in between.
+        """
+        until, waits, since = self.now + seconds, int(self.count.waits), time.monotonic()
+        while self.now < until:
+            time.sleep(0.0005)
+            if int(self.count.waits) != waits:
+                waits, since = int(self.count.waits), time.monotonic()
+            elif time.monotonic() - since > patience:
+                self.advance(max(0.0, until - self.now))
 
     def set_refresh(self, hz: float) -> None:
         """Vsyncs a virtual second (90 at first)."""

@@ -6,32 +6,10 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from artem_vr.vr.openvr_headset import OpenVRHeadset
-from tests.openvr_runtime import Runtime, build
-
-
-@pytest.fixture(scope="session")
-def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The test runtime, compiled."""
-    return build(tmp_path_factory.mktemp("vrclient"))
-
-
-@pytest.fixture
-def runtime(library: Path, tmp_path: Path) -> Iterator[Runtime]:
-    """A SteamVR that runs, with a headset and no controllers."""
-    with Runtime(library, tmp_path) as one:
-        yield one
-
-
-@pytest.fixture
-def headset(runtime: Runtime) -> Iterator[OpenVRHeadset]:
-    """Our headset on that runtime."""
-    with OpenVRHeadset(sleep=lambda seconds: None) as one:
-        yield one
+from tests.openvr_runtime.fixtures import headset, openvr_library, runtime  # noqa: F401
 
 
 @pytest.fixture(scope="session")

@@ -106,16 +106,16 @@ def test_auto_takes_a_steamvr_that_runs(runtime: Runtime) -> None:
         assert headset.name == "Art'Em Test headset"
 
 
-def test_auto_does_not_start_a_steamvr_that_does_not_run(library: Path, tmp_path: Path) -> None:
-    with Runtime(library, tmp_path, running=False) as runtime:
+def test_auto_does_not_start_a_steamvr_that_does_not_run(openvr_library: Path, tmp_path: Path) -> None:
+    with Runtime(openvr_library, tmp_path, running=False) as runtime:
         headset, reason = open_headset("auto")
         assert isinstance(headset, DesktopHeadset)
         assert reason is not None and "not running" in reason
         assert runtime.count.inits == 0
 
 
-def test_openvr_starts_a_steamvr_that_does_not_run(library: Path, tmp_path: Path) -> None:
-    with Runtime(library, tmp_path, running=False):
+def test_openvr_starts_a_steamvr_that_does_not_run(openvr_library: Path, tmp_path: Path) -> None:
+    with Runtime(openvr_library, tmp_path, running=False):
         headset, _ = open_headset("openvr")
         headset.close()
 
