@@ -82,7 +82,7 @@ class RenderLoop:
         self._feed_state = feed.state()
         self._told: object = None
         self._told_at = float("-inf")
-        self._text = HudText()
+        self.hud = HudText()
         self._failure_told = False
         self._latency: float | None = None
         self._waiting: PaintedFrame | None = None  # uploaded, but not yet drawn
@@ -181,7 +181,7 @@ class RenderLoop:
         self._told, self._told_at = occasion, now
         self._feed_state, stylizer = self._feed.state(), self._stylizer.state()
         title = self._titles.get(selection.style, selection.style)
-        self._text = hud_text.compose(
+        self.hud = hud_text.compose(
             title,
             selection.strength,
             selection.compare,
@@ -192,7 +192,7 @@ class RenderLoop:
             notice,
         )
         self._scene.hud.enabled = self._view.hud
-        self._scene.hud.update(self._text, now)
+        self._scene.hud.update(self.hud, now)
         self._context.set_title(hud_text.window_title(title, stylizer))
 
     def _look(self, now: float) -> Look:
@@ -208,7 +208,7 @@ class RenderLoop:
         desktop = isinstance(self.headset, DesktopHeadset)
         look = self._look(now)
         opacity = self._scene.hud.opacity(now)
-        state = (look, opacity, self._view.mirror, poses.head_to_world.tobytes(), self._text if opacity else None)
+        state = (look, opacity, self._view.mirror, poses.head_to_world.tobytes(), self.hud if opacity else None)
         changed = self._redraw or state != self._drawn
         submits = poses.should_render and not desktop
         if not submits and not changed:

@@ -1,0 +1,226 @@
+"""The whole chain on the test runtime: a `Rig` of real parts, with a painter that the tests command."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from artem_vr.controls import View
+from artem_vr.mailbox import Mailbox
+from artem_vr.render import gl
+from artem_vr.render.context import Context, open_context
+from artem_vr.render.geometry import Screen
+from artem_vr.render_loop import RenderLoop
+from artem_vr.run_report import PaintingLog, RunMeter
+from artem_vr.scene import Scene
+from artem_vr.sources.feed import FeedState
+from artem_vr.sources.frame import StereoFrame
+from artem_vr.styles.deck import Deck
+from artem_vr.styles.library import Library, Style
+from artem_vr.stylize.stylizer import Stylizer
+from artem_vr.vr.openvr_headset import OpenVRHeadset
+from tests.openvr_runtime import Runtime, build
+
+Pictures = npt.NDArray[np.uint8]
+
+STYLES = ("alpha", "beta", "gamma")
+EYE_WIDTH, EYE_HEIGHT = 64, 48
+PATIENCE = 120.0
+"""Seconds after which a test gives up: far more than a loaded machine needs."""
+
+
+class TestEngine:
+    """Paints what the test says; at first the pictures themselves."""
+
+    __test__ = False
+    name, precision, device = "test", "fp32", "cpu"
+    pixels_per_second = 1e9
+
+    def __init__(self) -> None:
+        self.paint: Callable[[str, Pictures], Pictures] = lambda style, pictures: pictures.copy()
+        self.fails: set[str] = set()
+        """Styles whose weights are broken."""
+
+    def prepare(self, style_key: str, network: Any, eyes: int, height: int, width: int) -> TestPainter:
+        if style_key in self.fails:
+            raise RuntimeError("no such tensor")
+        return TestPainter(self, style_key, eyes, height, width)
+
+
+class TestPainter:
+    __test__ = False
+    channels = 1
+
+    def __init__(self, engine: TestEngine, style: str, eyes: int, height: int, width: int) -> None:
+        self.engine, self.style, self.eyes, self.height, self.width = engine, style, eyes, height, width
+
+    def paint(self, pictures: Pictures, state: Any, rate: float) -> tuple[Pictures, Any]:
+        return self.engine.paint(self.style, pictures), state
+
+    def close(self) -> None:
+        pass
+
+
+class Watched(PaintingLog):
+    """Tells the test when a painting has arrived."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.arrived = threading.Semaphore(0)
+
+    def put(self, item: Any) -> None:
+        super().put(item)
+        self.arrived.release()
+
+
+class TestFeed:
+    """A feed that the test fills by hand."""
+
+    __test__ = False
+
+    def __init__(self) -> None:
+        self.frames: Mailbox[StereoFrame] = Mailbox()
+        self.latest: StereoFrame | None = None
+        self.now = FeedState("live", "", 0.0, EYE_WIDTH, EYE_HEIGHT, 2, 30.0)
+
+    def state(self) -> FeedState:
+        return self.now
+
+    def put(self, eyes: Pictures, captured_at: float) -> StereoFrame:
+        sequence = 0 if self.latest is None else self.latest.sequence + 1
+        self.latest = StereoFrame(eyes, captured_at, sequence)
+        self.frames.put(self.latest)
+        return self.latest
+
+
+class Rig:
+    """Feed, stylizer (its own thread), render loop and headset, on the virtual clock of the runtime.
+
+    The screen exactly fills the eyes, so that a picture of an eye's size arrives pixel by pixel; the
+    outermost pixels are smoothed and not compared.
+    """
+
+    def __init__(self, runtime: Runtime, context: Context, library: Library) -> None:
+        runtime.set_eye_size(EYE_WIDTH, EYE_HEIGHT)
+        for eye in ("left", "right"):
+            runtime.set_eye(eye, (-1.0, 1.0, -0.75, 0.75), np.eye(4, dtype=np.float32))
+        runtime.set_rest(0.0005)
+        self.runtime, self.context = runtime, context
+        self.clock = lambda: runtime.now
+        self.headset = OpenVRHeadset(clock=self.clock, sleep=runtime.advance)
+        self.scene = Scene(context, self.headset.eye_size, Screen(2.0, 4.0, 0.0))
+        self.scene.hud.opacity = lambda now: 0.0  # type: ignore[method-assign]  # no panel over the pixels
+        self.feed, self.log, self.engine = TestFeed(), Watched(), TestEngine()
+        self.deck, self.view = Deck(STYLES, clock=self.clock), View(hud=False)
+        self.meter = RunMeter(0.0, self.log)
+        self.stylizer = Stylizer(
+            self.feed.frames, self.deck, library, self.engine, scale=1.0, load=key_of, clock=self.clock
+        )
+        self.stylizer.painted = self.log
+        self.loop = RenderLoop(
+            context=context,
+            headset=self.headset,
+            scene=self.scene,
+            feed=self.feed,
+            stylizer=self.stylizer,
+            deck=self.deck,
+            view=self.view,
+            meter=self.meter,
+            source_name=lambda: "test",
+            titles={},
+            clock=self.clock,
+        )
+        self.stylizer.start()
+
+    def put(self, eyes: Pictures) -> StereoFrame:
+        """A frame is captured now."""
+        return self.feed.put(eyes, self.clock())
+
+    def paint(self, eyes: Pictures) -> None:
+        """A frame is captured, and its painting is in the mailbox. Put again while painters are made ready."""
+        for _ in range(int(PATIENCE / 0.1)):
+            self.put(eyes)
+            if self.log.arrived.acquire(timeout=0.1):
+                return
+        raise AssertionError(f"nothing was painted: {self.stylizer.state().message}")
+
+    def until_painted_in(self, style: str, eyes: Pictures) -> None:
+        """Frames are captured until one was painted in ``style``."""
+        for _ in range(int(PATIENCE / 0.1)):
+            self.paint(eyes)
+            if self.stylizer.state().style == style:
+                return
+        raise AssertionError(f"{style} never came: {self.stylizer.state().message}")
+
+    def turn(self, count: int = 1) -> None:
+        for _ in range(count):
+            self.loop.turn()
+
+    def seen(self, eye: str) -> Pictures:
+        """What the headset shows ``eye``: (H, W, 3), without the outermost pixels."""
+        picture = self.runtime.last(eye).picture
+        assert picture is not None
+        return np.asarray(picture[1:-1, 1:-1, :3])
+
+    def close(self) -> None:
+        self.engine.paint = lambda style, pictures: pictures
+        self.stylizer.stop(PATIENCE)
+        self.headset.close()
+        self.scene.release()
+        gl.standing_errors()
+
+
+def key_of(style: Style) -> tuple[str, Any]:
+    """Instead of `load_style`: the style's name is its key."""
+    return style.name, lambda: None
+
+
+def noise(seed: int, height: int = EYE_HEIGHT, width: int = EYE_WIDTH) -> Pictures:
+    """(2, height, width, 3): every byte random, the eyes different."""
+    return np.random.default_rng(seed).integers(0, 256, (2, height, width, 3), np.uint8)
+
+
+def flat(left: tuple[int, int, int], right: tuple[int, int, int]) -> Pictures:
+    """(2, H, W, 3): a colour an eye."""
+    eyes = np.empty((2, EYE_HEIGHT, EYE_WIDTH, 3), np.uint8)
+    eyes[0], eyes[1] = left, right
+    return eyes
+
+
+@pytest.fixture(scope="session")
+def vrclient(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The test runtime, compiled."""
+    return build(tmp_path_factory.mktemp("vrclient"))
+
+
+@pytest.fixture(scope="session")
+def window(display: str) -> Iterator[Context]:
+    with open_context(offscreen=False, title="tests", size=(160, 120), visible=False, headset=True) as context:
+        yield context
+
+
+@pytest.fixture
+def library(tmp_path: Path) -> Library:
+    """A library of `STYLES` whose files are never read."""
+    own = tmp_path / "styles"
+    own.mkdir()
+    for name in STYLES:
+        (own / f"{name}.safetensors").touch()
+    return Library(shipped=tmp_path / "none", own=own)
+
+
+@pytest.fixture
+def rig(vrclient: Path, window: Context, library: Library, tmp_path: Path) -> Iterator[Rig]:
+    window.make_current()
+    with Runtime(vrclient, tmp_path / "steamvr", read_back=True) as runtime:
+        one = Rig(runtime, window, library)
+        try:
+            yield one
+        finally:
+            one.close()

@@ -1,0 +1,244 @@
+"""What was captured arrives in each eye, in the right style, whatever happens on the way."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from artem_vr.render.events import CloseRequested, FilesDropped, KeyPressed
+from artem_vr.sources.feed import FeedState
+from artem_vr.vr.desktop_headset import DesktopHeadset
+from tests.app.conftest import EYE_HEIGHT, EYE_WIDTH, Rig, flat, noise
+from tests.openvr_runtime import driver as ovr
+
+pytestmark = [pytest.mark.display, pytest.mark.graphics]
+
+INSIDE = (slice(1, -1), slice(1, -1))
+
+
+def tinted(style: str, pictures: np.ndarray) -> np.ndarray:
+    """Each style paints all in one value, and keeps the green channel."""
+    painted = np.full_like(pictures, {"alpha": 50, "beta": 150, "gamma": 250}[style])
+    painted[..., 1] = pictures[..., 1]
+    return painted
+
+
+def test_every_pixel_arrives_in_its_eye(rig: Rig) -> None:
+    eyes = noise(1)
+    rig.paint(eyes)
+    rig.turn(2)
+    assert np.array_equal(rig.seen("left"), eyes[0][INSIDE])
+    assert np.array_equal(rig.seen("right"), eyes[1][INSIDE])
+
+
+def test_the_picture_is_upright_and_in_its_colours(rig: Rig) -> None:
+    eyes = flat((0, 0, 0), (0, 0, 0))
+    eyes[0, : EYE_HEIGHT // 2] = (255, 0, 0)
+    eyes[1, :, : EYE_WIDTH // 2] = (0, 0, 255)
+    rig.paint(eyes)
+    rig.turn(2)
+    left, right = rig.seen("left"), rig.seen("right")
+    assert tuple(left[2, 20]) == (255, 0, 0)
+    assert tuple(left[-3, 20]) == (0, 0, 0)
+    assert tuple(right[20, 2]) == (0, 0, 255)
+    assert tuple(right[20, -3]) == (0, 0, 0)
+
+
+def test_a_mono_frame_is_painted_once_and_seen_by_both_eyes(rig: Rig) -> None:
+    batches = []
+
+    def paint(style: str, pictures: np.ndarray) -> np.ndarray:
+        batches.append(len(pictures))
+        return pictures.copy()
+
+    rig.engine.paint = paint
+    eyes = noise(2)[:1]
+    rig.paint(eyes)
+    rig.turn(2)
+    assert set(batches) == {1}
+    assert np.array_equal(rig.seen("left"), eyes[0][INSIDE])
+    assert np.array_equal(rig.seen("right"), eyes[0][INSIDE])
+
+
+def test_before_there_is_a_painting_the_source_is_seen(rig: Rig) -> None:
+    rig.engine.fails = {"alpha"}
+    eyes = noise(3)
+    rig.put(eyes)
+    rig.turn(2)
+    assert np.array_equal(rig.seen("left"), eyes[0][INSIDE])
+
+
+def test_strength_nought_and_compare_show_the_source_bit_for_bit(rig: Rig) -> None:
+    rig.engine.paint = tinted
+    eyes = noise(4)
+    rig.paint(eyes)
+    rig.turn()
+    assert not np.array_equal(rig.seen("left"), eyes[0][INSIDE])
+    rig.deck.strength = 0.0
+    rig.turn()
+    assert np.array_equal(rig.seen("left"), eyes[0][INSIDE])
+    rig.deck.strength = 1.0
+    rig.deck.compare = True
+    rig.turn()
+    assert np.array_equal(rig.seen("right"), eyes[1][INSIDE])
+
+
+def test_both_eyes_are_always_of_the_same_frame_and_style(rig: Rig) -> None:
+    """The green channel carries the frame's number, the others the style; a switch comes in between."""
+    rig.engine.paint = tinted
+    for number in range(1, 40):
+        if number % 10 == 5:
+            rig.deck.next()
+        rig.paint(flat((0, number, 0), (0, number, 0)))
+        for _ in range(2):
+            rig.turn()
+            left, right = rig.seen("left"), rig.seen("right")
+            assert np.array_equal(left, right)
+            assert np.ptp(left.reshape(-1, 3), axis=0).max() == 0
+
+
+def test_a_switch_cross_fades_and_ends_in_the_new_style(rig: Rig) -> None:
+    rig.engine.paint = tinted
+    grey = flat((9, 9, 9), (9, 9, 9))
+    rig.paint(grey)
+    rig.turn()
+    assert rig.seen("left")[0, 0, 0] == 50
+    rig.deck.next()
+    rig.until_painted_in("beta", grey)
+    values = []
+    for _ in range(60):
+        rig.turn()
+        values.append(int(rig.seen("left")[0, 0, 0]))
+    assert values == sorted(values)
+    assert values[-1] == 150
+    assert len(set(values)) > 10  # about 300 ms at 90 Hz
+
+
+def test_a_button_changes_the_deck_within_two_vsyncs(rig: Rig) -> None:
+    rig.turn(2)
+    rig.runtime.connect_controllers("knuckles")
+    rig.turn(3)
+    hand, part, component = rig.runtime.physical_inputs("knuckles", "/actions/main/in/next_style")[0]
+    waits = rig.runtime.count.waits
+    rig.runtime.press(hand, part, component)
+    while rig.deck.current.style == "alpha":
+        rig.turn()
+        assert rig.runtime.count.waits - waits <= 2
+    assert rig.deck.current.style == "beta"
+    assert rig.runtime.count.pulses > 0
+
+
+def test_a_broken_style_leaves_the_old_one_and_says_so(rig: Rig) -> None:
+    rig.engine.paint = tinted
+    rig.engine.fails = {"beta"}
+    grey = flat((9, 9, 9), (9, 9, 9))
+    rig.paint(grey)
+    rig.turn()
+    rig.deck.next()
+    for _ in range(5):
+        rig.paint(grey)
+        rig.turn(50)
+    assert rig.stylizer.state().style == "alpha"
+    assert "beta" in rig.loop.hud.message
+    assert rig.runtime.count.vsyncs_without_submit == 0
+
+
+def test_a_style_that_fails_while_painting_does_not_end_the_run(rig: Rig) -> None:
+    def paint(style: str, pictures: np.ndarray) -> np.ndarray:
+        if style == "beta":
+            raise RuntimeError("the device has gone")
+        return pictures.copy()
+
+    rig.engine.paint = paint
+    rig.paint(noise(5))
+    rig.turn()
+    rig.deck.next()
+    for seed in range(6, 16):
+        rig.paint(noise(seed))
+        rig.turn(2)
+    rig.deck.next()
+    rig.until_painted_in("gamma", noise(20))
+
+
+def test_a_source_that_dies_is_dimmed_and_named_and_comes_back(rig: Rig) -> None:
+    white = flat((255, 255, 255), (255, 255, 255))
+    rig.paint(white)
+    rig.turn(2)
+    live = rig.feed.now
+    rig.feed.now = FeedState("stale", "The phone does not answer. Check the network.", 0.0, 64, 48, 2, 0.0)
+    rig.turn(60)
+    assert "does not answer" in rig.loop.hud.message
+    assert 0 < rig.seen("left").max() < 200
+    rig.feed.now = live
+    rig.paint(white)
+    rig.turn(60)
+    assert rig.loop.hud.message == ""
+    assert rig.seen("left").min() == 255
+
+
+def test_quit_from_steamvr_is_acknowledged_and_ends_the_run(rig: Rig) -> None:
+    rig.turn(2)
+    rig.runtime.push_event(ovr.QUIT)
+    rig.turn()
+    assert rig.view.leave
+    assert rig.runtime.count.quits_acknowledged == 1
+
+
+def test_in_standby_nothing_is_submitted_and_afterwards_it_is_again(rig: Rig) -> None:
+    rig.paint(noise(6))
+    rig.turn(3)
+    rig.runtime.push_event(ovr.ENTER_STANDBY)
+    rig.turn(2)
+    submits = rig.runtime.count.submits
+    rig.turn(20)
+    assert rig.runtime.count.submits == submits
+    rig.runtime.push_event(ovr.LEAVE_STANDBY)
+    rig.turn(3)
+    assert rig.runtime.count.submits > submits
+
+
+def test_another_program_has_the_headset_for_a_while(rig: Rig) -> None:
+    rig.paint(noise(7))
+    rig.turn(2)
+    rig.runtime.set_focus(False)
+    rig.turn(5)
+    rig.runtime.set_focus(True)
+    eyes = noise(8)
+    rig.paint(eyes)
+    rig.turn(3)
+    assert np.array_equal(rig.seen("left"), eyes[0][INSIDE])
+
+
+def test_when_steamvr_refuses_our_pictures_the_window_goes_on(rig: Rig) -> None:
+    rig.paint(noise(9))
+    rig.turn(2)
+    rig.runtime.fail_next_submit(105)  # InvalidTexture
+    rig.turn()
+    assert isinstance(rig.loop.headset, DesktopHeadset)
+    rig.turn()
+    assert "The window goes on" in rig.view.message(rig.clock())
+
+
+def test_pictures_that_are_none_become_a_notice(rig: Rig) -> None:
+    good = noise(10)
+    rig.paint(good)
+    rig.turn()
+    rig.engine.paint = lambda style, pictures: np.zeros((2, 4, 4), np.float32)  # type: ignore[return-value]
+    rig.paint(noise(11))
+    rig.turn(2)
+    assert rig.view.message(rig.clock()) != ""
+    rig.engine.paint = lambda style, pictures: pictures.copy()
+    rig.paint(good)
+    rig.turn()
+    assert rig.runtime.count.vsyncs_without_submit == 0
+
+
+def test_the_window_is_obeyed_too(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    events: list[object] = [KeyPressed("right"), FilesDropped(()), KeyPressed("9"), CloseRequested()]
+    monkeypatch.setattr(rig.context, "poll", lambda: [events.pop(0)] if events else [])
+    rig.turn()
+    assert rig.deck.current.style == "beta"
+    rig.turn(2)
+    assert "no painting 9" in rig.view.message(rig.clock())
+    rig.turn()
+    assert rig.view.leave
