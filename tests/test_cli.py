@@ -226,3 +226,13 @@ def test_a_thread_that_was_given_up_does_not_hold_the_process() -> None:
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=120, check=False
     )
     assert (done.returncode, done.stdout, done.stderr) == (7, "done", "")
+
+
+@pytest.mark.parametrize(("words", "module"), [("bench", "artem_vr.bench"), ("bench xnor", "xnor.bench")])
+def test_bench_measures_what_is_named(words: str, module: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    called: list[bool] = []
+    bench: Any = ModuleType(module)
+    bench.main = lambda as_json: called.append(as_json) or 0
+    monkeypatch.setitem(sys.modules, module, bench)
+    assert cli.main(words.split()) == cli.main([*words.split(), "--json"]) == 0
+    assert called == [False, True]
