@@ -1,0 +1,344 @@
+"""The CUDA back end: where arrays lie, what is launched on which stream.
+
+Arrays that lie on a GPU (torch tensors, anything with `__cuda_array_interface__`) are used in place; work for torch
+tensors goes on torch's current stream, so it is ordered with torch's own work and can be captured in a CUDA graph (with
+``check_nan=False``: asking for the NaN flag waits for the GPU). NumPy arrays and CPU tensors are copied there and back.
+"""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+import numpy as np
+from numba import cuda
+from numpy.typing import NDArray
+
+from . import cuda_kernels as kernels
+from .arguments import check_type, host_floats, is_tensor, on_gpu, torch_module
+from .bitpack import PackedFilters, PackedMatrix
+from .errors import XnorError
+from .geometry import Geometry
+
+
+def available() -> bool:
+    """Whether a real GPU can be used (Numba's simulator is not one)."""
+    from numba import config
+
+    return not config.ENABLE_CUDASIM and bool(cuda.is_available())
+
+
+def _usable() -> None:
+    from numba import config
+
+    if not config.ENABLE_CUDASIM and not cuda.is_available():
+        raise XnorError("the cuda back end needs an NVIDIA GPU and its driver, none was found: take backend='cpu'")
+
+
+@cache
+def _kernel(name: str) -> Any:
+    return cuda.jit(getattr(kernels, name))
+
+
+class _Place:
+    """Memory and stream of one call: torch's where the input is a tensor on a GPU, else Numba's own."""
+
+    def __init__(self, example: Any) -> None:
+        _usable()
+        self.torch = torch_module() if is_tensor(example) and example.is_cuda else None
+        self.device = example.device if self.torch is not None else None
+        self.stream: Any = 0
+        if self.torch is not None:
+            self.stream = cuda.external_stream(self.torch.cuda.current_stream(self.device).cuda_stream)
+
+    def __enter__(self) -> _Place:
+        self._context: AbstractContextManager[Any] = nullcontext()
+        if self.torch is not None:
+            self._context = cuda.gpus[self.device.index or 0]
+        self._context.__enter__()
+        return self
+
+    def __exit__(self, *failure: Any) -> None:
+        self._context.__exit__(*failure)
+
+    def array(self, value: Any) -> Any:
+        """A kernel's view of a tensor or array on this GPU."""
+        if self.torch is not None:
+            # uint32 words travel as int32 tensors: torch has few operations on unsigned numbers.
+            return cuda.as_cuda_array(value.detach(), sync=False)
+        return cuda.as_cuda_array(value, sync=False) if not hasattr(value, "copy_to_host") else value
+
+    def empty(self, shape: tuple[int, ...], dtype: Any) -> Any:
+        """(owner, kernel's view) of new memory."""
+        if self.torch is None:
+            made = cuda.device_array(shape, dtype)
+            return made, made
+        names = {"uint32": self.torch.int32, "int32": self.torch.int32, "float32": self.torch.float32}
+        owner = self.torch.empty(shape, dtype=names[np.dtype(dtype).name], device=self.device)
+        view = self.array(owner)
+        return owner, view.view(np.uint32) if np.dtype(dtype) == np.uint32 else view
+
+    def upload(self, values: NDArray[Any]) -> Any:
+        """A kernel's view of a copy of ``values``."""
+        if self.torch is None:
+            return cuda.to_device(np.ascontiguousarray(values), stream=self.stream)
+        signed = np.ascontiguousarray(values).view(np.int32) if values.dtype == np.uint32 else values
+        view = self.array(self.torch.from_numpy(np.ascontiguousarray(signed)).to(self.device))
+        return view.view(np.uint32) if values.dtype == np.uint32 else view
+
+    def filled(self, shape: tuple[int, ...], value: float, dtype: Any) -> Any:
+        """A kernel's view of new memory full of ``value``; for torch no copy from the CPU, so it may be captured."""
+        if self.torch is None:
+            return self.upload(np.full(shape, value, dtype))
+        owner, view = self.empty(shape, dtype)
+        owner.fill_(value)
+        return view
+
+    def nothing(self, axes: int, dtype: Any) -> Any:
+        """An array of length 0: kernels see its shape and read nothing."""
+        return self.empty((1,) * axes, dtype)[1][:0]
+
+    def vector(self, value: Any, what: str, shape: tuple[int, ...], default: float) -> Any:
+        """Scale, bias and the like, float32 of ``shape``: from this GPU or from the CPU; None becomes ``default``."""
+        if value is None:
+            return self.filled(shape, default, np.float32)
+        if tuple(value.shape) != shape:
+            raise XnorError(f"{what} must have shape {shape}, got {tuple(value.shape)}")
+        if on_gpu(value):
+            _same_device(self, value, what)
+            return self.array(value.float().contiguous() if is_tensor(value) else value)
+        return self.upload(host_floats(value, what, len(shape)))
+
+
+def _same_device(place: _Place, value: Any, what: str) -> None:
+    if place.torch is not None and is_tensor(value) and value.device != place.device:
+        raise XnorError(f"{what} lies on {value.device}, the others on {place.device}: move all to one device")
+
+
+@dataclass(eq=False)
+class DeviceFilters:
+    """Packed filters on one GPU, with the small tables that the kernel reads; made once, used for many calls."""
+
+    words: Any  # kernel's view, uint32 (O, 2 * words)
+    channels: int
+    kernel: tuple[int, int]
+    sums: NDArray[np.int32] | None  # (KH * KW, O), on the host until zero padding asks for it
+    owner: Any = None  # keeps the memory alive
+    _tables: dict[Any, Any] = field(default_factory=dict)
+
+    @property
+    def outputs(self) -> int:
+        return int(self.words.shape[0])
+
+    def tables(self, place: _Place, g: Geometry) -> tuple[Any, Any, Any]:
+        """(taps, starts, tap_sums) for `cuda_kernels.convolve`."""
+        zero = g.padding_value == 0 and (g.padding_y > 0 or g.padding_x > 0)
+        key = (g.dilation_y, g.dilation_x, zero)
+        if key not in self._tables:
+            taps, starts = _tap_table(g), _start_table(g)
+            sums = self.sums
+            if zero and sums is None:
+                host = np.ascontiguousarray(self.words.copy_to_host()).view(np.uint64)
+                sums = PackedFilters(host, self.channels, self.kernel).tap_sums()
+            self._tables[key] = (
+                place.upload(taps),
+                place.upload(starts),
+                place.upload(sums) if zero else place.nothing(2, np.int32),
+            )
+        return self._tables[key]  # type: ignore[no-any-return]
+
+
+def _tap_table(g: Geometry) -> NDArray[np.int32]:
+    rows, columns = np.mgrid[0 : g.kernel_height, 0 : g.kernel_width]
+    return np.stack([rows.ravel() * g.dilation_y, columns.ravel() * g.dilation_x], axis=1).astype(np.int32)
+
+
+def _start_table(g: Geometry) -> NDArray[np.int32]:
+    channels = g.channels // g.groups
+    first = np.arange(0, channels * g.kernel_height * g.kernel_width, 32)
+    return np.stack([first // channels, first % channels], axis=1).astype(np.int32)
+
+
+def filters_to(place_of: Any, packed: PackedFilters) -> DeviceFilters:
+    """``packed`` on the GPU where ``place_of`` lies."""
+    with _Place(place_of) as place:
+        return _filters_to(place, packed)
+
+
+def _filters_to(place: _Place, packed: PackedFilters) -> DeviceFilters:
+    return DeviceFilters(place.upload(packed.words.view(np.uint32)), packed.channels, packed.kernel, None)
+
+
+def filters_from_tensor(words: Any, channels: int, kernel: tuple[int, int]) -> DeviceFilters:
+    """Filters whose words already are a CUDA tensor, int64 (O, words): used in place."""
+    with _Place(words) as place:
+        view = place.array(words.view(torch_module().int32)).view(np.uint32)
+        return DeviceFilters(view, channels, kernel, None, owner=words)
+
+
+def _natural(place: _Place, value: Any, what: str, channel_axis: int) -> tuple[Any, bool, Any]:
+    """(kernel's view, last, owner): ``value`` as float32 on the GPU, C-contiguous in the order in which it lies.
+
+    ``last`` says that the axis of the sum, ``channel_axis`` in ``value``, is the last one of the view. Arrays in neither
+    order are copied once; of those that neither torch nor NumPy can copy, an XnorError says so.
+    """
+    check_type(value, what) if is_tensor(value) or not on_gpu(value) else None
+    axes = len(value.shape)
+    moved = tuple(axis for axis in range(axes) if axis != channel_axis % axes) + (channel_axis % axes,)
+    already_last = moved == tuple(range(axes))
+    if place.torch is not None:
+        _same_device(place, value, what)
+        owner = value.detach().float()
+        if owner.permute(moved).is_contiguous() and not (owner.is_contiguous() and not already_last):
+            return place.array(owner.permute(moved)), True, owner
+        owner = owner.contiguous()
+        return place.array(owner), already_last, owner
+    if on_gpu(value):
+        view = place.array(value)
+        if view.dtype != np.float32 or not view.is_c_contiguous():
+            raise XnorError(f"{what} on the GPU must be a torch tensor or contiguous float32, got {view.dtype}")
+        return view, already_last, value
+    host = host_floats(value, what, axes)
+    if host.transpose(moved).flags.c_contiguous and not (host.flags.c_contiguous and not already_last):
+        return place.upload(host.transpose(moved)), True, host
+    return place.upload(host), already_last, host
+
+
+def _pack(place: _Place, view: Any, last: bool, shape: tuple[int, ...], limits: Any, groups: int, check_nan: bool) -> Any:
+    """(words, owner): words (N, H, W, groups, words of a group) of a natural view of pictures of (N, C, H, W) ``shape``."""
+    batch, channels, height, width = shape
+    group_words = (channels // groups + 31) // 32
+    owner, words = place.empty((batch, height, width, groups, group_words), np.uint32)
+    bad = place.filled((1,), 0, np.int32)
+    pixels = batch * height * width
+    if last:
+        flat = words.reshape(pixels * groups * group_words)
+        blocks = -(-flat.shape[0] // kernels.PACKERS)
+        values = view.reshape(pixels, channels)
+        _kernel("pack_pixels")[blocks, kernels.PACKERS, place.stream](values, limits, groups, flat, bad)
+    else:
+        grid = (-(-pixels // kernels.PACKERS), groups * group_words)
+        planes = view.reshape(batch, channels, height, width)
+        _kernel("pack_planes")[grid, kernels.PACKERS, place.stream](planes, limits, groups, words, bad)
+    if check_nan and int(bad.copy_to_host(stream=place.stream)[0]):
+        raise XnorError("the input holds NaN, which has no sign: clean it before it is binarised")
+    return words, owner
+
+
+def conv2d(
+    pictures: Any,
+    filters: PackedFilters | DeviceFilters,
+    g: Geometry,
+    *,
+    layout: str = "NCHW",
+    scale: Any = None,
+    bias: Any = None,
+    thresholds: Any = None,
+    input_scale: Any = None,
+    check_nan: bool = True,
+) -> Any:
+    """As `xnor.conv2d`, the geometry already checked. Raises XnorError where there is no GPU or devices are mixed."""
+    with _Place(pictures) as place:
+        ready = filters if isinstance(filters, DeviceFilters) else _filters_to(place, filters)
+        view, last, owner = _natural(place, pictures, "pictures", 1 if layout == "NCHW" else 3)
+        limits = place.vector(thresholds, "thresholds", (g.channels,), 0.0)
+        shape = (g.batch, g.channels, g.height, g.width)
+        words, words_owner = _pack(place, view, last, shape, limits, g.groups, check_nan)
+        scaled = scale is not None or bias is not None or input_scale is not None
+        plane = g.out_height * g.out_width
+        kinds = (np.float32, np.int32) if scaled else (np.int32, np.float32)
+        result, made = place.empty((g.batch * g.outputs * plane,), kinds[0])
+        unused = place.empty((1,), kinds[1])[1]
+        taps, starts, tap_sums = ready.tables(place, g)
+        spread = place.nothing(3, np.float32)
+        if input_scale is not None:
+            wanted = (g.batch, g.groups, g.out_height, g.out_width)
+            spread = place.vector(input_scale, "input_scale", wanted, 1.0).reshape(g.batch, g.groups, plane)
+        tile = kernels.TILE
+        grid = (-(-plane // tile), -(-(g.outputs // g.groups) // tile), g.batch * g.groups)
+        _kernel("convolve")[grid, (kernels.THREADS, kernels.THREADS), place.stream](
+            words, ready.words, tap_sums, taps, starts, g,
+            place.vector(scale, "scale", (g.outputs,), 1.0), place.vector(bias, "bias", (g.outputs,), 0.0), spread,
+            scaled, last, unused if scaled else made, made if scaled else unused,
+        )  # fmt: skip
+        del owner, words_owner
+        if not last:
+            return _hand_back(place, pictures, result, (g.batch, g.outputs, g.out_height, g.out_width), None)
+        swap = (0, 3, 1, 2) if layout == "NCHW" else None
+        return _hand_back(place, pictures, result, (g.batch, g.out_height, g.out_width, g.outputs), swap)
+
+
+def _hand_back(place: _Place, example: Any, result: Any, shape: tuple[int, ...], swap: tuple[int, ...] | None) -> Any:
+    """The result in ``shape``, its axes then seen in the order ``swap``, where and as what the input came."""
+    if place.torch is not None:
+        tensor = result.view(shape)
+        return tensor if swap is None else tensor.permute(swap)
+    if on_gpu(example):
+        return result.reshape(shape)
+    host = np.asarray(result.copy_to_host()).reshape(shape)
+    host = host if swap is None else host.transpose(swap)
+    return torch_module().from_numpy(host) if is_tensor(example) else host
+
+
+def _matrix(place: _Place, value: Any, what: str, sum_axis: int, check_nan: bool) -> tuple[Any, Any]:
+    """(words (rows, words), owner): ``value`` packed along ``sum_axis``."""
+    if isinstance(value, PackedMatrix):
+        return place.upload(value.words.view(np.uint32)), value
+    view, last, owner = _natural(place, value, what, sum_axis)
+    depth, rows = int(value.shape[sum_axis]), int(value.shape[1 - sum_axis])
+    limits = place.filled((depth,), 0.0, np.float32)
+    # A row of the packed matrix is a pixel, the sum runs over its channels.
+    words, words_owner = _pack(place, view, last, (1, depth, 1, rows), limits, 1, check_nan)
+    return words.reshape(rows, words.shape[4]), (owner, words_owner)
+
+
+def gemm(
+    left: Any, right: Any, *, scale: Any = None, bias: Any = None, row_scale: Any = None, check_nan: bool = True
+) -> Any:
+    """As `xnor.gemm`, shapes already checked. Raises XnorError where there is no GPU or devices are mixed."""
+    example = left if not isinstance(left, PackedMatrix) else right
+    for value, what in ((left, "left"), (right, "right")):
+        if not isinstance(value, PackedMatrix) and on_gpu(value) != on_gpu(example):
+            raise XnorError(f"{what} does not lie on the device of the other factor: move both to one")
+    with _Place(example) as place:
+        rows_words, keep_left = _matrix(place, left, "left", 1, check_nan)
+        columns_words, keep_right = _matrix(place, right, "right", 0, check_nan)
+        bits = left.bits if isinstance(left, PackedMatrix) else int(left.shape[1])
+        rows, columns = rows_words.shape[0], columns_words.shape[0]
+        scaled = scale is not None or bias is not None or row_scale is not None
+        kinds = (np.float32, np.int32) if scaled else (np.int32, np.float32)
+        result, made = place.empty((rows, columns), kinds[0])
+        unused = place.empty((1, 1), kinds[1])[1]
+        grid = (-(-columns // kernels.TILE), -(-rows // kernels.TILE))
+        _kernel("multiply")[grid, (kernels.THREADS, kernels.THREADS), place.stream](
+            rows_words, columns_words, bits, place.vector(scale, "scale", (columns,), 1.0),
+            place.vector(bias, "bias", (columns,), 0.0), place.vector(row_scale, "row_scale", (rows,), 1.0),
+            scaled, unused if scaled else made, made if scaled else unused,
+        )  # fmt: skip
+        del keep_left, keep_right
+        return _hand_back(place, example, result, (rows, columns), None)
+
+
+def general_conv2d(pictures: Any, filters: Any, g: Geometry) -> Any:
+    """The convolution without bits (zero padding): pictures (N, C, H, W) and filters (O, C / groups, KH, KW) float32."""
+    with _Place(pictures) as place:
+        if is_tensor(pictures):
+            pictures = pictures.contiguous()
+        view, _, owner = _natural(place, pictures, "pictures", 1)
+        if place.torch is not None:
+            rows = filters.detach().float().permute(0, 2, 3, 1).reshape(g.outputs, -1).contiguous()
+            weights = place.array(rows)
+        else:
+            rows = np.ascontiguousarray(np.transpose(np.asarray(filters, np.float32), (0, 2, 3, 1)))
+            weights = place.upload(rows.reshape(g.outputs, -1))
+        plane = g.out_height * g.out_width
+        result, made = place.empty((g.batch * g.outputs * plane,), np.float32)
+        tile = kernels.GENERAL_TILE
+        grid = (-(-plane // tile), -(-(g.outputs // g.groups) // tile), g.batch * g.groups)
+        _kernel("general")[grid, (kernels.THREADS, kernels.THREADS), place.stream](
+            view, weights, place.upload(_tap_table(g)), g, made
+        )
+        del owner, rows
+        return _hand_back(place, pictures, result, (g.batch, g.outputs, g.out_height, g.out_width), None)
