@@ -36,6 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--photographs", type=int, default=50, metavar="N", help="how many (default: 50)")
     parser.add_argument("--moving", type=int, default=16, metavar="N", help="how many of them in motion (default: 16)")
     parser.add_argument("--size", type=int, default=384, metavar="PIXELS", help="of a photograph (default: 384)")
+    parser.add_argument("--painting-size", type=int, default=512, metavar="PIXELS", help="short side (default: 512)")
     parser.add_argument("--seed", type=int, default=0, help="which photographs and motions (default: 0)")
     parser.add_argument("--unseen", action="store_true", help="no network was trained on --content: take any of it")
     parser.add_argument("--style", metavar="NAME", help="the painting, where the weights do not say it")
@@ -88,11 +89,11 @@ def _check(arguments: argparse.Namespace) -> None:
             raise SettingsError(
                 f"evaluate has no {what}: none are shipped", f"Give --{option} a folder of JPEG, PNG or WEBP pictures"
             )
-    bounds = {"photographs": (2, 10_000), "moving": (0, 10_000), "size": (64, 2048), "threads": (1, 1024)}
+    bounds = {"photographs": (2, 10_000), "moving": (0, 10_000), "size": (64, 2048), "painting_size": (64, 2048), "threads": (1, 1024)}
     for option, (least, most) in bounds.items():
         value = getattr(arguments, option)
         if value is not None and not least <= value <= most:
-            raise SettingsError(f"--{option} is {value}", f"Give a number from {least} to {most}")
+            raise SettingsError(f"--{option.replace('_', '-')} is {value}", f"Give a number from {least} to {most}")
     if arguments.seed < 0:
         raise SettingsError(f"--seed is {arguments.seed}", "Give 0 or more")
 
@@ -121,12 +122,14 @@ def _exam(arguments: argparse.Namespace, paintings: dict[str, Tensor]) -> tuple[
         load_vgg(arguments.vgg),
         moving=arguments.moving,
         seed=arguments.seed,
+        painting_size=arguments.painting_size,
         pairs=read_pairs(arguments.stereo, arguments.size) if arguments.stereo is not None else None,
         film=_film(arguments.film, arguments.size) if arguments.film is not None else None,
     )
     conditions = {
         "photographs": len(photographs),
         "size": arguments.size,
+        "painting_size": arguments.painting_size,
         "moving": len(exam.movings),
         "seed": arguments.seed,
         "paintings": list(paintings),

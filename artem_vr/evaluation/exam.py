@@ -23,7 +23,6 @@ from artem_vr.networks.vgg import STYLE_LAYERS, VGG19
 
 CONTENT_LAYER = "relu4_1"
 PAINTING_SIZE = 512
-"""Short side of a painting when its style is taken."""
 NOISE = 2 / 255
 """Deviation of the sensor noise of the noise test."""
 
@@ -115,6 +114,7 @@ class Exam:
         seed: int = 0,
         pairs: list[stereo.StereoPair] | None = None,
         film: list[np.ndarray] | None = None,
+        painting_size: int = PAINTING_SIZE,
         fast_arithmetic: bool | None = None,
     ) -> None:
         """``photographs``: at least two, (1, 3, S, S) each; ``paintings`` by name, (1, 3, H, W) each, any size.
@@ -122,7 +122,8 @@ class Exam:
         The first ``moving`` photographs are also seen in motion, in stereo and through a noisy sensor, at two
         thirds of their size (their own detail then fills the smaller picture). ``pairs``: real stereo pairs
         instead of those made from photographs. ``film``: (H, W, 3) uint8 RGB frames without a cut.
-        ``fast_arithmetic``: VGG-19 in bf16; None: where the processor has it.
+        ``painting_size``: short side of a painting when its style is taken. ``fast_arithmetic``: VGG-19 in
+        bf16; None: where the processor has it.
         """
         from artem_vr.evaluation.pictures import short_side
 
@@ -133,7 +134,7 @@ class Exam:
         self._fast = has_fast_bf16() if fast_arithmetic is None else fast_arithmetic
         self.paintings = dict(paintings)
         self.painting_statistics = {
-            name: metrics.style_statistics(self.features(short_side(p, PAINTING_SIZE))) for name, p in paintings.items()
+            name: metrics.style_statistics(self.features(short_side(p, painting_size))) for name, p in paintings.items()
         }
         self.stills = [Still(p, metrics.edges(p)) for p in photographs]
         self.contents = torch.cat([self._content(self.features(p, (CONTENT_LAYER,))).flatten(1) for p in photographs])
@@ -197,7 +198,7 @@ def _measure_stills(
     exam: Exam, subject: Subject, style: str, row: Row, steps: Callable[[Iterable[Still]], Iterable[Still]]
 ) -> None:
     names = list(exam.painting_statistics)
-    styles, texs, contents, correlations, ssims, right_style, right_content = ([] for _ in range(7))  # type: ignore[var-annotated]
+    styles, texs, contents, correlations, ssims, right_style, right_content = ([] for _ in range(7))
     for index, still in enumerate(steps(exam.stills)):
         painted = subject.still(still.picture)
         features = exam.features(painted)
@@ -250,7 +251,7 @@ def _measure_noise(exam: Exam, subject: Subject, row: Row) -> None:
 
 
 def _measure_stereo(exam: Exam, subject: Subject, row: Row) -> None:
-    errors, relative, gains, drifts, bads = ([] for _ in range(5))  # type: ignore[var-annotated]
+    errors, relative, gains, drifts, bads = ([] for _ in range(5))
     for pair in exam.pairs:
         painted = subject.sequence()(pair.eyes)
         mask = pair.mask[:, None]

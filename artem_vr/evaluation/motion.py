@@ -119,10 +119,10 @@ def film_motion(now: np.ndarray, before: np.ndarray) -> tuple[Tensor, Tensor]:
     """
     import cv2
 
-    dis = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     grey_now, grey_before = (cv2.cvtColor(np.ascontiguousarray(p), cv2.COLOR_RGB2GRAY) for p in (now, before))
     back, forth = (
-        torch.from_numpy(np.asarray(dis.calc(a, b, None), np.float32))[None]  # type: ignore[call-overload]
+        torch.from_numpy(np.asarray(dis.calc(a, b, np.zeros((*a.shape, 2), np.float32)), np.float32))[None]
         for a, b in ((grey_now, grey_before), (grey_before, grey_now))
     )
     height, width = now.shape[:2]

@@ -109,7 +109,7 @@ def match(eyes: Tensor, furthest: float) -> Tensor:
 
     pictures = [np.ascontiguousarray((eye * 255).round().byte().permute(1, 2, 0).numpy()) for eye in eyes.clamp(0, 1)]
     count, window = 16 * int(np.ceil((furthest + 8) / 16)), 5
-    matcher = cv2.StereoSGBM_create(
+    matcher = cv2.StereoSGBM.create(
         minDisparity=0,
         numDisparities=count,
         blockSize=window,

@@ -1,0 +1,206 @@
+import json
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from artem_vr.evaluation import metrics, report
+from artem_vr.evaluation.baselines import Blend, ColourTransfer, Unchanged, baselines
+from artem_vr.evaluation.exam import Exam, Row, measure, measure_network
+from artem_vr.evaluation.pictures import square
+from artem_vr.evaluation.subjects import RATE, NetworkSubject
+from artem_vr.networks.fast import FastNetwork
+from artem_vr.networks.layers import SmoothedStatistics, statistics_channels
+from artem_vr.networks.vgg import VGG19
+
+cv2 = pytest.importorskip("cv2")
+
+
+def scene(seed: int, size: int = 96) -> Tensor:
+    """(1, 3, size, size): blots of several sizes, unlike from seed to seed."""
+    generator = torch.Generator().manual_seed(seed)
+    picture = torch.zeros(1, 3, size, size)
+    for cells, share in ((4, 0.5), (12, 0.3), (32, 0.2)):
+        coarse = torch.rand(1, 3, cells, cells, generator=generator)
+        picture += share * torch.nn.functional.interpolate(coarse, size=(size, size), mode="bicubic")
+    return ((picture - 0.5) * 1.5 + 0.5).clamp(0, 1)
+
+
+class Grey:
+    """Perfectly steady, and nothing to see."""
+
+    name = "grey"
+
+    def still(self, pictures: Tensor) -> Tensor:
+        return torch.full_like(pictures, 0.5)
+
+    def sequence(self):
+        return self.still
+
+
+class Flickering:
+    """Every frame has another brightness; the eyes differ too."""
+
+    name = "flickering"
+
+    def still(self, pictures: Tensor) -> Tensor:
+        return (pictures * 0.8).clamp(0, 1)
+
+    def sequence(self):
+        count = 0
+
+        def paint(eyes: Tensor) -> Tensor:
+            nonlocal count
+            count += 1
+            steps = torch.arange(len(eyes))[:, None, None, None] + count
+            return eyes * 0.8 + 0.1 * (steps % 2)
+
+        return paint
+
+
+@pytest.fixture(scope="module")
+def vgg() -> VGG19:
+    torch.manual_seed(0)
+    return VGG19()
+
+
+@pytest.fixture(scope="module")
+def exam(vgg: VGG19) -> Exam:
+    paintings = {"blots": scene(100, 120), "stripes": (scene(101, 120) > 0.5).float()}
+    # a film: the camera moves over a scene by 2 pixels a frame
+    wide = (scene(7, 110)[0].permute(1, 2, 0).numpy() * 255).astype(np.uint8)
+    film = [np.ascontiguousarray(wide[:80, 2 * k : 2 * k + 90]) for k in range(3)]
+    photographs = [scene(k) for k in range(3)]
+    return Exam(photographs, paintings, vgg, moving=2, seed=5, film=film, painting_size=120, fast_arithmetic=False)
+
+
+def test_the_unchanged_photograph(exam: Exam) -> None:
+    row = measure(exam, Unchanged(), "stripes")
+    assert row.content_loss == 0 and row.content_retrieval == 1
+    assert row.edge == pytest.approx(1) and row.edge_ssim == pytest.approx(1)
+    for gain in (row.motion_gain, row.stereo_gain, row.noise_gain, row.film_gain):
+        assert gain == pytest.approx(1, abs=1e-4)
+    assert row.disparity_drift < 0.6 and row.bad1 < 0.2
+    assert row.style_loss > 0 and row.tex > 0 and row.e_stab > 0 and row.gram_trace > 0
+
+
+def test_flat_grey_is_steady_and_nothing_else(exam: Exam) -> None:
+    row = measure(exam, Grey(), "stripes")
+    for name in ("e_stab", "flicker", "motion_gain", "stereo_error", "stereo_gain", "noise_gain", "film_gain"):
+        assert getattr(row, name) == pytest.approx(0, abs=1e-3), name
+    assert row.bad1 > 0.5 and row.contrast == pytest.approx(0, abs=1e-6)
+    assert row.content_loss > 0.3 and row.edge == pytest.approx(0, abs=1e-3)
+
+
+def test_flicker_shows_in_every_gain(exam: Exam) -> None:
+    row, steady = measure(exam, Flickering(), "stripes"), measure(exam, Unchanged(), "stripes")
+    for name in ("e_stab", "flicker", "motion_gain", "stereo_error", "stereo_flicker", "stereo_gain", "noise_gain",
+                 "film_gain"):  # fmt: skip
+        assert getattr(row, name) > 2 * getattr(steady, name), name
+
+
+def test_the_painting_itself_is_found_and_the_photograph_is_not(exam: Exam) -> None:
+    class Painting(Grey):
+        def still(self, pictures: Tensor) -> Tensor:
+            return square(exam.paintings["stripes"], pictures.shape[-1])
+
+    row = measure(exam, Painting(), "stripes")
+    assert row.style_retrieval == 1 and row.content_retrieval < 1
+    assert row.tex < measure(exam, Unchanged(), "stripes").tex / 2
+    assert row.content_loss > 0.5
+    own = exam.painting_statistics["stripes"]
+    assert float(metrics.tex_distance(own, own)) == 0
+
+
+def test_colour_transfer_has_the_paintings_palette() -> None:
+    painting, photograph = scene(1) * 0.4 + 0.3, scene(2) * 0.5
+    moved = ColourTransfer(painting).still(photograph)
+    torch.testing.assert_close(moved.mean(dim=(2, 3)), painting.mean(dim=(2, 3)), rtol=0, atol=0.02)
+    torch.testing.assert_close(moved.std(dim=(2, 3)), painting.std(dim=(2, 3)), rtol=0, atol=0.03)
+
+
+def test_blends_mix_in_their_proportion() -> None:
+    painting, photograph = torch.full((1, 3, 50, 70), 1.0), torch.zeros(1, 3, 32, 40)
+    assert torch.allclose(Blend(painting, 0.3).still(photograph), torch.tensor(0.7))
+    assert [b.name for b in baselines(painting)] == ["photograph", "colour transfer", "blend 30/70", "blend 70/30"]
+
+
+def test_a_network_is_run_as_the_program_runs_it(exam: Exam) -> None:
+    torch.manual_seed(3)
+    network = FastNetwork(16, 16, 8, 1).eval()
+    subject = NetworkSubject("fast", network)
+    photograph, eyes = exam.stills[0].picture, torch.cat([scene(1), scene(2)])
+    with torch.no_grad():
+        torch.testing.assert_close(subject.still(photograph), network(photograph), rtol=1e-3, atol=1e-4)
+        paint = subject.sequence()
+        first = SmoothedStatistics(torch.zeros(2, statistics_channels(network)), torch.ones(1))
+        torch.testing.assert_close(paint(eyes), network(eyes, first), rtol=1e-3, atol=1e-4)
+        second = SmoothedStatistics(first.new_state(), torch.tensor([RATE]))
+        torch.testing.assert_close(paint(eyes.flip(3)), network(eyes.flip(3), second), rtol=1e-3, atol=1e-4)
+        again = subject.sequence()  # a new scene forgets the old one
+        torch.testing.assert_close(again(eyes), network(eyes, SmoothedStatistics(first.new_state(), torch.ones(1))),
+                                   rtol=1e-3, atol=1e-4)  # fmt: skip
+
+
+def test_every_measure_of_a_network_is_filled_and_repeatable(exam: Exam) -> None:
+    torch.manual_seed(3)
+    network = FastNetwork(16, 16, 8, 1)
+    subject = NetworkSubject("fast", network)
+    row, again = measure(exam, subject, "blots"), measure(exam, subject, "blots")
+    measure_network(exam, subject, network, None, row)
+    assert row.parameters == sum(p.numel() for p in network.parameters()) and row.ms > 0
+    values = row.as_json()
+    assert [name for name, value in values.items() if value is None] == ["file_bytes"]
+    assert again.tex == pytest.approx(row.tex, rel=1e-4) and again.e_stab == pytest.approx(row.e_stab, rel=1e-4)
+
+
+def test_an_exam_of_its_seed_is_the_same_whatever_else_is_in_it(vgg: VGG19) -> None:
+    photographs = [scene(k, 64) for k in range(3)]
+    short, long = (Exam(photographs, {}, vgg, moving=m, seed=5, fast_arithmetic=False) for m in (1, 3))
+    for one, other in zip(short.movings[0].frames, long.movings[0].frames, strict=True):
+        assert torch.equal(one, other)
+    assert torch.equal(short.pairs[0].disparity, long.pairs[0].disparity)
+
+
+def test_an_exam_needs_two_photographs_of_one_size(vgg: VGG19) -> None:
+    with pytest.raises(ValueError, match="two"):
+        Exam([scene(0)], {}, vgg)
+    with pytest.raises(ValueError, match="size"):
+        Exam([scene(0), scene(1, 64)], {}, vgg)
+
+
+ROWS = [
+    Row("fast", "starry_night", style_loss=0.3, tex=0.65, parameters=250_000, file_bytes=500_000, style_retrieval=0.98),
+    Row("photograph", "starry_night", style_loss=2.5, tex=math.nan, style_retrieval=0.0),
+]
+
+
+def test_text_and_markdown_hold_the_same_cells() -> None:
+    text, markdown = report.as_text(ROWS, "heading"), report.as_markdown(ROWS, "heading")
+    for shown in ("starry_night", "0.650", "250,000", "98 %", "style found"):
+        assert shown in text and shown in markdown
+    assert "stereo gain" not in text  # nobody filled it
+    lines = [line for line in markdown.splitlines() if line.startswith("|")]
+    assert len(lines) == 4 and len({line.count("|") for line in lines}) == 1
+
+
+def test_json_has_the_promised_keys_and_no_nan() -> None:
+    printed = json.loads(json.dumps(report.as_json(ROWS, {"seed": 0}), allow_nan=False))
+    promised = {
+        "network", "style", "style_loss", "content_loss", "style_retrieval", "content_retrieval", "e_stab",
+        "stereo_error", "disparity_drift", "noise_gain", "tex", "edge", "ms", "parameters", "file_bytes",
+    }  # fmt: skip
+    assert printed["seed"] == 0 and promised <= set(printed["rows"][0])
+    assert printed["rows"][1]["tex"] is None and printed["rows"][0]["tex"] == 0.65
+
+
+def test_sheet_shows_painting_and_pictures_in_their_places() -> None:
+    def plain(value: int, height: int = 64, width: int = 64) -> np.ndarray:
+        return np.full((height, width, 3), value, np.uint8)
+
+    sheet = report.sheet([plain(10), plain(20)], [("one", plain(30, 32, 64), [plain(40), plain(50)])], size=64)
+    assert sheet.dtype == np.uint8 and sheet.shape[2] == 3
+    centre = [[int(sheet[6 + r * 92 + 22 + 32, 6 + c * 70 + 32, 0]) for c in range(3)] for r in range(2)]
+    assert centre == [[250, 10, 20], [30, 40, 50]]
