@@ -61,6 +61,7 @@ def serving(script: Callable[[Caller], None]) -> Iterator[str]:
     over = threading.Event()
     listener = socket.create_server(("127.0.0.1", 0))
     threads: list[threading.Thread] = []
+    connections: list[socket.socket] = []
 
     def play(connection: socket.socket) -> None:
         # A caller that hangs up in the middle is what many of the tests are about.
@@ -74,6 +75,7 @@ def serving(script: Callable[[Caller], None]) -> Iterator[str]:
             while True:
                 connection, _ = listener.accept()
                 connection.settimeout(60)
+                connections.append(connection)
                 threads.append(threading.Thread(target=play, args=(connection,), daemon=True))
                 threads[-1].start()
 
@@ -83,8 +85,9 @@ def serving(script: Callable[[Caller], None]) -> Iterator[str]:
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
     finally:
         over.set()
-        with contextlib.suppress(OSError):
-            listener.shutdown(socket.SHUT_RDWR)
+        for open_still in [listener, *connections]:  # also wakes whoever waits in a call
+            with contextlib.suppress(OSError):
+                open_still.shutdown(socket.SHUT_RDWR)
         listener.close()
         for thread in [acceptor, *threads]:
             thread.join(10)

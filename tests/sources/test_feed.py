@@ -37,8 +37,10 @@ class Clock:
 
 
 class Scripted:
-    """A source that does what the list says: a number is a picture of that grey, an error is raised, a function is called
-    (and may give a number), None is the end. After the list it hangs until `let_go`."""
+    """A source that does what the list says, then hangs until `let_go`.
+
+    A number is a picture of that grey, an error is raised, a function is called for a number, None is the end.
+    """
 
     name = "scripted"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from artem_vr.sources.jpeg import is_complete, jpeg_size
@@ -25,6 +25,7 @@ def test_the_largest_of_several_headers_counts():
     assert jpeg_size(one[:at] + header + one[at:]) == (60000, 60000)
 
 
+@settings(max_examples=50, deadline=None)
 @given(st.integers(0, 600), st.binary(max_size=40))
 def test_cut_and_spoilt_files_are_read_without_harm(cut, spoilt):
     data = encoded(gradient())[:cut] + spoilt

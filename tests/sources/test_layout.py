@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -14,6 +14,7 @@ from artem_vr.sources.layout import LAYOUTS, split
 pictures = st.tuples(st.integers(1, 9), st.integers(1, 9)).flatmap(lambda hw: arrays(np.uint8, (*hw, 3)))
 
 
+@settings(max_examples=40, deadline=None)
 @given(pictures)
 def test_mono_is_the_picture_itself(picture):
     eyes = split(picture, "mono")
@@ -21,6 +22,7 @@ def test_mono_is_the_picture_itself(picture):
     assert np.array_equal(eyes[0], picture)
 
 
+@settings(max_examples=40, deadline=None)
 @given(pictures, pictures)
 def test_eyes_side_by_side_come_back_left_first(left, right):
     right = np.resize(right, left.shape)
@@ -29,6 +31,7 @@ def test_eyes_side_by_side_come_back_left_first(left, right):
     assert eyes.flags.c_contiguous
 
 
+@settings(max_examples=40, deadline=None)
 @given(pictures, pictures)
 def test_eyes_one_above_the_other_come_back_upper_one_left(left, right):
     right = np.resize(right, left.shape)
@@ -37,6 +40,7 @@ def test_eyes_one_above_the_other_come_back_upper_one_left(left, right):
     assert eyes.flags.c_contiguous
 
 
+@settings(max_examples=40, deadline=None)
 @given(pictures)
 def test_half_eyes_are_stretched_to_the_whole_picture(picture):
     height, width = picture.shape[:2]

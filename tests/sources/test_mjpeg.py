@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from artem_vr.sources.mjpeg import MultipartError, MultipartParser, boundary_of
@@ -34,13 +36,14 @@ def parse(pieces, boundary=MARK, **limits):
 def cut(data, places):
     """``data`` in pieces, cut at ``places`` (parts of its length)."""
     at = sorted({0, len(data), *(int(place * len(data)) for place in places)})
-    return [data[a:b] for a, b in zip(at, at[1:], strict=False)]
+    return [data[a:b] for a, b in pairwise(at)]
 
 
 bodies_ = st.lists(st.binary(max_size=60).filter(lambda b: not b.endswith(b"\r")), max_size=5)
 cuts = st.lists(st.floats(0, 1), max_size=12)
 
 
+@settings(max_examples=60, deadline=None)
 @given(bodies_, st.booleans(), st.sampled_from([b"\r\n", b"\n"]), st.booleans(), cuts)
 def test_the_parts_come_out_however_the_stream_is_cut(bodies, lengths, newline, closing, places):
     data = stream(bodies, lengths, newline, closing)
@@ -48,6 +51,7 @@ def test_the_parts_come_out_however_the_stream_is_cut(bodies, lengths, newline, 
     assert parse([bytes([b]) for b in data]) == (bodies, "")
 
 
+@settings(max_examples=60, deadline=None)
 @given(st.binary(max_size=400), cuts)
 def test_any_bytes_give_the_same_however_they_are_cut(data, places):
     data = data.replace(b"\0", b"--b\r\n").replace(b"\1", b"Content-Length: 3\r\n\r\n").replace(b"\2", b"\r\n\r\n")

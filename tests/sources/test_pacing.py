@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from artem_vr.sources.pacing import next_turn, pause
@@ -16,6 +16,7 @@ def test_the_first_frame_comes_at_once():
     assert (turn.wait, turn.skip, turn.due) == (0.0, 0, 7.0)
 
 
+@settings(max_examples=60, deadline=None)
 @given(moments, st.floats(0, 100), rates, st.booleans())
 def test_what_holds_for_every_turn(due, later, rate, may_skip):
     now = due + later

@@ -289,14 +289,17 @@ def test_single_pictures_that_are_none():
     def cut(caller: Caller) -> None:
         caller.send(answer(grey_jpeg(60)[:-100], length=10_000))
 
+    def says(data: bytes) -> Callable[[Caller], None]:
+        return lambda caller: caller.send(data)
+
     for script, match in (
-        (lambda caller: caller.send(answer(b"<html>", "text/html")), "no JPEG picture"),
-        (lambda caller: caller.send(answer(b"")), "no JPEG picture"),
+        (says(answer(b"<html>", "text/html")), "no JPEG picture"),
+        (says(answer(b"")), "no JPEG picture"),
         (cut, "no JPEG picture|closed the connection"),
-        (lambda caller: caller.send(answer(b"", status="404 Not Found")), "does not exist"),
+        (says(answer(b"", status="404 Not Found")), "does not exist"),
     ):
-        with serving(script) as url:
-            refused(lambda url=url: polling(url), match)
+        with serving(script) as url, pytest.raises(SourceError, match=match):
+            polling(url)
 
 
 def test_single_pictures_without_end_or_life():

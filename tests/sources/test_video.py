@@ -109,7 +109,7 @@ def test_no_file_an_empty_one_and_a_folder(tmp_path):
 
 def test_frames_of_a_gigantic_size_are_refused(film, monkeypatch):
     monkeypatch.setattr(video, "MAX_MEGAPIXELS", 64 * 31 / 1e6)
-    with pytest.raises(SourceError, match="frames of 64x32 pixels, more than 0.001984 megapixels"):
+    with pytest.raises(SourceError, match=r"frames of 64x32 pixels, more than 0\.001984 megapixels"):
         VideoSource(film)
 
 

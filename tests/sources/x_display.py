@@ -43,8 +43,8 @@ def draw_on_root(display: str, picture: npt.NDArray[np.uint8]) -> None:
         ("XDefaultGC", pointer, [pointer, number]),
         ("XDefaultVisual", pointer, [pointer, number]),
         ("XDefaultDepth", number, [pointer, number]),
-        ("XCreateImage", pointer, [pointer, pointer, unsigned, number, number, pointer, unsigned, unsigned, number, number]),
-        ("XPutImage", number, [pointer, ctypes.c_ulong, pointer, pointer, number, number, number, number, unsigned, unsigned]),
+        ("XCreateImage", pointer, [pointer, pointer, unsigned, *[number] * 2, pointer, *[unsigned] * 2, *[number] * 2]),
+        ("XPutImage", number, [pointer, ctypes.c_ulong, pointer, pointer, *[number] * 4, *[unsigned] * 2]),
         ("XSync", number, [pointer, number]),
         ("XCloseDisplay", number, [pointer]),
     ):  # fmt: skip
