@@ -30,7 +30,7 @@ from tests.openvr_runtime import Runtime, build
 Pictures = npt.NDArray[np.uint8]
 
 STYLES = ("alpha", "beta", "gamma")
-EYE_WIDTH, EYE_HEIGHT = 64, 48
+EYE_WIDTH, EYE_HEIGHT = 80, 64  # the least that networks work at
 PATIENCE = 120.0
 """Seconds after which a test gives up: far more than a loaded machine needs."""
 
@@ -109,7 +109,7 @@ class Rig:
     def __init__(self, runtime: Runtime, context: Context, library: Library) -> None:
         runtime.set_eye_size(EYE_WIDTH, EYE_HEIGHT)
         for eye in ("left", "right"):
-            runtime.set_eye(eye, (-1.0, 1.0, -0.75, 0.75), np.eye(4, dtype=np.float32))
+            runtime.set_eye(eye, (-1.0, 1.0, -0.8, 0.8), np.eye(4, dtype=np.float32))
         runtime.set_rest(0.0005)
         self.runtime, self.context = runtime, context
         self.clock = lambda: runtime.now

@@ -125,13 +125,23 @@ def test_a_blocked_painter_costs_no_vsync(rig: Rig) -> None:
     every_vsync_got_a_pair(rig, 90, submits)
 
 
-def latencies(rig: Rig) -> list[float]:
-    return list(rig.meter._latency)
+def newest_latency(rig: Rig) -> float:
+    """Seconds from capture to display of the frame that came to be seen last."""
+    return rig.meter._latency[-1]
+
+
+def usual_latency(rig: Rig) -> float:
+    """The same where nothing is slow: painted within one vsync."""
+    rig.put(noise(0))
+    rig.turn()
+    rig.paint(noise(1))
+    rig.turn()
+    return newest_latency(rig)
 
 
 def test_after_a_stall_of_the_network_the_newest_frame_is_next(rig: Rig) -> None:
     rig.paint(noise(0))
-    rig.turn(2)
+    usual = usual_latency(rig)
     blocked, free = threading.Event(), threading.Event()
 
     def block(style: str, pictures: np.ndarray) -> np.ndarray:
@@ -142,28 +152,29 @@ def test_after_a_stall_of_the_network_the_newest_frame_is_next(rig: Rig) -> None
     rig.engine.paint = block
     rig.put(noise(1))
     assert blocked.wait(PATIENCE)
+    while rig.log.arrived.acquire(blocking=False):
+        pass
     for number in range(180):  # two seconds of a camera at 90 Hz
         rig.put(flat((number, 0, 0), (number, 0, 0)))
         rig.turn()
     free.set()
     assert rig.log.arrived.acquire(timeout=PATIENCE)  # the frame that was under way
     assert rig.log.arrived.acquire(timeout=PATIENCE)  # the newest
-    before = len(latencies(rig))
     rig.turn()
-    assert latencies(rig)[before:][-1] < 3 * VSYNC
+    assert newest_latency(rig) < usual + 1.5 * VSYNC
     assert rig.seen("left")[0, 0, 0] == 179
 
 
 def test_after_a_stall_of_the_render_loop_the_newest_frame_is_next(rig: Rig) -> None:
     rig.paint(noise(0))
-    rig.turn(2)
+    usual = usual_latency(rig)
     for number in range(20):  # the loop is held up for two seconds while paintings go on
         rig.paint(flat((number, 0, 0), (number, 0, 0)))
         rig.runtime.advance(0.1)
     rig.paint(flat((99, 0, 0), (99, 0, 0)))
     rig.turn()
     assert rig.seen("left")[0, 0, 0] == 99
-    assert latencies(rig)[-1] < 3 * VSYNC
+    assert newest_latency(rig) < usual + 1.5 * VSYNC
     submits = rig.runtime.count.submits
     rig.turn(10)
     assert rig.runtime.count.submits - submits == 20

@@ -1,0 +1,65 @@
+"""Run by test_run.py as a program of its own: `app.run` with a painter that returns what it gets.
+
+    python -c "..." [--stuck source|painter] RUN-OPTIONS
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from artem_vr import app, cli
+from artem_vr.sources import registry
+from artem_vr.styles.library import Library
+from artem_vr.stylize.stylizer import Stylizer
+from tests.app.conftest import STYLES, TestEngine, key_of
+
+
+def main(arguments: list[str]) -> None:
+    stuck = ""
+    if "--stuck" in arguments:
+        place = arguments.index("--stuck")
+        stuck = arguments[place + 1]
+        arguments = arguments[:place] + arguments[place + 2 :]
+    with tempfile.TemporaryDirectory() as folder:
+        for name in STYLES:
+            (Path(folder) / f"{name}.safetensors").touch()
+        engine = TestEngine()
+        parts = app.Parts(
+            library=lambda: Library(shipped=Path(folder) / "none", own=Path(folder)),
+            engine=lambda settings: engine,
+            stylizer=lambda *positional, **named: Stylizer(*positional, **named, load=key_of),
+        )
+        if stuck == "painter":
+            engine.paint = hangs_after(2, engine.paint)
+        if stuck == "source":
+            open_source = registry.open_source
+
+            def open_stuck(*positional: Any, **named: Any) -> Any:
+                source: Any = open_source(*positional, **named)
+                source.read = hangs_after(3, source.read)
+                return source
+
+            app.ChosenSource.open.__globals__["open_source"] = open_stuck
+        run = app.run
+        app.run = lambda settings: run(settings, parts)  # type: ignore[assignment,misc]
+        status = cli.main(["run", *arguments])
+    sys.exit(status)
+
+
+def hangs_after(count: int, action: Callable[..., Any]) -> Callable[..., Any]:
+    """``action``, which hangs for good after ``count`` calls."""
+    calls = 0
+
+    def call(*arguments: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls > count:
+            threading.Event().wait()
+        return action(*arguments)
+
+    return call

@@ -1,0 +1,141 @@
+"""``run`` itself, with a display and without one, each in a process of its own; and what it refuses at once."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from artem_vr import app
+from artem_vr.errors import SettingsError, SourceError, StyleError
+from artem_vr.settings import Settings
+from artem_vr.styles.library import Library
+
+ROOT = Path(__file__).resolve().parents[2]
+PROGRAM = "import sys; from tests.app.fake_run import main; main(sys.argv[1:])"
+KEYS = {
+    "frames", "stylized_fps", "render_ms_p50", "render_ms_p95", "render_ms_p99", "missed_vsyncs", "latency_ms_p50",
+    "peak_memory_mb", "device", "engine", "style", "startup_s",
+}  # fmt: skip
+
+
+def run(folder: Path, display: str | None, *options: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    environment.pop("DISPLAY", None)
+    environment.pop("WAYLAND_DISPLAY", None)
+    if display is not None:
+        environment["DISPLAY"] = display
+    command = [sys.executable, "-c", PROGRAM, "--headset", "none", *options]
+    return subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300, check=False
+    )
+
+
+@pytest.fixture
+def picture(tmp_path: Path) -> Path:
+    """A picture file: both eyes side by side, red and blue."""
+    path = tmp_path / "pair.png"
+    pair = np.zeros((96, 192, 3), np.uint8)
+    pair[:, :96, 0] = 255
+    pair[:, 96:, 2] = 255
+    Image.fromarray(pair).save(path)
+    return path
+
+
+@pytest.mark.graphics
+def test_without_a_display_it_ends_by_itself_and_says_where_the_picture_is(tmp_path: Path, picture: Path) -> None:
+    done = run(tmp_path, None, "--source", str(picture), "--layout", "sbs", "--no-hud")
+    assert done.returncode == 0, done.stderr
+    path = Path(done.stdout.strip())
+    assert path == tmp_path / "artem-vr.png"
+    assert "no display" in done.stderr
+    seen = np.asarray(Image.open(path))
+    height, width = seen.shape[:2]
+    assert tuple(seen[height // 2, width // 4]) == (255, 0, 0)
+    assert tuple(seen[height // 2, 3 * width // 4]) == (0, 0, 255)
+
+
+@pytest.mark.graphics
+@pytest.mark.display
+def test_frames_prints_one_line_of_json(tmp_path: Path, picture: Path, display: str) -> None:
+    done = run(tmp_path, display, "--source", str(picture), "--frames", "5", "--record", "film.mp4")
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.splitlines()) == 1
+    report = json.loads(done.stdout)
+    assert report.keys() >= KEYS
+    assert report["frames"] == 5
+    assert (report["engine"], report["device"], report["style"]) == ("test", "cpu", "alpha")
+    assert (tmp_path / "film.mp4").stat().st_size > 0
+
+
+@pytest.mark.graphics
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--source", "nowhere.mp4"], "nowhere.mp4"),
+        (["--source", "broken.png"], "broken.png"),
+        (["--source", "phone:http://127.0.0.1:9/video"], "127.0.0.1"),
+    ],
+)
+def test_a_source_that_does_not_open_is_one_line_and_status_2(
+    tmp_path: Path, options: list[str], words: str
+) -> None:
+    (tmp_path / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n\0\0")
+    done = run(tmp_path, None, *options)
+    assert done.returncode == 2, done.stderr
+    assert words in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+
+
+@pytest.mark.graphics
+@pytest.mark.parametrize("stuck", ["source", "painter"])
+def test_what_hangs_is_left_behind_at_the_end(tmp_path: Path, picture: Path, stuck: str) -> None:
+    done = run(tmp_path, None, "--source", str(picture), "--frames", "2", "--stuck", stuck)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["frames"] == 2
+
+
+def settings(**values: object) -> Settings:
+    return Settings(**{"headset": "none", "source": "demo", **values})  # type: ignore[arg-type]
+
+
+def test_unknown_styles_sources_and_recordings_are_refused_before_anything_opens(
+    tmp_path: Path, library: Library
+) -> None:
+    opened: list[str] = []
+    parts = app.Parts(
+        library=lambda: library,
+        engine=lambda _: opened.append("engine"),  # type: ignore[arg-type,return-value]
+        headset=lambda _: opened.append("headset"),  # type: ignore[arg-type,return-value]
+    )
+    with pytest.raises(StyleError, match="alpah"):
+        app.run(settings(style="alpah"), parts)
+    with pytest.raises(SourceError):
+        app.run(settings(source="http://example.org/x"), parts)
+    with pytest.raises(SettingsError, match="record"):
+        app.run(settings(record=str(tmp_path / "x.gif")), parts)
+    assert opened == []
+
+
+def test_an_empty_library_is_one_line(tmp_path: Path) -> None:
+    parts = app.Parts(library=lambda: Library(shipped=tmp_path / "none", own=tmp_path / "none"))
+    with pytest.raises(StyleError, match="no style"):
+        app.run(settings(), parts)
+
+
+def test_a_file_of_weights_can_be_a_style(tmp_path: Path, library: Library) -> None:
+    path = tmp_path / "mine.safetensors"
+    path.touch()
+    deck, titles = app.filled_deck(library, settings(style=str(path)))
+    assert deck.current.style == str(path)
+    assert library.find(deck.current.style).path == path
+    assert titles[str(path)] == "mine"
+    deck, _ = app.filled_deck(library, settings(style="Beta", strength=0.5))
+    assert (deck.current.style, deck.current.strength) == ("beta", 0.5)
