@@ -1,0 +1,270 @@
+"""From a torch model to a packed file and back, and what it weighs.
+
+    model = binarise(model)            # convolutions become XnorConv2d (first and last stay real); train on
+    model = pack(model)                # XnorConv2d become PackedConv2d: bits and scales
+    save_packed(model, "net.safetensors")
+    with torch.device("meta"):         # the shape of the model, no memory
+        empty = make_model()
+    model = load_packed(empty, "net.safetensors")
+
+A packed file is a safetensors file: the tensors of the model's state, and under the metadata key ``xnor`` a JSON object from
+the name of each binarised layer to its kind and sizes. Nothing in it is executed when it is read.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from .bitpack import PackedFilters, word_count
+from .errors import XnorError
+from .layers import PackedConv2d, PackedLinear, Scale, XnorConv2d, XnorLinear
+
+_KINDS: dict[str, type[PackedConv2d] | type[PackedLinear]] = {"conv2d": PackedConv2d, "linear": PackedLinear}
+
+
+def _replace(model: nn.Module, name: str, made: nn.Module) -> nn.Module:
+    """Put ``made`` in the place called ``name``; returns the model (``made`` itself if the name is empty)."""
+    if not name:
+        return made
+    parent, _, last = name.rpartition(".")
+    setattr(model.get_submodule(parent), last, made)
+    return model
+
+
+def binarise(
+    model: nn.Module,
+    *,
+    keep_first: bool = True,
+    keep_last: bool = True,
+    linear: bool = False,
+    padding_value: int = 0,
+    scale: Scale = "mean",
+    input_scale: bool = False,
+    shift: bool = False,
+    prelu: bool = False,
+) -> nn.Module:
+    """Turn the model's Conv2d (with ``linear`` its Linear too) into trainable binarised layers, in place.
+
+    First and last mean the order in which the model registers its layers, over both kinds where ``linear`` is set. The real weights go on
+    as shadow weights (shared). Padding other than zeros (reflection, ...) becomes a layer of its own before the convolution.
+
+    Raises XnorError where nothing is left to binarise.
+    """
+    kinds: tuple[type[nn.Module], ...] = (nn.Conv2d, nn.Linear) if linear else (nn.Conv2d,)
+    found = [(name, layer) for name, layer in model.named_modules() if type(layer) in kinds]
+    chosen = found[1 if keep_first else 0 : len(found) - 1 if keep_last else len(found)]
+    if not chosen:
+        raise XnorError(f"of the model's {len(found)} convolutions none is left to binarise: keep fewer of them real")
+    options: dict[str, Any] = {"scale": scale, "input_scale": input_scale, "shift": shift, "prelu": prelu}
+    for name, layer in chosen:
+        made: nn.Module
+        with torch.device("meta"):  # its own initial weights are not wanted
+            made = _conv_of(layer, padding_value, options) if isinstance(layer, nn.Conv2d) else _linear_of(layer, options)
+        body = made[1] if isinstance(made, nn.Sequential) else made
+        assert isinstance(body, XnorConv2d | XnorLinear)
+        _settle(body, layer)
+        made.train(layer.training)
+        model = _replace(model, name, made)
+    return model
+
+
+def _linear_of(layer: nn.Module, options: dict[str, Any]) -> XnorLinear:
+    assert isinstance(layer, nn.Linear)
+    return XnorLinear(layer.in_features, layer.out_features, layer.bias is not None, **options)
+
+
+def _conv_of(layer: nn.Conv2d, padding_value: int, options: dict[str, Any]) -> nn.Module:
+    padding: tuple[int, int] | str = layer.padding  # type: ignore[assignment]
+    if padding == "valid":
+        padding = (0, 0)
+    elif padding == "same":
+        reach = [d * (k - 1) for d, k in zip(layer.dilation, layer.kernel_size, strict=True)]
+        if reach[0] % 2 or reach[1] % 2:
+            raise XnorError("a convolution with an even kernel and padding='same' pads unevenly: give the padding in numbers")
+        padding = (reach[0] // 2, reach[1] // 2)
+    assert not isinstance(padding, str)
+    own = layer.padding_mode == "zeros"
+    made = XnorConv2d(
+        layer.in_channels, layer.out_channels, (layer.kernel_size[0], layer.kernel_size[1]),
+        (layer.stride[0], layer.stride[1]), padding if own else (0, 0), (layer.dilation[0], layer.dilation[1]),
+        layer.groups, layer.bias is not None, padding_value=padding_value, **options,
+    )  # fmt: skip
+    if own or not any(padding):
+        return made
+    pads = {"reflect": nn.ReflectionPad2d, "replicate": nn.ReplicationPad2d, "circular": nn.CircularPad2d}
+    return nn.Sequential(pads[layer.padding_mode]((padding[1], padding[1], padding[0], padding[0])), made)
+
+
+def _settle(made: XnorConv2d | XnorLinear, layer: nn.Module) -> None:
+    """Give a layer that was made without memory its parameters: the old layer's, and fresh ones beside them."""
+    weight: Tensor = layer.weight  # type: ignore[assignment]
+    device = weight.device
+    for name, value in (("shift", 0.0), ("slope", 0.25), ("learned_scale", 1.0)):
+        parameter = getattr(made, name)
+        if parameter is not None:
+            setattr(made, name, nn.Parameter(torch.full(parameter.shape, value, device=device)))
+    made.take_weight(weight, layer.bias)  # type: ignore[arg-type]
+
+
+def pack(model: nn.Module) -> nn.Module:
+    """Replace every trainable binarised layer of the model by its packed form, in place. Raises XnorError if there is none."""
+    found = [(name, layer) for name, layer in model.named_modules() if isinstance(layer, XnorConv2d | XnorLinear)]
+    if not found:
+        raise XnorError("the model has no binarised layer to pack: binarise it first")
+    for name, layer in found:
+        model = _replace(model, name, layer.pack())
+    return model
+
+
+def packed_layers(model: nn.Module) -> dict[str, PackedConv2d | PackedLinear]:
+    """The model's packed layers by name."""
+    return {name: layer for name, layer in model.named_modules() if isinstance(layer, PackedConv2d | PackedLinear)}
+
+
+def packed_state(model: nn.Module) -> tuple[dict[str, Tensor], dict[str, dict[str, Any]]]:
+    """(tensors, layers): the model's state, and a JSON-ready description of each packed layer for `restore`."""
+    layers = {
+        name: {"kind": "conv2d" if isinstance(layer, PackedConv2d) else "linear", **layer.config()}
+        for name, layer in packed_layers(model).items()
+    }
+    if not layers:
+        raise XnorError("the model has no packed layer: pack it first")
+    return {name: tensor.contiguous().cpu() for name, tensor in model.state_dict().items()}, layers
+
+
+def save_packed(model: nn.Module, path: Path | str, metadata: Mapping[str, str] | None = None) -> None:
+    """Write a packed model. Raises XnorError where it has no packed layer."""
+    from safetensors.torch import save_file
+
+    tensors, layers = packed_state(model)
+    save_file(tensors, str(path), metadata={**(metadata or {}), "xnor": json.dumps(layers, separators=(",", ":"))})
+
+
+def load_packed(model: nn.Module, path: Path | str) -> nn.Module:
+    """Fill ``model`` from a packed file, in place: the layers named there become packed ones, the rest takes its tensors.
+
+    The model may be on the meta device (then no float weight is ever made), real-valued, trainable or packed. Raises XnorError
+    where the file cannot be read, is damaged, or is of another model.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(str(path), framework="pt") as file:
+            description = (file.metadata() or {}).get("xnor")
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (OSError, SafetensorError) as error:
+        raise XnorError(f"the packed file {path} cannot be read: {error}") from error
+    if description is None:
+        raise XnorError(f"{path} is no packed file: its metadata say nothing of binarised layers")
+    try:
+        layers = json.loads(description)
+    except json.JSONDecodeError as error:
+        raise XnorError(f"the description of the layers in {path} is damaged: {error}") from error
+    return restore(model, tensors, layers, str(path))
+
+
+def restore(model: nn.Module, tensors: Mapping[str, Tensor], layers: Any, source: str = "the packed state") -> nn.Module:
+    """The model that `packed_state` described, from its tensors (taken, not copied). Raises XnorError as `load_packed`."""
+    if not isinstance(layers, dict):
+        raise XnorError(f"the description of the layers in {source} is damaged: not an object")
+    for name, description in layers.items():
+        made = _layer_of(name, description, source)
+        _check_tensors(name, made, tensors, source)
+        try:
+            model.get_submodule(name)
+            model = _replace(model, name, made)
+        except AttributeError as error:
+            raise XnorError(f"{source} has a layer {name!r} that the model lacks: it is of another model") from error
+    for name, tensor in tensors.items():
+        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
+            raise XnorError(f"the tensor {name!r} in {source} holds NaN or infinity")
+    try:
+        model.load_state_dict(dict(tensors), strict=True, assign=True)
+    except RuntimeError as error:
+        raise XnorError(f"{source} is of another model: {str(error).splitlines()[-1].strip()}") from error
+    return model.eval()
+
+
+def _layer_of(name: str, description: Any, source: str) -> PackedConv2d | PackedLinear:
+    try:
+        sizes = dict(description)
+        kind = _KINDS[sizes.pop("kind")]
+        with torch.device("meta"):
+            return kind(**sizes)
+    except (KeyError, TypeError, ValueError, RuntimeError, ZeroDivisionError) as error:
+        raise XnorError(f"the description of layer {name!r} in {source} is damaged: {error}") from error
+
+
+def _check_tensors(name: str, made: PackedConv2d | PackedLinear, tensors: Mapping[str, Tensor], source: str) -> None:
+    """Raises XnorError unless the words of a layer have its size and type and clear tails."""
+    words = tensors.get(f"{name}.words")
+    if words is None:
+        raise XnorError(f"{source} lacks the words of layer {name!r}")
+    if words.dtype != torch.int64 or words.dim() != 2:
+        raise XnorError(f"the words of layer {name!r} in {source} must be int64 of 2 axes, got {words.dtype} of {words.dim()}")
+    if isinstance(made, PackedConv2d):
+        channels, kernel, outputs = made.in_channels // made.groups, made.kernel_size, made.out_channels
+    else:
+        channels, kernel, outputs = made.in_features, (1, 1), made.out_features
+    wanted = (outputs, word_count(channels * kernel[0] * kernel[1]))
+    if tuple(words.shape) != wanted:
+        raise XnorError(f"layer {name!r} in {source} needs words of shape {wanted}, got {tuple(words.shape)}")
+    try:
+        PackedFilters(words.numpy().view("uint64"), channels, kernel)
+    except XnorError as error:
+        raise XnorError(f"layer {name!r} in {source}: {error}") from error
+
+
+@dataclass(frozen=True)
+class LayerMemory:
+    """One layer's parameters: bytes as float32 and bytes now (weights, scales, and what a packed layer keeps beside them)."""
+
+    name: str
+    kind: str
+    binarised: bool
+    float_bytes: int
+    bytes: int
+
+
+def memory(model: nn.Module) -> list[LayerMemory]:
+    """Memory of every layer that holds tensors of its own, in the model's order. Activations are not counted."""
+    rows = []
+    for name, layer in model.named_modules():
+        own = [*layer.parameters(recurse=False), *layer.buffers(recurse=False)]
+        if not own:
+            continue
+        size = sum(tensor.numel() * tensor.element_size() for tensor in own)
+        as_float = sum(tensor.numel() * 4 for tensor in own)
+        packed = isinstance(layer, PackedConv2d | PackedLinear)
+        if isinstance(layer, PackedConv2d):
+            kernel = layer.kernel_size[0] * layer.kernel_size[1]
+            as_float = layer.out_channels * (layer.in_channels // layer.groups) * kernel * 4
+        elif isinstance(layer, PackedLinear):
+            as_float = layer.out_features * layer.in_features * 4
+        if isinstance(layer, PackedConv2d | PackedLinear):
+            as_float += 0 if layer.bias is None else layer.bias.numel() * 4
+            if layer._ready is not None and isinstance(layer._ready[1], PackedFilters):
+                size += sum(sums.nbytes for sums in layer._ready[1]._tap_sums)
+        rows.append(LayerMemory(name, type(layer).__name__, packed, as_float, size))
+    return rows
+
+
+def report(model: nn.Module) -> str:
+    """`memory` as a table of lines, with the sums at the end."""
+    rows = memory(model)
+    lines = [f"{'layer':<32}{'kind':<16}{'float32':>14}{'now':>14}{'ratio':>8}"]
+    for row in [*rows, _total(rows)]:
+        ratio = row.float_bytes / max(1, row.bytes)
+        lines.append(f"{row.name:<32}{row.kind:<16}{row.float_bytes:>14,}{row.bytes:>14,}{ratio:>8.1f}")
+    return "\n".join(lines)
+
+
+def _total(rows: list[LayerMemory]) -> LayerMemory:
+    return LayerMemory("total", "", False, sum(r.float_bytes for r in rows), sum(r.bytes for r in rows))

@@ -1,0 +1,392 @@
+"""Trainable binarised layers (`XnorConv2d`, `XnorLinear`) and what remains of them to run (`Packed...`).
+
+A training layer keeps real-valued shadow weights and computes, in float,
+
+    x = input + shift                      learned, per channel (ReActNet); optional
+    sum = conv(sign(x), sign(weight))      straight-through gradients, passed where |value| <= 1
+    y = sum * (scale * K) + bias           scale: mean |weight| per output, or learned; K: local mean of |x| (XNOR-Net), optional
+    output = PReLU(y)                      optional
+
+`pack()` gives a layer that holds the bits of sign(weight) and the scales, runs the kernels of this package, and
+equals the training layer's forward within float rounding. sign(0) = +1 in both. Padded taps are ``padding_value``:
+0 (they add nothing), -1 or +1. Packed layers do not train. On the CPU they refuse NaN (XnorError); on a GPU they do not
+look for it, since asking would wait for the GPU: a NaN then counts as -1.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from .bitpack import PackedFilters, word_count
+from .errors import XnorError
+from .geometry import Geometry, Pair, geometry, pair
+from .operations import pack_weights
+
+Scale = Literal["mean", "learned"]
+
+
+class _Sign(torch.autograd.Function):
+    """Sign with sign(0) = +1; its gradient is taken as 1 where |x| <= 1 and 0 elsewhere."""
+
+    @staticmethod
+    def forward(ctx: Any, values: Tensor) -> Tensor:
+        ctx.save_for_backward(values)
+        return torch.where(values >= 0, 1.0, -1.0).to(values.dtype)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        (values,) = ctx.saved_tensors
+        return gradients[0] * (values.abs() <= 1).to(gradients[0].dtype)
+
+
+def sign(values: Tensor) -> Tensor:
+    """-1 or +1, any shape, type kept; straight-through gradient with clipping."""
+    result: Tensor = _Sign.apply(values)  # type: ignore[no-untyped-call]
+    return result
+
+
+def _mean_magnitude(x: Tensor, g: Geometry) -> Tensor:
+    """XNOR-Net's K: |x| averaged over a group's channels and the kernel's window, zeros outside. (N, groups, OH, OW)"""
+    flat = x.abs().unflatten(1, (g.groups, -1)).mean(dim=2)  # (N, groups, H, W)
+    taps = g.kernel_height * g.kernel_width
+    window = torch.full((g.groups, 1, g.kernel_height, g.kernel_width), 1 / taps, dtype=x.dtype, device=x.device)
+    return functional.conv2d(
+        flat, window, stride=(g.stride_y, g.stride_x), padding=(g.padding_y, g.padding_x),
+        dilation=(g.dilation_y, g.dilation_x), groups=g.groups,
+    )  # fmt: skip
+
+
+class _Xnor(nn.Module):
+    """What the two training layers share: parameters around a binarised product."""
+
+    weight: nn.Parameter
+
+    def _parameters_for(
+        self, outputs: int, inputs: int, *, bias: bool, scale: Scale, input_scale: bool, shift: bool, prelu: bool
+    ) -> None:
+        if scale not in ("mean", "learned"):
+            raise XnorError(f"scale is 'mean' or 'learned', got {scale!r}")
+        nn.init.kaiming_uniform_(self.weight, a=math.sqrt(5))
+        self.input_scale = input_scale
+        self.bias = nn.Parameter(torch.zeros(outputs)) if bias else None
+        self.shift = nn.Parameter(torch.zeros(inputs)) if shift else None
+        self.slope = nn.Parameter(torch.full((outputs,), 0.25)) if prelu else None
+        self.learned_scale = nn.Parameter(self._mean_weight().detach().clone()) if scale == "learned" else None
+
+    def _mean_weight(self) -> Tensor:
+        return self.weight.abs().flatten(1).mean(dim=1)
+
+    def take_weight(self, weight: Tensor, bias: Tensor | None) -> None:
+        """Continue with these real weights (shared, not copied); a learned scale starts again at their mean."""
+        self.weight = weight if isinstance(weight, nn.Parameter) else nn.Parameter(weight)
+        self.bias = None if bias is None else bias if isinstance(bias, nn.Parameter) else nn.Parameter(bias)
+        if self.learned_scale is not None:
+            self.learned_scale = nn.Parameter(self._mean_weight().detach().clone())
+
+    def scale(self) -> Tensor:
+        """(O,) factor of each output."""
+        return self._mean_weight() if self.learned_scale is None else self.learned_scale
+
+
+class XnorConv2d(_Xnor):
+    """Binarised convolution, (N, C, H, W) -> (N, O, OH, OW) real numbers. For the formula see the module's text.
+
+    Raises XnorError for channels that groups do not divide, and for what `geometry` refuses.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Pair,
+        stride: Pair = 1,
+        padding: Pair = 0,
+        dilation: Pair = 1,
+        groups: int = 1,
+        bias: bool = True,
+        *,
+        padding_value: int = 0,
+        scale: Scale = "mean",
+        input_scale: bool = False,
+        shift: bool = True,
+        prelu: bool = True,
+    ) -> None:
+        super().__init__()
+        if groups < 1 or in_channels < 1 or in_channels % groups or out_channels < 1 or out_channels % groups:
+            raise XnorError(f"{in_channels} -> {out_channels} channels cannot be shared out among {groups} group(s)")
+        self.in_channels, self.out_channels, self.groups = in_channels, out_channels, groups
+        self.kernel_size = pair(kernel_size, "kernel_size", 1)
+        self.stride, self.padding = pair(stride, "stride", 1), pair(padding, "padding", 0)
+        self.dilation, self.padding_value = pair(dilation, "dilation", 1), padding_value
+        self.weight = nn.Parameter(torch.empty(out_channels, in_channels // groups, *self.kernel_size))
+        self._parameters_for(
+            out_channels, in_channels, bias=bias, scale=scale, input_scale=input_scale, shift=shift, prelu=prelu
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        g = _conv_geometry(self, x)
+        if self.shift is not None:
+            x = x + self.shift[:, None, None]
+        padded, padding = sign(x), self.padding
+        if self.padding_value != 0 and any(padding):
+            (down, across), padding = padding, (0, 0)
+            padded = functional.pad(padded, (across, across, down, down), value=float(self.padding_value))
+        total = functional.conv2d(
+            padded, sign(self.weight), None, self.stride, padding, self.dilation, self.groups
+        )  # (N, O, OH, OW)
+        factor = self.scale()[:, None, None]
+        if self.input_scale:
+            spread = _mean_magnitude(x, g).repeat_interleave(self.out_channels // self.groups, dim=1)
+            factor = factor * spread
+        y = total * factor
+        if self.bias is not None:
+            y = y + self.bias[:, None, None]
+        return y if self.slope is None else functional.prelu(y, self.slope)
+
+    def pack(self) -> PackedConv2d:
+        """Bits and scales alone, on the same device."""
+        packed = pack_weights(self.weight)
+        made = PackedConv2d(**self.config())
+        made.fill(_words(packed), self)
+        return made.to(self.weight.device)
+
+    def config(self) -> dict[str, Any]:
+        """What `PackedConv2d` is made from; numbers, lists and booleans only."""
+        return {
+            "in_channels": self.in_channels, "out_channels": self.out_channels,
+            "kernel_size": list(self.kernel_size), "stride": list(self.stride), "padding": list(self.padding),
+            "dilation": list(self.dilation), "groups": self.groups, "padding_value": self.padding_value,
+            "bias": self.bias is not None, "input_scale": self.input_scale,
+            "shift": self.shift is not None, "prelu": self.slope is not None,
+        }  # fmt: skip
+
+    def extra_repr(self) -> str:
+        return f"{self.in_channels}, {self.out_channels}, {self.kernel_size}, stride={self.stride}, groups={self.groups}"
+
+
+class XnorLinear(_Xnor):
+    """Binarised product, (..., in_features) -> (..., out_features) real numbers. K here is the row's mean of |x|."""
+
+    def __init__(
+        self,
+        in_features: int,
+        out_features: int,
+        bias: bool = True,
+        *,
+        scale: Scale = "mean",
+        input_scale: bool = False,
+        shift: bool = True,
+        prelu: bool = True,
+    ) -> None:
+        super().__init__()
+        if in_features < 1 or out_features < 1:
+            raise XnorError(f"a product of {in_features} -> {out_features} features is empty")
+        self.in_features, self.out_features = in_features, out_features
+        self.weight = nn.Parameter(torch.empty(out_features, in_features))
+        self._parameters_for(
+            out_features, in_features, bias=bias, scale=scale, input_scale=input_scale, shift=shift, prelu=prelu
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.shift is not None:
+            x = x + self.shift
+        factor = self.scale()
+        if self.input_scale:
+            factor = factor * x.abs().mean(dim=-1, keepdim=True)
+        y = functional.linear(sign(x), sign(self.weight)) * factor
+        if self.bias is not None:
+            y = y + self.bias
+        return y if self.slope is None else _prelu_last(y, self.slope)
+
+    def pack(self) -> PackedLinear:
+        """Bits and scales alone, on the same device."""
+        packed = pack_weights(self.weight[:, :, None, None])
+        made = PackedLinear(**self.config())
+        made.fill(_words(packed), self)
+        return made.to(self.weight.device)
+
+    def config(self) -> dict[str, Any]:
+        """What `PackedLinear` is made from."""
+        return {
+            "in_features": self.in_features, "out_features": self.out_features, "bias": self.bias is not None,
+            "input_scale": self.input_scale, "shift": self.shift is not None, "prelu": self.slope is not None,
+        }  # fmt: skip
+
+    def extra_repr(self) -> str:
+        return f"{self.in_features}, {self.out_features}"
+
+
+def _prelu_last(y: Tensor, slope: Tensor) -> Tensor:
+    return torch.where(y >= 0, y, y * slope)
+
+
+def _words(packed: PackedFilters) -> Tensor:
+    """The words as int64, the type that torch and safetensors both have; the bits are the same."""
+    return torch.from_numpy(packed.words.view("int64"))
+
+
+def _conv_geometry(layer: XnorConv2d | PackedConv2d, x: Tensor) -> Geometry:
+    if x.dim() != 4:
+        raise XnorError(f"a convolution takes (N, C, H, W), got shape {tuple(x.shape)}")
+    n, c, h, w = (int(size) for size in x.shape)
+    return geometry(
+        (n, c, h, w), layer.out_channels, layer.in_channels // layer.groups, layer.kernel_size,
+        stride=layer.stride, padding=layer.padding, padding_value=layer.padding_value,
+        dilation=layer.dilation, groups=layer.groups,
+    )  # fmt: skip
+
+
+class _Packed(nn.Module):
+    """Buffers of a packed layer: words int64 (O, words), scale (O,), and bias, thresholds, slope where there are any."""
+
+    words: Tensor
+    output_scale: Tensor
+    bias: Tensor | None
+    thresholds: Tensor | None
+    slope: Tensor | None
+
+    def _buffers_for(self, outputs: int, inputs: int, bits: int, *, bias: bool, shift: bool, prelu: bool) -> None:
+        self.register_buffer("words", torch.zeros(outputs, word_count(bits), dtype=torch.int64))
+        self.register_buffer("output_scale", torch.ones(outputs))
+        self.register_buffer("bias", torch.zeros(outputs) if bias else None)
+        self.register_buffer("thresholds", torch.zeros(inputs) if shift else None)
+        self.register_buffer("slope", torch.full((outputs,), 0.25) if prelu else None)
+        self._ready: tuple[Any, Any] | None = None
+
+    def fill(self, words: Tensor, layer: _Xnor) -> None:
+        """Take the words and the real-valued parameters of a training layer (copied)."""
+        with torch.no_grad():
+            self.words = words
+            self.output_scale = layer.scale().detach().float().cpu().clone()
+            if layer.bias is not None:
+                self.bias = layer.bias.detach().float().cpu().clone()
+            if layer.shift is not None:
+                self.thresholds = -layer.shift.detach().float().cpu()
+            if layer.slope is not None:
+                self.slope = layer.slope.detach().float().cpu().clone()
+
+    def _filters(self, channels: int, kernel: tuple[int, int]) -> Any:
+        """The words as the back end of their device takes them, on the same memory; made anew when the buffer moved."""
+        key = (self.words.device, self.words.data_ptr())
+        if self._ready is None or self._ready[0] != key:
+            if self.words.is_cuda:
+                from . import cuda
+
+                self._ready = (key, cuda.filters_from_tensor(self.words, channels, kernel))
+            else:
+                words = self.words.numpy().view("uint64")
+                self._ready = (key, PackedFilters(words, channels, kernel))
+        return self._ready[1]
+
+    def _apply(self, fn: Any, recurse: bool = True) -> Any:
+        self._ready = None
+        moved = super()._apply(fn, recurse)
+        for name in ("output_scale", "bias", "thresholds", "slope"):  # `.half()` must not round what the kernels read
+            value = getattr(self, name)
+            if value is not None and value.dtype != torch.float32:
+                setattr(self, name, value.float())
+        return moved
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_ready": None}
+
+    def _convolve(self, x: Tensor, filters: Any, g: Geometry, input_scale: Tensor | None) -> Tensor:
+        if x.is_cuda:
+            from . import cuda
+
+            on_gpu: Tensor = cuda.conv2d(
+                x, filters, g, scale=self.output_scale, bias=self.bias, thresholds=self.thresholds,
+                input_scale=input_scale, check_nan=False,
+            )  # fmt: skip
+            return on_gpu
+        from .operations import conv2d
+
+        result: Tensor = conv2d(
+            x, filters, stride=(g.stride_y, g.stride_x), padding=(g.padding_y, g.padding_x),
+            padding_value=g.padding_value, dilation=(g.dilation_y, g.dilation_x), groups=g.groups,
+            scale=self.output_scale, bias=self.bias, thresholds=self.thresholds, input_scale=input_scale,
+        )  # fmt: skip
+        return result
+
+
+class PackedConv2d(_Packed):
+    """A binarised convolution from bits: (N, C, H, W) float -> (N, O, OH, OW) of the same type. No gradients."""
+
+    def __init__(
+        self, in_channels: int, out_channels: int, kernel_size: Pair, stride: Pair = 1, padding: Pair = 0,
+        dilation: Pair = 1, groups: int = 1, *, padding_value: int = 0, bias: bool = True, input_scale: bool = False,
+        shift: bool = True, prelu: bool = True,
+    ) -> None:  # fmt: skip
+        super().__init__()
+        self.in_channels, self.out_channels, self.groups = in_channels, out_channels, groups
+        self.kernel_size = pair(kernel_size, "kernel_size", 1)
+        self.stride, self.padding = pair(stride, "stride", 1), pair(padding, "padding", 0)
+        self.dilation, self.padding_value, self.input_scale = pair(dilation, "dilation", 1), padding_value, input_scale
+        bits = in_channels // groups * self.kernel_size[0] * self.kernel_size[1]
+        self._buffers_for(out_channels, in_channels, bits, bias=bias, shift=shift, prelu=prelu)
+
+    @torch.no_grad()
+    def forward(self, x: Tensor) -> Tensor:
+        g = _conv_geometry(self, x)
+        spread = None
+        if self.input_scale:
+            shifted = x if self.thresholds is None else x - self.thresholds[:, None, None]
+            spread = _mean_magnitude(shifted.float(), g)
+        filters = self._filters(self.in_channels // self.groups, self.kernel_size)
+        y = self._convolve(x, filters, g, spread)
+        if self.slope is not None:
+            y = functional.prelu(y, self.slope)
+        return y.to(x.dtype)
+
+    config = XnorConv2d.config
+    extra_repr = XnorConv2d.extra_repr
+
+    @property
+    def shift(self) -> Tensor | None:
+        """The shift before the sign: minus the thresholds."""
+        return None if self.thresholds is None else -self.thresholds
+
+
+class PackedLinear(_Packed):
+    """A binarised product from bits: (..., in_features) float -> (..., out_features) of the same type. No gradients."""
+
+    def __init__(
+        self, in_features: int, out_features: int, *, bias: bool = True, input_scale: bool = False,
+        shift: bool = True, prelu: bool = True,
+    ) -> None:  # fmt: skip
+        super().__init__()
+        self.in_features, self.out_features, self.input_scale = in_features, out_features, input_scale
+        self._buffers_for(out_features, in_features, in_features, bias=bias, shift=shift, prelu=prelu)
+
+    @torch.no_grad()
+    def forward(self, x: Tensor) -> Tensor:
+        if x.dim() < 1 or x.shape[-1] != self.in_features:
+            raise XnorError(f"this product takes (..., {self.in_features}), got shape {tuple(x.shape)}")
+        rows = x.reshape(-1, self.in_features)
+        if rows.shape[0] == 0:
+            return x.new_empty((*x.shape[:-1], self.out_features))
+        # A row is a pixel and the features are its channels: (1, K, 1, rows) with the channels together.
+        pictures = rows.t()[None, :, None, :]
+        g = geometry((1, self.in_features, 1, rows.shape[0]), self.out_features, self.in_features, (1, 1))
+        spread = None
+        if self.input_scale:
+            shifted = rows if self.thresholds is None else rows - self.thresholds
+            spread = shifted.float().abs().mean(dim=1)[None, None, None, :]
+        y = self._convolve(pictures, self._filters(self.in_features, (1, 1)), g, spread)
+        y = y[0, :, 0, :].t().reshape(*x.shape[:-1], self.out_features)
+        if self.slope is not None:
+            y = _prelu_last(y, self.slope)
+        return y.to(x.dtype)
+
+    config = XnorLinear.config
+    extra_repr = XnorLinear.extra_repr
+
+    @property
+    def shift(self) -> Tensor | None:
+        """The shift before the sign: minus the thresholds."""
+        return None if self.thresholds is None else -self.thresholds
