@@ -232,7 +232,12 @@ def test_a_thread_that_was_given_up_does_not_hold_the_process() -> None:
 def test_bench_measures_what_is_named(words: str, module: str, monkeypatch: pytest.MonkeyPatch) -> None:
     called: list[bool] = []
     bench: Any = ModuleType(module)
-    bench.main = lambda as_json: called.append(as_json) or 0
+
+    def measure(as_json: bool) -> int:
+        called.append(as_json)
+        return 0
+
+    bench.main = measure
     monkeypatch.setitem(sys.modules, module, bench)
     assert cli.main(words.split()) == cli.main([*words.split(), "--json"]) == 0
     assert called == [False, True]
