@@ -153,7 +153,7 @@ def tree(rng: np.random.Generator, height: int, width: int) -> Layer:
         for turn in (rng.uniform(0.2, 0.6), -rng.uniform(0.2, 0.6)):
             grow(x2, y2, angle + turn, length * rng.uniform(0.68, 0.84), thick * 0.66)
 
-    grow(width * scale * 0.1, height * scale * 1.02, 1.52, height * scale * 0.24, height * scale * 0.05)
+    grow(width * scale * 0.2, height * scale * 1.02, 1.52, height * scale * 0.24, height * scale * 0.05)
     palette = [(196, 74, 28), (226, 122, 34), (240, 168, 54), (150, 52, 34), (118, 112, 40), (250, 200, 92)]
     spread = height * scale * 0.032
     # Leaves in the shade first, lit ones (to the right and above: the sun's side) over them.

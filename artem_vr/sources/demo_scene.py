@@ -185,8 +185,9 @@ class Scene:
             rows = round(high * h)
             grass = paint.meadow(rng, rows, self.width + 2 * margin, blade, dark)
             placed.append(_Placed(grass, -margin, h - rows * (1.0 if near > 2 else 1.25), depth))
-        trunk = paint.tree(rng, round(0.92 * h), round(0.8 * h))
-        placed.insert(1, _Placed(trunk, 0.0, 0.0, 2.0 * self.plane))
+        trunk = paint.tree(rng, round(0.92 * h), round(0.9 * h))
+        # So far left that no sway brings its cut edge into view.
+        placed.insert(1, _Placed(trunk, -2.0 * self.plane * (_SWAY + 0.5), 0.0, 2.0 * self.plane))
         return placed
 
 
