@@ -89,7 +89,13 @@ def _check(arguments: argparse.Namespace) -> None:
             raise SettingsError(
                 f"evaluate has no {what}: none are shipped", f"Give --{option} a folder of JPEG, PNG or WEBP pictures"
             )
-    bounds = {"photographs": (2, 10_000), "moving": (0, 10_000), "size": (64, 2048), "painting_size": (64, 2048), "threads": (1, 1024)}
+    bounds = {
+        "photographs": (2, 10_000),
+        "moving": (0, 10_000),
+        "size": (64, 2048),
+        "painting_size": (64, 2048),
+        "threads": (1, 1024),
+    }
     for option, (least, most) in bounds.items():
         value = getattr(arguments, option)
         if value is not None and not least <= value <= most:
