@@ -26,7 +26,7 @@ from artem_vr.styles.library import Library, Style
 from artem_vr.stylize.engines.base import Engine, Painter, State, initial_state
 from artem_vr.stylize.painters import PainterKey, Painters, one_line
 from artem_vr.stylize.resolution import Scale, Size, choose_step, first_step, resize, working_size
-from artem_vr.stylize.statistics import RateKeeper
+from artem_vr.stylize.statistics import TAU_SECONDS, RateKeeper
 
 if TYPE_CHECKING:
     from torch import nn
@@ -109,13 +109,14 @@ class Stylizer:
         eye_size: Size | None = None,
         keep: int = 3,
         budget: int = 600 * 2**20,
+        tau: float = TAU_SECONDS,
         load: Callable[[Style], tuple[str, Callable[[], nn.Module]]] = load_style,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         """``eye_size`` (height, width) is what the headset recommends, None without one.
 
         ``keep`` styles stay ready (the current one and its neighbours), fewer if they would
-        take more than ``budget`` bytes.
+        take more than ``budget`` bytes. ``tau``: seconds over which statistics are smoothed.
         """
         self.painted: Mailbox[PaintedFrame] = Mailbox()
         self._frames, self._deck, self._library, self._engine = frames, deck, library, engine
@@ -124,7 +125,7 @@ class Stylizer:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="stylize", daemon=True)
         self._step: dict[tuple[int, Size], float] = {}
-        self._rates = RateKeeper()
+        self._rates = RateKeeper(tau)
         self._using: PainterKey | None = None
         self._generation = deck.current.generation
         self._asked = deck.current.generation

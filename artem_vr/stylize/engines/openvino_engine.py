@@ -13,6 +13,7 @@ import json
 import os
 import tempfile
 import threading
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -144,15 +145,23 @@ class OpenVinoEngine:
         self.conversions += 1
         graph = traceable(loaded(network))
         size = padded(_TRACE_SIZE, graph.multiple)
-        example = (
-            torch.zeros(1, size, size, 3, dtype=torch.uint8), torch.ones(2, graph.channels), torch.ones(1)
-        )  # fmt: skip
-        with torch.inference_mode(False), torch.no_grad():
+        pictures = torch.zeros(1, size, size, 3, dtype=torch.uint8)
+        example = (pictures, torch.ones(2, graph.channels), torch.ones(1))
+        with torch.inference_mode(False), torch.no_grad(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # sizes that the trace fixes are whole multiples here
             traced = torch.jit.trace(graph, example, check_trace=False)  # type: ignore[no-untyped-call]
-            model = self._openvino.convert_model(traced, example_input=example)
+        model = self._translate(traced, example)
         shapes = [[-1, -1, -1, 3], [2, graph.channels], [1]]
         model.reshape(dict(zip(model.inputs, shapes, strict=True)))
         return model, graph.multiple
+
+    def _translate(self, traced: Any, example: Any) -> Any:
+        """What ``openvino.convert_model`` does at heart; that itself reports each use over the network."""
+        from openvino.frontend import FrontEndManager
+        from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
+
+        frontend = FrontEndManager().load_by_framework("pytorch")
+        return frontend.convert(frontend.load(TorchScriptPythonDecoder(traced, example_input=example)))
 
     def _store(self, path: Path, key: str, model: Any, multiple: int) -> None:
         with tempfile.TemporaryDirectory() as folder:

@@ -110,8 +110,13 @@ class TorchEngine:
 
     name = "torch"
 
-    def __init__(self, device: str = "cpu", precision: str = "auto", on_device: bool = False) -> None:
-        """Raises `EngineError` when the device or precision is not there."""
+    def __init__(
+        self, device: str = "cpu", precision: str = "auto", on_device: bool = False, channels_last: bool | None = None
+    ) -> None:
+        """``channels_last``: memory layout of features, None for what is usually faster.
+
+        Raises `EngineError` when the device or precision is not there.
+        """
         if device == "cuda" and not torch.cuda.is_available():
             remedy = "Install a torch built for CUDA and the GPU's driver, or take --device cpu"
             raise EngineError("torch sees no CUDA GPU", remedy)
@@ -120,10 +125,11 @@ class TorchEngine:
         if precision not in _DTYPES or (device == "cpu" and precision == "fp16"):
             raise EngineError(f"torch on the {device} does not paint in {precision}", "Take --precision auto")
         self.device, self.precision, self._on_device = device, precision, on_device
+        self._channels_last = precision != "fp32" if channels_last is None else channels_last
         self.pixels_per_second = 1.5e9 if device == "cuda" else 15e6
 
     def prepare(self, style_key: str, network: NetworkOrLoader, eyes: int, height: int, width: int) -> Painter:
-        graph = PictureGraph(loaded(network), _DTYPES[self.precision], channels_last=self.precision != "fp32")
+        graph = PictureGraph(loaded(network), _DTYPES[self.precision], channels_last=self._channels_last)
         if self.device == "cuda":
             return TorchCudaPainter(graph, eyes, height, width, self._on_device)
         painter = TorchCpuPainter(graph, eyes, height, width)

@@ -1,0 +1,278 @@
+"""How fast the networks are on this machine, always beside the article's network in the same run.
+
+Milliseconds of a shared or throttled machine mean little; ratios mean something if what is
+compared ran in turns. So every network and engine of a size takes its turn, round after round,
+and medians are compared. What is timed is what the stylizer does: bytes in, bytes out, live
+statistics.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from artem_vr import __version__
+from artem_vr.errors import ArtemError
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from artem_vr.stylize.engines import Engine, Painter
+
+SIZES = ((512, 512), (1080, 1200))
+"""(width, height) of one eye."""
+CALLS_A_TURN = 3
+"""A fast network is called so often in its turn: the slow one before it emptied the caches."""
+
+
+@dataclass
+class Candidate:
+    """One network in one engine at one size, and its times so far."""
+
+    network: str
+    engine: Engine
+    variant: str
+    painter: Painter
+    prepare_seconds: float
+    calls: int
+    times: list[float]
+
+    @property
+    def milliseconds(self) -> float:
+        return 1000 * statistics.median(self.times)
+
+
+def run_bench(
+    sizes: Sequence[tuple[int, int]] = SIZES,
+    eyes: Sequence[int] = (1, 2),
+    repeats: int = 7,
+    progress: Callable[[str], None] = lambda line: None,
+    networks: dict[str, nn.Module] | None = None,
+) -> dict[str, Any]:
+    """Measure and return ``{"machine": {...}, "rows": [...]}``.
+
+    ``sizes`` are (width, height). ``networks``: "fast" and "johnson" to measure, None for those
+    that are shipped (random weights where none is: the speed is the same). Rows of "johnson" in
+    torch fp32 are the baseline: both memory layouts are tried, and the faster counts.
+    """
+    weights = dict.fromkeys(networks or {}, "given")
+    if networks is None:
+        networks, weights = shipped_networks()
+    rows: list[dict[str, Any]] = []
+    with tempfile.TemporaryDirectory() as cache:
+        for width, height in sizes:
+            for count in eyes:
+                progress(f"{count} x {width}x{height}: preparing")
+                candidates = _candidates(networks, count, height, width, Path(cache))
+                _take_turns(candidates, count, height, width, repeats, progress)
+                rows += _rows(candidates, weights, count, height, width)
+                for candidate in candidates:
+                    candidate.painter.close()
+        start_up = _start_up(networks["fast"], Path(cache))
+    return {"machine": machine(), "rows": rows, "start_up": start_up, "repeats": repeats}
+
+
+def main(as_json: bool = False) -> int:
+    """``artem-vr bench``: print JSON, or the table. Returns the exit status."""
+    result = run_bench(progress=lambda line: print(line, file=sys.stderr, flush=True))
+    print(json.dumps(result, indent=2) if as_json else as_text(result))
+    return 0
+
+
+def shipped_networks() -> tuple[dict[str, nn.Module], dict[str, str]]:
+    """The networks to measure, and where their weights are from: a style's name, or "random"."""
+    import torch
+
+    from artem_vr.networks.checkpoint import ARCHITECTURES, load_network
+    from artem_vr.styles.library import Library
+
+    networks: dict[str, nn.Module] = {}
+    weights: dict[str, str] = {}
+    for style in Library().styles():
+        try:
+            network, metadata = load_network(style.path, style.sha256)
+        except ArtemError:
+            continue
+        kind = metadata["architecture"]
+        if kind not in networks:
+            networks[kind], weights[kind] = network, style.name
+    for kind in ("fast", "johnson"):
+        if kind not in networks:
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(0)
+                networks[kind], weights[kind] = ARCHITECTURES[kind].build().eval(), "random"
+    return networks, weights
+
+
+def _candidates(networks: dict[str, nn.Module], eyes: int, height: int, width: int, cache: Path) -> list[Candidate]:
+    """Everything that can be measured at this size, the baseline's two layouts first."""
+    found = []
+    for network, engine, variant in _combinations(cache):
+        begun = time.perf_counter()
+        painter = engine.prepare(f"bench {network}", networks[network], eyes, height, width)
+        prepare_seconds = time.perf_counter() - begun
+        calls = 1 if network == "johnson" else CALLS_A_TURN
+        found.append(Candidate(network, engine, variant, painter, prepare_seconds, calls, []))
+    return found
+
+
+def _combinations(cache: Path) -> Iterable[tuple[str, Engine, str]]:
+    """(network, engine, variant): what this machine has."""
+    from artem_vr.stylize.engines import choose_engine
+    from artem_vr.stylize.engines.torch_engine import TorchEngine
+
+    yield "johnson", TorchEngine("cpu", "fp32", channels_last=False), "contiguous"
+    yield "johnson", TorchEngine("cpu", "fp32", channels_last=True), "channels_last"
+    yield "fast", TorchEngine("cpu", "fp32"), ""
+    best = TorchEngine("cpu")
+    if best.precision != "fp32":
+        yield "fast", best, ""
+    for precision in ("fp32", "auto"):
+        try:
+            engine = choose_engine("openvino", "cpu", precision, cache=cache)
+        except ArtemError:
+            continue
+        if precision == "fp32" or engine.precision != "fp32":
+            yield "fast", engine, ""
+            yield "johnson", engine, ""
+    try:
+        cuda = choose_engine("torch", "cuda")
+    except ArtemError:
+        return
+    yield "johnson", choose_engine("torch", "cuda", "fp32"), "contiguous"
+    yield "johnson", cuda, ""
+    yield "fast", cuda, ""
+
+
+def _take_turns(
+    candidates: Sequence[Candidate], eyes: int, height: int, width: int, repeats: int, progress: Callable[[str], None]
+) -> None:
+    """Fill in the times: one turn each, ``repeats`` rounds, after a round that does not count."""
+    from artem_vr.stylize.engines import initial_state
+
+    pictures = np.random.default_rng(0).integers(0, 256, (eyes, height, width, 3), dtype=np.uint8)
+    states = [initial_state(candidate.painter.channels) for candidate in candidates]
+    for turn in range(repeats + 1):
+        progress(f"{eyes} x {width}x{height}: round {turn} of {repeats}")
+        for i, candidate in enumerate(candidates):
+            for _ in range(candidate.calls):
+                begun = time.perf_counter()
+                _, states[i] = candidate.painter.paint(pictures, states[i], 0.1 if turn else 1.0)
+                if turn:
+                    candidate.times.append(time.perf_counter() - begun)
+
+
+def _rows(
+    candidates: Sequence[Candidate], weights: dict[str, str], eyes: int, height: int, width: int
+) -> list[dict[str, Any]]:
+    """A row each; of the baseline's layouts only the faster. Ratios are to the baseline of the same device."""
+    rows = []
+    for device in dict.fromkeys(candidate.engine.device for candidate in candidates):
+        here = [candidate for candidate in candidates if candidate.engine.device == device]
+        baselines = [
+            c for c in here if c.network == "johnson" and (c.engine.name, c.engine.precision) == ("torch", "fp32")
+        ]
+        baseline = min(baselines, key=lambda c: c.milliseconds)
+        for candidate in here:
+            if candidate in baselines and candidate is not baseline:
+                continue
+            rows.append(
+                {
+                    "network": candidate.network,
+                    "engine": candidate.engine.name,
+                    "precision": candidate.engine.precision,
+                    "device": device,
+                    "eyes": eyes,
+                    "width": width,
+                    "height": height,
+                    "ms_median": round(candidate.milliseconds, 3),
+                    "ms_min": round(1000 * min(candidate.times), 3),
+                    "ratio_to_johnson_fp32": round(baseline.milliseconds / candidate.milliseconds, 2),
+                    "weights": weights.get(candidate.network, ""),
+                    "layout": candidate.variant,
+                    "prepare_s": round(candidate.prepare_seconds, 3),
+                }
+            )
+    return rows
+
+
+def _start_up(network: nn.Module, cache: Path) -> dict[str, float]:
+    """Seconds until a painter of two eyes of 512x512 is ready: without a cached conversion, and with one."""
+    from artem_vr.stylize.engines import choose_engine
+
+    result: dict[str, float] = {}
+    for name in ("cold_s", "cached_s"):
+        try:
+            engine = choose_engine("openvino", "cpu", cache=cache)
+        except ArtemError:
+            return {}
+        begun = time.perf_counter()
+        engine.prepare("start-up", network, 2, 512, 512).close()
+        result[name] = round(time.perf_counter() - begun, 3)
+    return result
+
+
+def machine() -> dict[str, Any]:
+    """Processor, GPU and versions: what a figure means nothing without."""
+    import torch
+
+    versions = {"artem_vr": __version__, "python": platform.python_version(), "torch": torch.__version__}
+    try:
+        import openvino
+
+        versions["openvino"] = openvino.__version__
+    except ImportError:
+        pass
+    return {
+        "cpu": processor(),
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+        "system": platform.system(),
+        "versions": versions,
+    }
+
+
+def processor() -> str:
+    """The processor's name, as well as this system tells it."""
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
+
+
+def as_text(result: dict[str, Any]) -> str:
+    """The table for people; the fastest at the bottom of each size."""
+    about = result["machine"]
+    lines = [f"{about['cpu']}, {about['cores']} cores, GPU: {about['gpu'] or 'none'}", ""]
+    lines.append(
+        f"{'network':<9}{'engine':<10}{'precision':<11}{'device':<8}{'picture':<14}{'ms':>9}{'x johnson fp32':>16}"
+    )
+    groups: dict[tuple[int, int, int], list[dict[str, Any]]] = {}
+    for row in result["rows"]:
+        groups.setdefault((row["width"], row["height"], row["eyes"]), []).append(row)
+    for (width, height, eyes), rows in groups.items():
+        for row in sorted(rows, key=lambda row: -row["ms_median"]):
+            lines.append(
+                f"{row['network']:<9}{row['engine']:<10}{row['precision']:<11}{row['device']:<8}"
+                f"{f'{eyes} x {width}x{height}':<14}{row['ms_median']:>9.2f}{row['ratio_to_johnson_fp32']:>16.1f}"
+            )
+        lines.append("")
+    if result["start_up"]:
+        cold, cached = result["start_up"]["cold_s"], result["start_up"]["cached_s"]
+        lines.append(f"OpenVINO ready after {cold:.1f} s, with a cached conversion after {cached:.1f} s")
+    return "\n".join(lines).rstrip()

@@ -1,0 +1,49 @@
+"""The bench at tiny sizes: rows, fields, the baseline; never how fast."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from artem_vr.bench import Candidate, _rows, as_text, run_bench
+from artem_vr.networks.fast import FastNetwork
+from artem_vr.networks.johnson import JohnsonNetwork
+
+FIELDS = {"network", "engine", "precision", "device", "eyes", "width", "height", "ms_median", "ratio_to_johnson_fp32"}
+
+
+def test_rows_of_a_tiny_run() -> None:
+    johnson = JohnsonNetwork()
+    johnson.blocks = johnson.blocks[:1]  # type: ignore[assignment]
+    lines: list[str] = []
+    networks = {"fast": FastNetwork(16, 16, 16, 1).eval(), "johnson": johnson.eval()}
+    result = run_bench(((48, 40),), (1, 2), 1, lines.append, networks)  # type: ignore[arg-type]
+    assert json.loads(json.dumps(result)) == result
+    assert {"cpu", "cores", "gpu", "versions"} <= set(result["machine"])
+    for eyes in (1, 2):
+        rows = [row for row in result["rows"] if row["eyes"] == eyes]
+        assert all(set(row) >= FIELDS and (row["width"], row["height"]) == (48, 40) for row in rows)
+        (baseline,) = [r for r in rows if (r["network"], r["engine"], r["precision"]) == ("johnson", "torch", "fp32")]
+        assert baseline["ratio_to_johnson_fp32"] == 1.0
+        assert {("fast", "torch", "fp32")} <= {(r["network"], r["engine"], r["precision"]) for r in rows}
+        for row in rows:
+            ratio = baseline["ms_median"] / row["ms_median"]
+            assert row["ratio_to_johnson_fp32"] == pytest.approx(ratio, rel=0.02, abs=0.02)
+    assert lines
+    table = as_text(result)
+    assert "johnson" in table and "48x40" in table
+
+
+def test_the_faster_layout_is_the_baseline() -> None:
+    class Fake:
+        name, precision, device = "torch", "fp32", "cpu"
+
+    engine = Fake()
+    slow = Candidate("johnson", engine, "contiguous", None, 0.0, 1, [0.4, 0.5, 9.0])  # type: ignore[arg-type]
+    quick = Candidate("johnson", engine, "channels_last", None, 0.0, 1, [0.2, 0.3, 0.4])  # type: ignore[arg-type]
+    fast = Candidate("fast", engine, "", None, 0.0, 3, [0.01, 0.01, 0.02])  # type: ignore[arg-type]
+    rows = _rows([slow, quick, fast], {}, 1, 8, 8)
+    assert [(row["network"], row["layout"], row["ratio_to_johnson_fp32"]) for row in rows] == [
+        ("johnson", "channels_last", 1.0), ("fast", "", 30.0),
+    ]  # fmt: skip
