@@ -8,8 +8,8 @@ from torch import Tensor
 PERIODS = (2, 4, 8)
 """In pixels: the upsampling steps of our networks make patterns of these, if any."""
 
-VISIBLE = 0.25 / 255
-"""Amplitude of a sine, for RGB in [0, 1], below which eight-bit pictures cannot hold it."""
+VISIBLE = 1 / 255
+"""Amplitude of a sine, RGB in [0, 1]: one level of an eight-bit picture, which nobody sees."""
 
 
 def probes(size: int = 256) -> dict[str, Tensor]:
