@@ -26,8 +26,9 @@ def probes(size: int = 256) -> dict[str, Tensor]:
 def lattice_peaks(picture: Tensor) -> dict[tuple[int, int], tuple[float, float]]:
     """For each pair of periods (across, down; 0 is constant): amplitude there and beside it.
 
-    "Beside" is the larger of the medians along the row and the column of the spectrum through the
-    peak: horizontal strokes fill a whole column of it, a lattice stands out from both.
+    "Beside" is the largest of the medians along the row, the column and the two diagonals of the
+    spectrum through the peak: horizontal strokes fill a whole column of it, strokes at 45 degrees a
+    diagonal; a lattice stands out from all of them.
 
     ``picture`` (1, 3, H, W), RGB in [0, 1], H and W multiples of 8. The border (32 pixels) is left
     out; a Blackman window keeps the slow parts of the picture from leaking into the peaks.
@@ -46,7 +47,9 @@ def lattice_peaks(picture: Tensor) -> dict[tuple[int, int], tuple[float, float]]
                 continue
             near = torch.tensor([d for d in range(-9, 10) if abs(d) > 3])  # outside the window's own width
             peak = spectrum[down + torch.arange(-1, 2)][:, across + torch.arange(-1, 2)].max()
-            along = spectrum[down, (across + near) % size].median(), spectrum[(down + near) % size, across].median()
+            still = torch.zeros_like(near)
+            lines = [(still, near), (near, still), (near, near), (near, -near)]
+            along = [spectrum[(down + dy) % size, (across + dx) % size].median() for dy, dx in lines]
             result[names[i], names[j]] = (peak.item(), max(along).item())
     return result
 
