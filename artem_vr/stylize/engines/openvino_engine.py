@@ -161,7 +161,11 @@ class OpenVinoEngine:
         from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
 
         frontend = FrontEndManager().load_by_framework("pytorch")
-        return frontend.convert(frontend.load(TorchScriptPythonDecoder(traced, example_input=example)))
+        decoder = TorchScriptPythonDecoder(traced, example_input=example)  # must outlive both calls below
+        loaded_model = frontend.load(decoder)
+        model = frontend.convert(loaded_model)
+        del loaded_model, decoder
+        return model
 
     def _store(self, path: Path, key: str, model: Any, multiple: int) -> None:
         with tempfile.TemporaryDirectory() as folder:
