@@ -342,3 +342,53 @@ def general_conv2d(pictures: Any, filters: Any, g: Geometry) -> Any:
         )
         del owner, rows
         return _hand_back(place, pictures, result, (g.batch, g.outputs, g.out_height, g.out_width), None)
+
+
+# Parts of the above alone, on torch tensors on a GPU: for the measurements.
+
+
+def pack_pixels(pictures: Any, groups: int = 1) -> Any:
+    """Bits of pictures (N, C, H, W) on the GPU as an int32 tensor (N, H, W, groups, words of a group)."""
+    with _Place(pictures) as place:
+        view, last, owner = _natural(place, pictures, "pictures", 1)
+        limits = place.filled((int(pictures.shape[1]),), 0.0, np.float32)
+        words = _pack(place, view, last, tuple(pictures.shape), limits, groups, False)[1]
+        del owner
+        return words
+
+
+def convolve_packed(words: Any, filters: DeviceFilters, g: Geometry, *, channels_last: bool) -> Any:
+    """Convolve what `pack_pixels` made: int32, flat."""
+    with _Place(words) as place:
+        result, made = place.empty((g.batch * g.outputs * g.out_height * g.out_width,), np.int32)
+        taps, starts, tap_sums = filters.tables(place, g)
+        ones = place.filled((g.outputs,), 1.0, np.float32)
+        tile = kernels.TILE
+        plane, outputs = g.out_height * g.out_width, g.outputs // g.groups
+        grid = (-(-plane // tile), -(-outputs // tile), g.batch * g.groups)
+        _kernel("convolve")[grid, (kernels.THREADS, kernels.THREADS), place.stream](
+            place.array(words).view(np.uint32), filters.words, tap_sums, taps, starts, g, ones, ones,
+            place.nothing(3, np.float32), False, channels_last, made, ones,
+        )  # fmt: skip
+        return result
+
+
+def pack_rows(matrix: Any) -> Any:
+    """Bits of a matrix (rows, K) on the GPU along K: int32 tensor (rows, 32-bit words)."""
+    with _Place(matrix) as place:
+        words, (_, owner) = _matrix(place, matrix, "matrix", 1, False)
+        return owner.view(words.shape[0], words.shape[1])
+
+
+def gemm_packed(rows: Any, columns: Any, bits: int) -> Any:
+    """Product of what `pack_rows` made of the left factor and of the right one's columns: int32 (M, N)."""
+    with _Place(rows) as place:
+        m, n = int(rows.shape[0]), int(columns.shape[0])
+        result, made = place.empty((m, n), np.int32)
+        ones = place.filled((1,), 1.0, np.float32)
+        grid = (-(-n // kernels.TILE), -(-m // kernels.TILE))
+        _kernel("multiply")[grid, (kernels.THREADS, kernels.THREADS), place.stream](
+            place.array(rows).view(np.uint32), place.array(columns).view(np.uint32), bits, ones, ones, ones,
+            False, made, place.empty((1, 1), np.float32)[1],
+        )  # fmt: skip
+        return result
