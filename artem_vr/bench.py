@@ -8,6 +8,7 @@ statistics.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import platform
@@ -24,6 +25,7 @@ import numpy as np
 
 from artem_vr import __version__
 from artem_vr.errors import ArtemError
+from artem_vr.stylize.engines.quiet import import_openvino
 
 if TYPE_CHECKING:
     from torch import nn
@@ -228,12 +230,8 @@ def machine() -> dict[str, Any]:
     import torch
 
     versions = {"artem_vr": __version__, "python": platform.python_version(), "torch": torch.__version__}
-    try:
-        import openvino
-
-        versions["openvino"] = openvino.__version__
-    except ImportError:
-        pass
+    with contextlib.suppress(ImportError):
+        versions["openvino"] = import_openvino().__version__
     return {
         "cpu": processor(),
         "cores": os.cpu_count(),

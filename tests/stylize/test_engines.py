@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -25,7 +27,7 @@ from artem_vr.stylize.stylizer import load_style
 PSNR = {"fp32": 45.0, "bf16": 30.0}
 """Decibels against torch fp32. bf16 has 8 bits of mantissa: 0.4 % a value."""
 
-openvino = pytest.importorskip("openvino", reason="OpenVINO is an extra")
+pytestmark = pytest.mark.skipif(not importlib.util.find_spec("openvino"), reason="OpenVINO is an extra")
 
 
 def small() -> nn.Module:
@@ -235,6 +237,15 @@ def test_the_container_refuses_everything_but_itself(tmp_path: Path) -> None:
         assert read_container(path, "key") is None
     path.write_bytes(good + b"x")
     assert read_container(path, "key") is None
+
+
+def test_openvino_does_not_report_home() -> None:
+    code = (
+        "import sys; from artem_vr.stylize.engines import choose_engine; choose_engine('openvino');"
+        "assert not [m for m in sys.modules if 'openvino_telemetry' in m];"
+        "from openvino.tools.ovc import telemetry; assert 'stub' in type(telemetry).__module__"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=300)
 
 
 def test_other_weights_are_another_model(tmp_path: Path) -> None:

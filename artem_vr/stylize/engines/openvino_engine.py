@@ -30,6 +30,7 @@ from artem_vr.stylize.engines.base import (
     pad_pictures,
     padded,
 )
+from artem_vr.stylize.engines.quiet import import_openvino
 
 GRAPH_VERSION = 1
 """Raised when `convert` yields another graph for the same weights: old cache files are then ignored."""
@@ -83,7 +84,7 @@ class OpenVinoEngine:
         Raises `EngineError` when OpenVINO is missing or lacks the precision.
         """
         try:
-            import openvino
+            openvino: Any = import_openvino()
         except ImportError:
             remedy = 'pip install "artem-vr[openvino]", or take --engine torch'
             raise EngineError("OpenVINO is not installed", remedy) from None
@@ -128,16 +129,19 @@ class OpenVinoEngine:
         if stored is not None:
             header, xml, weights = stored
             try:
-                tensor = self._openvino.Tensor(np.frombuffer(weights, np.uint8).copy())
-                return self._core.read_model(xml, tensor), int(header["multiple"])
+                return self._read(xml, weights), int(header["multiple"])
             except (RuntimeError, ValueError, KeyError, TypeError):
                 pass  # written by a build of another mind: convert again
-        model, multiple = self._convert(network)
-        with contextlib.suppress(OSError, RuntimeError):  # no cache costs time at the next start, nothing else
-            self._store(path, key, model, multiple)
-        return model, multiple
+        xml, weights, multiple = self._convert(network)
+        with contextlib.suppress(OSError):  # no cache costs time at the next start, nothing else
+            write_container(path, key, {"multiple": multiple}, xml, weights)
+        return self._read(xml, weights), multiple
 
-    def _convert(self, network: NetworkOrLoader) -> tuple[Any, int]:
+    def _read(self, xml: bytes, weights: bytes) -> Any:
+        return self._core.read_model(xml, self._openvino.Tensor(np.frombuffer(weights, np.uint8).copy()))
+
+    def _convert(self, network: NetworkOrLoader) -> tuple[bytes, bytes, int]:
+        """The model without a size, as OpenVINO writes it (xml, weights), and its multiple."""
         import torch
 
         from artem_vr.stylize.engines.graph import loaded, traceable
@@ -150,28 +154,22 @@ class OpenVinoEngine:
         with torch.inference_mode(False), torch.no_grad(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # sizes that the trace fixes are whole multiples here
             traced = torch.jit.trace(graph, example, check_trace=False)  # type: ignore[no-untyped-call]
-        model = self._translate(traced, example)
-        shapes = [[-1, -1, -1, 3], [2, graph.channels], [1]]
-        model.reshape(dict(zip(model.inputs, shapes, strict=True)))
-        return model, graph.multiple
+        xml, weights = self._translate(traced, example, [[-1, -1, -1, 3], [2, graph.channels], [1]])
+        return xml, weights, graph.multiple
 
-    def _translate(self, traced: Any, example: Any) -> Any:
+    def _translate(self, traced: Any, example: Any, shapes: list[list[int]]) -> tuple[bytes, bytes]:
         """What ``openvino.convert_model`` does at heart; that itself reports each use over the network."""
         from openvino.frontend import FrontEndManager
         from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
 
         frontend = FrontEndManager().load_by_framework("pytorch")
-        decoder = TorchScriptPythonDecoder(traced, example_input=example)  # must outlive both calls below
-        loaded_model = frontend.load(decoder)
-        model = frontend.convert(loaded_model)
-        del loaded_model, decoder
-        return model
-
-    def _store(self, path: Path, key: str, model: Any, multiple: int) -> None:
+        decoder = TorchScriptPythonDecoder(traced, example_input=example)  # the model borrows its memory
+        model = frontend.convert(frontend.load(decoder))
+        model.reshape(dict(zip(model.inputs, shapes, strict=True)))
         with tempfile.TemporaryDirectory() as folder:
             xml = Path(folder) / "model.xml"
             self._openvino.save_model(model, xml, compress_to_fp16=False)
-            write_container(path, key, {"multiple": multiple}, xml.read_bytes(), xml.with_suffix(".bin").read_bytes())
+            return xml.read_bytes(), xml.with_suffix(".bin").read_bytes()
 
 
 def precision_of(compiled: Any) -> str:
