@@ -104,7 +104,8 @@ def test_flicker_shows_in_every_gain(exam: Exam) -> None:
 def test_the_painting_itself_is_found_and_the_photograph_is_not(exam: Exam) -> None:
     class Painting(Grey):
         def still(self, pictures: Tensor) -> Tensor:
-            return square(exam.paintings["stripes"], pictures.shape[-1]).expand_as(pictures)
+            height, width = pictures.shape[-2:]
+            return square(exam.paintings["stripes"], max(height, width))[..., :height, :width].expand_as(pictures)
 
     row = measure(exam, Painting(), "stripes")
     assert row.style_retrieval == 1 and row.content_retrieval < 1
