@@ -18,9 +18,10 @@ from dataclasses import dataclass
 from artem_vr.chosen_source import ChosenSource
 from artem_vr.controls import View
 from artem_vr.errors import ArtemError
-from artem_vr.late_stylizer import LateStylizer
-from artem_vr.process import ends_on_request, leave, picture_path, quick_switching, say, stop_all
+from artem_vr.late_stylizer import HeldFrames, LateStylizer
+from artem_vr.process import SwitchInterval, ends_on_request, leave, picture_path, say, stop_all
 from artem_vr.record import Recorder
+from artem_vr.render import gl
 from artem_vr.render.context import Context, open_context
 from artem_vr.render.geometry import Screen
 from artem_vr.render_loop import RenderLoop
@@ -42,8 +43,8 @@ PATIENCE = 60.0
 OFFSCREEN_FRAMES = 30
 """Paintings after which a run that nobody can see ends and leaves a picture."""
 
-SOFTWARE = ("llvmpipe", "softpipe", "swrast", "SwiftShader")
-"""Words in the names of OpenGL drivers that draw with the CPU, which the network needs."""
+SOFTWARE_HZ = 30.0
+"""At most so many pictures a second in the window where OpenGL draws with the CPU, which the network needs."""
 
 
 @dataclass(frozen=True)
@@ -64,9 +65,9 @@ def run(settings: Settings, parts: Parts = Parts()) -> int:
     """Run until told to quit; the exit status. Raises `ArtemError` for what the user can mend."""
     threads: list[LateStylizer | Feed] = []
     status, error = 2, None
-    with quick_switching(), ends_on_request():
+    with SwitchInterval() as interval, ends_on_request():
         try:
-            status = show(settings, parts, threads)
+            status = show(settings, parts, threads, interval)
         except ArtemError as caught:
             error = caught
         finally:
@@ -79,7 +80,7 @@ def run(settings: Settings, parts: Parts = Parts()) -> int:
     return status
 
 
-def show(settings: Settings, parts: Parts, threads: list[LateStylizer | Feed]) -> int:
+def show(settings: Settings, parts: Parts, threads: list[LateStylizer | Feed], interval: SwitchInterval) -> int:
     """Everything between start and end. What it starts is in ``threads``; the caller stops it."""
     log = PaintingLog(settings.frames)
     meter = RunMeter(time.perf_counter(), log)
@@ -96,12 +97,14 @@ def show(settings: Settings, parts: Parts, threads: list[LateStylizer | Feed]) -
         say(why_not)
         desktop = isinstance(headset, DesktopHeadset)
         source.camera = headset.camera() if source.wants_camera else None
-        feed = Feed(source.open, paced=not (settings.frames and source.is_file))
+        every_frame = bool(settings.frames) and source.is_file
+        feed = Feed(source.open, paced=not every_frame)
         threads.append(feed)
         feed.start()
         eye_size = None if desktop else headset.eye_size[::-1]  # (height, width)
+        frames = HeldFrames(feed.frames, log) if every_frame else feed.frames
         stylizer.start(
-            lambda engine: parts.stylizer(feed.frames, deck, library, engine, scale=settings.scale, eye_size=eye_size)
+            lambda engine: parts.stylizer(frames, deck, library, engine, scale=settings.scale, eye_size=eye_size)
         )
 
         size = (settings.window_width, settings.window_height)
@@ -112,7 +115,8 @@ def show(settings: Settings, parts: Parts, threads: list[LateStylizer | Feed]) -
                 log.limit = OFFSCREEN_FRAMES
                 recorder = recorder or Recorder(picture_path())
         if desktop:
-            headset = DesktopHeadset(desktop_eye_size(settings, context), settings.desktop_refresh_hz)
+            hz = min(settings.desktop_refresh_hz, SOFTWARE_HZ) if gl.is_software() else settings.desktop_refresh_hz
+            headset = DesktopHeadset(desktop_eye_size(settings, context), hz)
         screen = Screen(settings.screen_distance, settings.screen_width, settings.screen_curvature)
         scene = Scene(context, headset.eye_size, screen)
         stack.callback(scene.release)
@@ -133,7 +137,7 @@ def show(settings: Settings, parts: Parts, threads: list[LateStylizer | Feed]) -
             recorder=recorder,
         )
         try:
-            go_on(loop, view, feed, stylizer, log)
+            go_on(loop, view, feed, stylizer, log, interval)
         finally:
             loop.headset.close()  # first of all: SteamVR kills who dawdles
             stop_all(threads, 0.0)  # only asks; `run` waits for them
@@ -162,11 +166,15 @@ def show(settings: Settings, parts: Parts, threads: list[LateStylizer | Feed]) -
     return 0
 
 
-def go_on(loop: RenderLoop, view: View, feed: Feed, stylizer: LateStylizer, log: PaintingLog) -> None:
+def go_on(
+    loop: RenderLoop, view: View, feed: Feed, stylizer: LateStylizer, log: PaintingLog, interval: SwitchInterval
+) -> None:
     """Turn after turn until the viewer leaves or ``log`` is full. Raises `ArtemError` if it cannot begin."""
     count, count_since = 0, time.perf_counter()
     while not (view.leave or log.full):
         loop.turn()
+        if log.distinct or not isinstance(loop.headset, DesktopHeadset):
+            interval.quicken()
         stylizer.check()
         if feed.latest is None:
             feed.wait_first(0.0)  # raises why the source does not open
@@ -199,6 +207,6 @@ def desktop_eye_size(settings: Settings, context: Context) -> tuple[int, int]:
     """Width and height of each eye's picture where there is no headset: two of them fill the window."""
     scale = context.content_scale
     width, height = max(1, int(settings.window_width * scale) // 2), max(1, int(settings.window_height * scale))
-    if not any(word in context.renderer for word in SOFTWARE):
+    if not gl.is_software():
         width, height = 2 * width, 2 * height  # sharp also when one eye fills the screen
     return width, height

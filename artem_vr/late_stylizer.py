@@ -7,12 +7,41 @@ and the source are opened. Until then there are simply no paintings.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 
 from artem_vr.errors import ArtemError, EngineError
 from artem_vr.mailbox import Mailbox
+from artem_vr.run_report import PaintingLog
+from artem_vr.sources.frame import StereoFrame
 from artem_vr.stylize.engines.base import Engine
 from artem_vr.stylize.stylizer import PaintedFrame, Stylizer, StylizerState
+
+RETRY_SECONDS = 0.02
+"""How often the first frame is offered to a painter that is not ready."""
+
+
+class HeldFrames(Mailbox[StereoFrame]):
+    """Frames of a film that shall all be painted: the first one is kept until the painter is ready for it.
+
+    Without this the film would run on, frame after frame thrown away, and take the CPU that the
+    preparation needs.
+    """
+
+    def __init__(self, frames: Mailbox[StereoFrame], log: PaintingLog) -> None:
+        super().__init__()
+        self._frames, self._log = frames, log
+        self._first: StereoFrame | None = None
+
+    def take(self, timeout: float = 0.0) -> StereoFrame | None:
+        """The first frame again and again, unhurriedly, until one is painted; then the newest."""
+        if self._first is not None and not self._log.distinct:
+            time.sleep(min(timeout, RETRY_SECONDS))
+            return self._first
+        frame = self._frames.take(timeout)
+        if self._first is None:
+            self._first = frame
+        return frame
 
 
 class LateStylizer:

@@ -27,15 +27,26 @@ class Stoppable(Protocol):
     def stop(self, timeout: float) -> bool: ...
 
 
-@contextmanager
-def quick_switching() -> Iterator[None]:
-    """Let threads take turns often, so that the render loop never waits long for the interpreter."""
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(SWITCH_INTERVAL)
-    try:
-        yield
-    finally:
-        sys.setswitchinterval(before)
+class SwitchInterval:
+    """How often threads take turns in this process; put back at the end.
+
+    Not quick from the start: while engines are imported and compiled, many threads run Python, and
+    each turn that changes hands costs time, most of all on a busy machine.
+    """
+
+    def __init__(self) -> None:
+        self._before = sys.getswitchinterval()
+
+    def quicken(self) -> None:
+        """From now on the render loop must never wait long for the interpreter."""
+        if sys.getswitchinterval() > SWITCH_INTERVAL:
+            sys.setswitchinterval(SWITCH_INTERVAL)
+
+    def __enter__(self) -> SwitchInterval:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        sys.setswitchinterval(self._before)
 
 
 @contextmanager

@@ -213,7 +213,7 @@ class RenderLoop:
         submits = poses.should_render and not desktop
         if not submits and not changed:
             return False
-        self._scene.draw_eyes(self.headset, poses, look, now, desktop)
+        self._scene.draw_eyes(self.headset, poses, look, now, self._view.mirror if desktop else None)
         if submits:
             try:
                 left, right = self._scene.eyes

@@ -51,17 +51,22 @@ class Scene:
         """Put a frame into the textures, both eyes together. Raises ValueError if they are no pictures."""
         self.frame.update(frame.source, frame.painted, frame.style, now)
 
-    def draw_eyes(self, headset: Headset, poses: FramePoses, look: Look, now: float, desktop: bool) -> None:
+    def draw_eyes(
+        self, headset: Headset, poses: FramePoses, look: Look, now: float, desktop: MirrorMode | None = None
+    ) -> None:
         """Draw both eyes with these poses.
 
-        On the ``desktop`` the screen fills the view, and the HUD is in the window only.
+        On the ``desktop`` (what its window shows) the screen fills the view, the HUD is in the window only,
+        and an eye that nobody sees is left out.
         """
         projections, eye_to_head = headset.projections, headset.eye_to_head
         screen = fitted(self._screen, self.frame.aspect, projections[0]) if desktop else self._screen
         for eye, target in enumerate(self.eyes):
+            if desktop == ("right", "left")[eye]:
+                continue
             seen = view_projection(projections[eye], poses.head_to_world, eye_to_head[eye])
             self._stage.draw_eye(target, eye, self.frame, seen, screen, look)
-            if not desktop:
+            if desktop is None:
                 self.hud.draw_in_eye(target, projections[eye], eye_to_head[eye], now)
 
     def draw_mirror(self, mode: MirrorMode, now: float) -> None:

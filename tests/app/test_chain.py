@@ -223,7 +223,7 @@ def test_pictures_that_are_none_become_a_notice(rig: Rig) -> None:
     good = noise(10)
     rig.paint(good)
     rig.turn()
-    rig.engine.paint = lambda style, pictures: np.zeros((2, 4, 4), np.float32)  # type: ignore[return-value]
+    rig.engine.paint = lambda style, pictures: np.zeros((2, 4, 4), np.float32)
     rig.paint(noise(11))
     rig.turn(2)
     assert rig.view.message(rig.clock()) != ""

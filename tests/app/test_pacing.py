@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import sys
 import threading
-import time
 from collections.abc import Iterator
 
 import numpy as np
 import pytest
 
-from artem_vr.process import quick_switching
+from artem_vr.process import SwitchInterval
 from tests.app.conftest import PATIENCE, Rig, flat, noise
 
 pytestmark = [pytest.mark.display, pytest.mark.graphics]
@@ -94,7 +93,8 @@ def test_a_thread_that_computes_in_python_costs_no_vsync(rig: Rig) -> None:
     assert spinning.wait(PATIENCE)
     submits = rig.runtime.count.submits
     try:
-        with quick_switching():
+        with SwitchInterval() as interval:
+            interval.quicken()
             assert sys.getswitchinterval() == pytest.approx(0.0005)
             rig.turn(30)
     finally:
@@ -182,7 +182,8 @@ def test_after_a_stall_of_the_render_loop_the_newest_frame_is_next(rig: Rig) -> 
 
 def test_the_switch_interval_is_put_back() -> None:
     before = sys.getswitchinterval()
-    with quick_switching():
+    with SwitchInterval() as interval:
+        assert sys.getswitchinterval() == pytest.approx(before)
+        interval.quicken()
         assert sys.getswitchinterval() < before
     assert sys.getswitchinterval() == pytest.approx(before)
-    assert time.get_clock_info("perf_counter").monotonic

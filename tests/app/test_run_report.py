@@ -52,7 +52,9 @@ def test_only_distinct_source_frames_count_and_shown_or_not():
     assert log.distinct == 3
     assert log.replaced == 4
     assert log.per_second() == pytest.approx(2 / 0.3)
-    assert log.take().painted_at == 1.35
+    newest = log.take()
+    assert newest is not None
+    assert newest.painted_at == 1.35
 
 
 def test_a_run_of_n_frames_is_measured_over_n_frames():
@@ -62,7 +64,9 @@ def test_a_run_of_n_frames_is_measured_over_n_frames():
         log.put(Painting(Frame(sequence), float(sequence)))
     assert log.distinct == 3
     assert log.per_second() == pytest.approx(1.0)
-    assert log.take().source.sequence == 9
+    newest = log.take()
+    assert newest is not None
+    assert newest.source.sequence == 9
 
 
 def test_a_run_without_a_frame_still_reports():
