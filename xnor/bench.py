@@ -2,9 +2,10 @@
 
 A row times one convolution or product four ways: these bits (packing of the activations included, weights packed
 before, as in use), the same kernel without bits (`general`), torch in float32 and torch in bfloat16 (CPU) or float16
-(GPU). torch runs in both memory layouts and the faster one counts; so do ours. Every contender allocates its own result,
-as it does in use. The contenders take turns, and the fastest of the rounds counts, for all of them alike: on a machine that does
-other work at the same time it is the least disturbed figure. A ratio is the other's time over ours: above 1 we win.
+(GPU). torch runs in both memory layouts and the faster one counts; so do ours. Every contender allocates its own
+result, as it does in use. The contenders take turns, and the fastest of the rounds counts, for all of them alike: on a
+machine that does other work at the same time it is the least disturbed figure. A ratio is the other's time over
+ours: above 1 we win.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import os
 import platform
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -47,7 +49,8 @@ Contenders = dict[str, Callable[[], Any]]
 def run_bench(
     device: str = "auto", quick: bool = False, rounds: int = 7, progress: Callable[[str], None] | None = None
 ) -> dict[str, Any]:
-    """Measure all rows on ``device`` (auto, cpu, cuda); ``quick`` leaves out the products above 2048 and takes 3 rounds.
+    """Measure all rows on ``device`` (auto, cpu, cuda); ``quick`` leaves out the products above 2048 and takes 3
+    rounds.
 
     Returns {"machine": {...}, "rows": [...], "vgg19": {...}}, ready for JSON; see `_row` for the keys of a row.
 
@@ -183,7 +186,7 @@ def _convolution(device: str, side: int, channels: int, kernel: int, outputs: in
         for name, kind in (("fp32", torch.float32), (low_name, low)):
             a = x.to(kind).contiguous(memory_format=memory_format)
             b = w.to(kind).contiguous(memory_format=memory_format)
-            contenders[f"{name}:{layout}"] = lambda a=a, b=b: functional.conv2d(a, b, padding=1)
+            contenders[f"{name}:{layout}"] = partial(functional.conv2d, a, b, padding=1)
     if device == "cuda":
         from . import cuda
 
@@ -309,7 +312,7 @@ def vgg19_bytes() -> dict[str, int]:
     from .vgg19 import vgg19
 
     with torch.device("meta"):
-        model = vgg19()
+        model: torch.nn.Module = vgg19()
         full = sum(row.bytes for row in convert.memory(model))
         model = convert.binarise(model, keep_last=False, linear=True)
     packed = 0
@@ -320,4 +323,9 @@ def vgg19_bytes() -> dict[str, int]:
             packed += 0 if layer.bias is None else layer.bias.numel() * 4
         elif isinstance(layer, torch.nn.Conv2d):
             packed += sum(tensor.numel() * 4 for tensor in layer.parameters())
-    return {"fp32_bytes": full, "packed_bytes": packed, "article_fp32_bytes": 512_000_000, "article_packed_bytes": 16_000_000}
+    return {
+        "fp32_bytes": full,
+        "packed_bytes": packed,
+        "article_fp32_bytes": 512_000_000,
+        "article_packed_bytes": 16_000_000,
+    }

@@ -136,9 +136,7 @@ class PackedFilters:
     def signs(self) -> NDArray[np.int8]:
         """int8 (O, C, KH, KW) of -1 and +1."""
         rows = unpack_rows(self.words, self.bits)
-        return np.ascontiguousarray(
-            rows.reshape(self.outputs, *self.kernel, self.channels).transpose(0, 3, 1, 2)
-        )
+        return np.ascontiguousarray(rows.reshape(self.outputs, *self.kernel, self.channels).transpose(0, 3, 1, 2))
 
     def tap_sums(self) -> NDArray[np.int32]:
         """Sum of signs over the channels at each tap, int32 (KH * KW, O).

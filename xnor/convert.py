@@ -7,8 +7,8 @@
         empty = make_model()
     model = load_packed(empty, "net.safetensors")
 
-A packed file is a safetensors file: the tensors of the model's state, and under the metadata key ``xnor`` a JSON object from
-the name of each binarised layer to its kind and sizes. Nothing in it is executed when it is read.
+A packed file is a safetensors file: the tensors of the model's state, and under the metadata key ``xnor`` a JSON
+object from the name of each binarised layer to its kind and sizes. Nothing in it is executed when it is read.
 """
 
 from __future__ import annotations
@@ -52,8 +52,9 @@ def binarise(
 ) -> nn.Module:
     """Turn the model's Conv2d (with ``linear`` its Linear too) into trainable binarised layers, in place.
 
-    First and last mean the order in which the model registers its layers, over both kinds where ``linear`` is set. The real weights go on
-    as shadow weights (shared). Padding other than zeros (reflection, ...) becomes a layer of its own before the convolution.
+    First and last mean the order in which the model registers its layers, over both kinds where ``linear`` is set.
+    The real weights go on as shadow weights (shared). Padding other than zeros (reflection, ...) becomes a layer of
+    its own before the convolution.
 
     Raises XnorError where nothing is left to binarise.
     """
@@ -66,7 +67,9 @@ def binarise(
     for name, layer in chosen:
         made: nn.Module
         with torch.device("meta"):  # its own initial weights are not wanted
-            made = _conv_of(layer, padding_value, options) if isinstance(layer, nn.Conv2d) else _linear_of(layer, options)
+            made = (
+                _conv_of(layer, padding_value, options) if isinstance(layer, nn.Conv2d) else _linear_of(layer, options)
+            )
         body = made[1] if isinstance(made, nn.Sequential) else made
         assert isinstance(body, XnorConv2d | XnorLinear)
         _settle(body, layer)
@@ -87,7 +90,9 @@ def _conv_of(layer: nn.Conv2d, padding_value: int, options: dict[str, Any]) -> n
     elif padding == "same":
         reach = [d * (k - 1) for d, k in zip(layer.dilation, layer.kernel_size, strict=True)]
         if reach[0] % 2 or reach[1] % 2:
-            raise XnorError("a convolution with an even kernel and padding='same' pads unevenly: give the padding in numbers")
+            raise XnorError(
+                "a convolution with an even kernel and padding='same' pads unevenly: give the padding in numbers"
+            )
         padding = (reach[0] // 2, reach[1] // 2)
     assert not isinstance(padding, str)
     own = layer.padding_mode == "zeros"
@@ -114,7 +119,9 @@ def _settle(made: XnorConv2d | XnorLinear, layer: nn.Module) -> None:
 
 
 def pack(model: nn.Module) -> nn.Module:
-    """Replace every trainable binarised layer of the model by its packed form, in place. Raises XnorError if there is none."""
+    """Replace every trainable binarised layer of the model by its packed form, in place. Raises XnorError if there
+    is none.
+    """
     found = [(name, layer) for name, layer in model.named_modules() if isinstance(layer, XnorConv2d | XnorLinear)]
     if not found:
         raise XnorError("the model has no binarised layer to pack: binarise it first")
@@ -148,10 +155,12 @@ def save_packed(model: nn.Module, path: Path | str, metadata: Mapping[str, str] 
 
 
 def load_packed(model: nn.Module, path: Path | str) -> nn.Module:
-    """Fill ``model`` from a packed file, in place: the layers named there become packed ones, the rest takes its tensors.
+    """Fill ``model`` from a packed file, in place: the layers named there become packed ones, the rest takes its
+    tensors.
 
-    The model may be on the meta device (then no float weight is ever made), real-valued, trainable or packed. Raises XnorError
-    where the file cannot be read, is damaged, or is of another model.
+    The model may be on the meta device (then no float weight is ever made), real-valued, trainable or packed.
+    Raises XnorError where the file cannot be read, is damaged, or is of another model; the model may then be half
+    changed, so load into a fresh one.
     """
     from safetensors import SafetensorError, safe_open
 
@@ -170,8 +179,12 @@ def load_packed(model: nn.Module, path: Path | str) -> nn.Module:
     return restore(model, tensors, layers, str(path))
 
 
-def restore(model: nn.Module, tensors: Mapping[str, Tensor], layers: Any, source: str = "the packed state") -> nn.Module:
-    """The model that `packed_state` described, from its tensors (taken, not copied). Raises XnorError as `load_packed`."""
+def restore(
+    model: nn.Module, tensors: Mapping[str, Tensor], layers: Any, source: str = "the packed state"
+) -> nn.Module:
+    """The model that `packed_state` described, from its tensors (taken, not copied). Raises XnorError as
+    `load_packed`.
+    """
     if not isinstance(layers, dict):
         raise XnorError(f"the description of the layers in {source} is damaged: not an object")
     for name, description in layers.items():
@@ -208,7 +221,13 @@ def _check_tensors(name: str, made: PackedConv2d | PackedLinear, tensors: Mappin
     if words is None:
         raise XnorError(f"{source} lacks the words of layer {name!r}")
     if words.dtype != torch.int64 or words.dim() != 2:
-        raise XnorError(f"the words of layer {name!r} in {source} must be int64 of 2 axes, got {words.dtype} of {words.dim()}")
+        raise XnorError(
+            f"the words of layer {name!r} in {source} must be int64 of 2 axes, got {words.dtype} of {words.dim()}"
+        )
+    for part in ("output_scale", "bias", "thresholds", "slope"):
+        tensor = tensors.get(f"{name}.{part}")
+        if tensor is not None and tensor.dtype != torch.float32:
+            raise XnorError(f"the {part} of layer {name!r} in {source} must be float32, got {tensor.dtype}")
     if isinstance(made, PackedConv2d):
         channels, kernel, outputs = made.in_channels // made.groups, made.kernel_size, made.out_channels
     else:
@@ -224,7 +243,9 @@ def _check_tensors(name: str, made: PackedConv2d | PackedLinear, tensors: Mappin
 
 @dataclass(frozen=True)
 class LayerMemory:
-    """One layer's parameters: bytes as float32 and bytes now (weights, scales, and what a packed layer keeps beside them)."""
+    """One layer's parameters: bytes as float32 and bytes now (weights, scales, and what a packed layer keeps beside
+    them).
+    """
 
     name: str
     kind: str

@@ -2,7 +2,8 @@
 
 A convolution goes in two steps. `pack_pixels` reads the float pictures once and writes each pixel's signs, along
 the channels, into words. `convolve` then takes tiles of output pixels: it gathers the dense window of each pixel
-(see bitpack.py) and multiplies the tile with all filters, block by block, in registers. A matrix product is the same with a 1x1 kernel.
+(see bitpack.py) and multiplies the tile with all filters, block by block, in registers. A matrix product is the
+same with a 1x1 kernel.
 
 Kernels are compiled functions of a range of tasks; `threads.share_out` runs them. They write every element of their
 results, and no two tasks write the same one.
@@ -24,7 +25,8 @@ from .microkernel import LANES, ROWS, pack_signs, sign_block, stream, stream_end
 from .threads import share_out, thread_count
 
 # Output pixels gathered at a time, and outputs multiplied with them before the sums are stored. The windows of a
-# tile stay in the second cache, the sums in the first; a tile of planes is long because each plane's piece is stored apart.
+# tile stay in the second cache, the sums in the first; a tile of planes is long because each plane's piece is
+# stored apart.
 PLANE_TILE, PLANE_BLOCK = 256, 16
 PIXEL_TILE, PIXEL_BLOCK = 64, 64
 
@@ -42,7 +44,7 @@ class Split(NamedTuple):
     outputs: int
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def _pack_plane_line(planes: Any, thresholds: Any, groups: int, words: Any) -> bool:
     """Line ``planes`` (C, W), rows contiguous, into ``words`` (W, groups, words of a group). True if it holds a NaN."""
     channels, width = planes.shape
@@ -84,7 +86,7 @@ def _pack_plane_line(planes: Any, thresholds: Any, groups: int, words: Any) -> b
     return nans != 0
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def _pack_planes(begin: int, end: int, pictures: Any, thresholds: Any, groups: int, words: Any, bad: Any) -> None:
     """pictures (N, C, H, W), C-contiguous; words (N, H, W, groups, words of a group) written whole."""
     height = pictures.shape[2]
@@ -93,9 +95,11 @@ def _pack_planes(begin: int, end: int, pictures: Any, thresholds: Any, groups: i
         bad[line] = _pack_plane_line(pictures[n, :, y], thresholds, groups, words[n, y])
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def _pack_pixel_line(values: Any, thresholds: Any, channels: int, groups: int, words: Any) -> bool:
-    """Line ``values`` (W * C,), channels together, into ``words`` (W, groups, words of a group). True if it holds a NaN."""
+    """Line ``values`` (W * C,), channels together, into ``words`` (W, groups, words of a group). True if it holds a
+    NaN.
+    """
     per_group = channels // groups
     nans = np.uint64(0)
     for x in range(words.shape[0]):
@@ -121,7 +125,7 @@ def _pack_pixel_line(values: Any, thresholds: Any, channels: int, groups: int, w
     return nans != 0
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def _pack_pixels(
     begin: int, end: int, values: Any, thresholds: Any, channels: int, groups: int, words: Any, bad: Any
 ) -> None:
@@ -130,7 +134,7 @@ def _pack_pixels(
         bad[line] = _pack_pixel_line(values[line], thresholds, channels, groups, words[line])
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def _whole_window(flat: Any, g: Geometry, start: int, group_words: int, step_y: int, step_x: int, window: Any) -> None:
     """A window inside the picture whose pixels fill whole words: copied. ``start`` is its first word in ``flat``."""
     j = 0
@@ -150,7 +154,7 @@ def _whole_window(flat: Any, g: Geometry, start: int, group_words: int, step_y: 
             j += group_words
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def _narrow_window(flat: Any, g: Geometry, start: int, channels: int, step_y: int, step_x: int, window: Any) -> None:
     """A window inside the picture of fewer than 64 channels: a word a pixel, shifted together without gaps."""
     filling = np.uint64(0)
@@ -173,7 +177,7 @@ def _narrow_window(flat: Any, g: Geometry, start: int, channels: int, step_y: in
         window[j] = filling
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def _any_window(pixels: Any, g: Geometry, n: int, group: int, top: int, left: int, window: Any) -> None:
     """A window of any kind: it may reach outside the picture, and a pixel may end in the middle of a word."""
     group_words = pixels.shape[4]
@@ -207,7 +211,7 @@ def _any_window(pixels: Any, g: Geometry, n: int, group: int, top: int, left: in
         window[j] = filling
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def _gather(pixels: Any, g: Geometry, n: int, group: int, first: int, count: int, windows: Any) -> bool:
     """Dense windows of ``count`` output pixels from ``first`` on into the rows of ``windows`` (tile, words).
 
@@ -246,7 +250,7 @@ def _gather(pixels: Any, g: Geometry, n: int, group: int, first: int, count: int
     return outside
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def _panels(rows: Any, first: int, last: int, panels: Any) -> None:
     """Turn rows[first:last] (n, words) into panels (ceil(n / LANES), words, LANES); rows that lack are 0."""
     for panel in range(panels.shape[0]):
@@ -259,7 +263,7 @@ def _panels(rows: Any, first: int, last: int, panels: Any) -> None:
                 panels[panel, j, lane] = 0
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def _zero_taps(g: Geometry, pixel: int, taps: Any) -> int:
     """List the taps of an output pixel that lie outside the picture; returns how many there are."""
     top = pixel // g.out_width * g.stride_y - g.padding_y
@@ -279,7 +283,7 @@ def _zero_taps(g: Geometry, pixel: int, taps: Any) -> int:
     return count
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def _copy(source: Any, source_first: int, target: Any, target_first: int, count: int, streaming: bool) -> None:
     if streaming:
         stream(source, source_first, target, target_first, count)
@@ -288,7 +292,7 @@ def _copy(source: Any, source_first: int, target: Any, target_first: int, count:
             target[target_first + i] = source[source_first + i]
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def _convolve_planes(
     begin: int, end: int, pixels: Any, filters: Any, tap_sums: Any, g: Geometry, split: Split, scale: Any, bias: Any,
     input_scale: Any, scaled: bool, streaming: bool, out: Any,
@@ -343,7 +347,7 @@ def _convolve_planes(
     stream_end()
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def _convolve_pixels(
     begin: int, end: int, pixels: Any, panels: Any, tap_sums: Any, g: Geometry, split: Split, scale: Any, bias: Any,
     input_scale: Any, scaled: bool, streaming: bool, out: Any,
@@ -392,7 +396,7 @@ def _convolve_pixels(
     stream_end()
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def _filter_panels(begin: int, end: int, filters: Any, outputs: int, panels: Any) -> None:
     """Panels of all filters, group by group (a group has ``outputs`` of them and begins with a panel of its own)."""
     group_panels = (outputs + LANES - 1) // LANES
@@ -406,7 +410,8 @@ def pack_pixels(
 ) -> NDArray[np.uint64]:
     """Bits of pictures (N, C, H, W) float32, any strides: uint64 (N, H, W, groups, words of a group's channels).
 
-    A bit is set where the value is >= its channel's threshold (0 without ``thresholds`` (C,)). Raises XnorError for NaN.
+    A bit is set where the value is >= its channel's threshold (0 without ``thresholds`` (C,)). Raises XnorError for
+    NaN.
     """
     batch, channels, height, width = pictures.shape
     limits = np.zeros(channels + 64, np.float32)  # read 64 at a time, the tail masked off
@@ -440,7 +445,8 @@ def convolve(
     """Convolve packed pixels (from `pack_pixels`) with packed filters.
 
     Result (N, O, OH, OW), or (N, OH, OW, O) with ``channels_last``: int32, or float32 if any of ``scale`` (O,),
-    ``bias`` (O,), ``input_scale`` (N, groups, OH * OW) is given. ``out`` takes the result (C-contiguous, that shape and type).
+    ``bias`` (O,), ``input_scale`` (N, groups, OH * OW) is given. ``out`` takes the result (C-contiguous, that shape
+    and type).
     """
     scaled = scale is not None or bias is not None or input_scale is not None
     shape = (g.batch, g.outputs, g.out_height, g.out_width)
@@ -475,7 +481,9 @@ def convolve(
 
 
 def _split(g: Geometry, channels_last: bool) -> Split:
-    """Enough tasks for all threads: where tiles are few (small pictures, one row of a matrix) outputs are shared out."""
+    """Enough tasks for all threads: where tiles are few (small pictures, one row of a matrix) outputs are shared
+    out.
+    """
     tile, block = (PIXEL_TILE, PIXEL_BLOCK) if channels_last else (PLANE_TILE, PLANE_BLOCK)
     tiles = -(-g.out_height * g.out_width // tile)
     outputs = g.outputs // g.groups

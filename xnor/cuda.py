@@ -27,13 +27,13 @@ def available() -> bool:
     """Whether a real GPU can be used (Numba's simulator is not one)."""
     from numba import config
 
-    return not config.ENABLE_CUDASIM and bool(cuda.is_available())
+    return not getattr(config, "ENABLE_CUDASIM", 0) and bool(cuda.is_available())
 
 
 def _usable() -> None:
     from numba import config
 
-    if not config.ENABLE_CUDASIM and not cuda.is_available():
+    if not getattr(config, "ENABLE_CUDASIM", 0) and not cuda.is_available():
         raise XnorError("the cuda back end needs an NVIDIA GPU and its driver, none was found: take backend='cpu'")
 
 
@@ -48,7 +48,7 @@ class _Place:
     def __init__(self, example: Any) -> None:
         _usable()
         self.torch = torch_module() if is_tensor(example) and example.is_cuda else None
-        self.device = example.device if self.torch is not None else None
+        self.device: Any = example.device if self.torch is not None else None
         self.stream: Any = 0
         if self.torch is not None:
             self.stream = cuda.external_stream(self.torch.cuda.current_stream(self.device).cuda_stream)
@@ -145,9 +145,10 @@ class DeviceFilters:
             self._tables[key] = (
                 place.upload(taps),
                 place.upload(starts),
-                place.upload(sums) if zero else place.nothing(2, np.int32),
+                place.upload(sums) if zero and sums is not None else place.nothing(2, np.int32),
             )
-        return self._tables[key]  # type: ignore[no-any-return]
+        made: tuple[Any, Any, Any] = self._tables[key]
+        return made
 
 
 def _tap_table(g: Geometry) -> NDArray[np.int32]:
@@ -181,8 +182,8 @@ def filters_from_tensor(words: Any, channels: int, kernel: tuple[int, int]) -> D
 def _natural(place: _Place, value: Any, what: str, channel_axis: int) -> tuple[Any, bool, Any]:
     """(kernel's view, last, owner): ``value`` as float32 on the GPU, C-contiguous in the order in which it lies.
 
-    ``last`` says that the axis of the sum, ``channel_axis`` in ``value``, is the last one of the view. Arrays in neither
-    order are copied once; of those that neither torch nor NumPy can copy, an XnorError says so.
+    ``last`` says that the axis of the sum, ``channel_axis`` in ``value``, is the last one of the view. Arrays in
+    neither order are copied once; of those that neither torch nor NumPy can copy, an XnorError says so.
     """
     check_type(value, what) if is_tensor(value) or not on_gpu(value) else None
     axes = len(value.shape)
@@ -206,8 +207,12 @@ def _natural(place: _Place, value: Any, what: str, channel_axis: int) -> tuple[A
     return place.upload(host), already_last, host
 
 
-def _pack(place: _Place, view: Any, last: bool, shape: tuple[int, ...], limits: Any, groups: int, check_nan: bool) -> Any:
-    """(words, owner): words (N, H, W, groups, words of a group) of a natural view of pictures of (N, C, H, W) ``shape``."""
+def _pack(
+    place: _Place, view: Any, last: bool, shape: tuple[int, ...], limits: Any, groups: int, check_nan: bool
+) -> Any:
+    """(words, owner): words (N, H, W, groups, words of a group) of a natural view of pictures of (N, C, H, W)
+    ``shape``.
+    """
     batch, channels, height, width = shape
     group_words = (channels // groups + 31) // 32
     owner, words = place.empty((batch, height, width, groups, group_words), np.uint32)
@@ -322,7 +327,9 @@ def gemm(
 
 
 def general_conv2d(pictures: Any, filters: Any, g: Geometry) -> Any:
-    """The convolution without bits (zero padding): pictures (N, C, H, W) and filters (O, C / groups, KH, KW) float32."""
+    """The convolution without bits (zero padding): pictures (N, C, H, W) and filters (O, C / groups, KH, KW)
+    float32.
+    """
     with _Place(pictures) as place:
         if is_tensor(pictures):
             pictures = pictures.contiguous()

@@ -1,8 +1,9 @@
 """The CUDA kernels, for Numba CUDA: a GPU, PTX for one that is not here, or Numba's simulator.
 
-Everything works on 32-bit words (the same memory as the 64-bit words of bitpack.py). A block of THREADS x THREADS threads
-makes TILE x TILE sums, SIDE x SIDE a thread, from windows and filters that the block has brought into shared memory, STEP words
-at a time. Popcounts run at 16 a clock and multiprocessor on sm_75 to sm_90, a quarter of the XORs and additions, and
+Everything works on 32-bit words (the same memory as the 64-bit words of bitpack.py). A block of THREADS x THREADS
+threads makes TILE x TILE sums, SIDE x SIDE a thread, from windows and filters that the block has brought into shared
+memory, STEP words at a time. Popcounts run at 16 a clock and multiprocessor on sm_75 to sm_90, a quarter of the
+XORs and additions, and
 a thread reads 8 words from shared memory for 16 popcounts: they are what limits these kernels.
 """
 
@@ -10,9 +11,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from numba import cuda, float32, int32, uint32
+from numba import cuda as _cuda
+from numba import float32, int32, uint32
 
 from .geometry import Geometry
+
+cuda: Any = _cuda  # its own types speak of the calling side, not of a kernel's inside
 
 THREADS = 16
 SIDE = 4
@@ -98,7 +102,9 @@ def pack_pixels(values: Any, thresholds: Any, groups: int, words: Any, bad: Any)
             bad[0] = 1
 
 
-def multiply(left: Any, right: Any, bits: int, scale: Any, bias: Any, row_scale: Any, scaled: bool, ints: Any, floats: Any) -> None:
+def multiply(
+    left: Any, right: Any, bits: int, scale: Any, bias: Any, row_scale: Any, scaled: bool, ints: Any, floats: Any
+) -> None:
     """left (M, words) and right (N, words) uint32 -> (M, N): int32 or, where ``scaled``, float32.
 
     Only the one of ``ints`` and ``floats`` that is wanted is written; the other may be a dummy of shape (1, 1).
@@ -164,10 +170,11 @@ def convolve(
 ) -> None:
     """Direct convolution of packed pixels; the grid is (tiles of pixels, tiles of a group's outputs, batch * groups).
 
-    pixels (N, H, W, groups, words of a group), filters (O, words at least), both uint32. taps (KH * KW, 2) int32: offset of
-    each tap in pixels. starts (words, 2) int32: the tap and channel of a word's first sign. tap_sums (KH * KW, O) int32
-    for zero padding, else (0, 0). input_scale (N, groups, pixels) or (0, 0, 0). The result is flat, in ``ints``,
-    or in ``floats`` where ``scaled``, in the order (N, O, pixels) or, with ``channels_last``, (N, pixels, O).
+    pixels (N, H, W, groups, words of a group), filters (O, words at least), both uint32. taps (KH * KW, 2) int32:
+    offset of each tap in pixels. starts (words, 2) int32: the tap and channel of a word's first sign. tap_sums (KH
+    * KW, O) int32 for zero padding, else (0, 0). input_scale (N, groups, pixels) or (0, 0, 0). The result is flat,
+    in ``ints``, or in ``floats`` where ``scaled``, in the order (N, O, pixels) or, with ``channels_last``, (N,
+    pixels, O).
     """
     windows = cuda.shared.array((STEP, ROW), uint32)
     weights = cuda.shared.array((STEP, ROW), uint32)
@@ -271,7 +278,8 @@ def convolve(
 def general(pictures: Any, filters: Any, taps: Any, g: Geometry, out: Any) -> None:
     """The same convolution without bits, the opponent in the measurements: float32 and fused multiply-adds.
 
-    pictures (N, C, H, W) and filters (O, KH * KW * C / groups) float32 in the order (ky, kx, channel); zero padding; out flat (N, O, pixels).
+    pictures (N, C, H, W) and filters (O, KH * KW * C / groups) float32 in the order (ky, kx, channel); zero
+    padding; out flat (N, O, pixels).
     """
     windows = cuda.shared.array((GENERAL_STEP, GENERAL_ROW), float32)
     weights = cuda.shared.array((GENERAL_STEP, GENERAL_ROW), float32)
@@ -335,8 +343,8 @@ def signatures() -> dict[str, tuple[Any, tuple[Any, ...]]]:
     """Each kernel with the types it is launched with, to compile it to PTX where there is no GPU."""
     from numba import types
 
-    def array(kind: Any, axes: int, layout: str = "C") -> Any:
-        return types.Array(kind, axes, layout)
+    def array(kind: Any, axes: int) -> Any:
+        return types.Array(kind, axes, "C")
 
     integer, real, word, flag = types.int32, types.float32, types.uint32, types.boolean
     g = types.NamedUniTuple(types.int64, len(Geometry._fields), Geometry)
@@ -354,9 +362,20 @@ def signatures() -> dict[str, tuple[Any, tuple[Any, ...]]]:
         "convolve": (
             convolve,
             (
-                array(word, 5), array(word, 2), array(integer, 2), array(integer, 2), array(integer, 2), g,
-                line, line, array(real, 3), flag, flag, array(integer, 1), line,
-            ),  # fmt: skip
+                array(word, 5),
+                array(word, 2),
+                array(integer, 2),
+                array(integer, 2),
+                array(integer, 2),
+                g,
+                line,
+                line,
+                array(real, 3),
+                flag,
+                flag,
+                array(integer, 1),
+                line,
+            ),
         ),
         "general": (general, (array(real, 4), array(real, 2), array(integer, 2), g, line)),
     }
@@ -367,5 +386,3 @@ def ptx(name: str, capability: tuple[int, int]) -> str:
     kernel, types_of = signatures()[name]
     text, _ = cuda.compile_ptx(kernel, types_of, cc=capability)
     return str(text)
-
-

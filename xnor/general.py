@@ -21,7 +21,7 @@ TILE = 64
 BLOCK = 64
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, nogil=True)
 def _convolve(begin: int, end: int, pictures: Any, filters: Any, g: Geometry, out: Any) -> None:
     plane = g.out_height * g.out_width
     tiles = (plane + TILE - 1) // TILE
@@ -30,6 +30,8 @@ def _convolve(begin: int, end: int, pictures: Any, filters: Any, g: Geometry, ou
     depth = filters.shape[1]
     panels = np.empty((TILE // FLOAT_LANES, depth, FLOAT_LANES), np.float32)
     sums = np.empty((BLOCK, TILE), np.float32)
+    tops = np.empty(TILE, np.int64)
+    lefts = np.empty(TILE, np.int64)
     for task in range(begin, end):
         first = task % tiles * TILE
         group = task // tiles % g.groups
@@ -37,17 +39,22 @@ def _convolve(begin: int, end: int, pictures: Any, filters: Any, g: Geometry, ou
         count = min(TILE, plane - first)
         for lane in range(TILE):
             pixel = min(first + lane, plane - 1)
-            top = pixel // g.out_width * g.stride_y - g.padding_y
-            left = pixel % g.out_width * g.stride_x - g.padding_x
-            panel = panels[lane // FLOAT_LANES]
+            tops[lane] = pixel // g.out_width * g.stride_y - g.padding_y
+            lefts[lane] = pixel % g.out_width * g.stride_x - g.padding_x
+        for panel_number in range(TILE // FLOAT_LANES):
+            panel = panels[panel_number]
+            corner = panel_number * FLOAT_LANES
             k = 0
             for c in range(group * channels, (group + 1) * channels):
+                picture = pictures[n, c]
                 for ky in range(g.kernel_height):
-                    y = top + ky * g.dilation_y
                     for kx in range(g.kernel_width):
-                        x = left + kx * g.dilation_x
-                        inside = y >= 0 and y < g.height and x >= 0 and x < g.width
-                        panel[k, lane % FLOAT_LANES] = pictures[n, c, y, x] if inside else np.float32(0)
+                        row = panel[k]
+                        for lane in range(FLOAT_LANES):  # neighbours in the panel are neighbours in the picture
+                            y = tops[corner + lane] + ky * g.dilation_y
+                            x = lefts[corner + lane] + kx * g.dilation_x
+                            inside = y >= 0 and y < g.height and x >= 0 and x < g.width
+                            row[lane] = picture[y, x] if inside else np.float32(0)
                         k += 1
         last = (group + 1) * outputs
         for base in range(group * outputs, last, BLOCK):
@@ -64,7 +71,9 @@ def _convolve(begin: int, end: int, pictures: Any, filters: Any, g: Geometry, ou
 
 
 def conv2d(pictures: NDArray[np.float32], filters: NDArray[np.float32], g: Geometry) -> NDArray[np.float32]:
-    """pictures (N, C, H, W) and filters (O, C / groups, KH, KW), both float32 and C-contiguous -> (N, O, OH, OW). Zero padding."""
+    """pictures (N, C, H, W) and filters (O, C / groups, KH, KW), both float32 and C-contiguous -> (N, O, OH, OW).
+    Zero padding.
+    """
     out = memory.empty((g.batch, g.outputs, g.out_height, g.out_width), np.float32)
     tasks = g.batch * g.groups * -(-g.out_height * g.out_width // TILE)
     share_out(_convolve, tasks, pictures, filters.reshape(g.outputs, -1), g, out.reshape(-1))

@@ -4,8 +4,8 @@ A training layer keeps real-valued shadow weights and computes, in float,
 
     x = input + shift                      learned, per channel (ReActNet); optional
     sum = conv(sign(x), sign(weight))      straight-through gradients, passed where |value| <= 1
-    y = sum * (scale * K) + bias           scale: mean |weight| per output, or learned; K: local mean of |x| (XNOR-Net), optional
-    output = PReLU(y)                      optional
+    y = sum * (scale * K) + bias           scale: mean |weight| per output, or learned; K: local mean of |x|
+    (XNOR-Net), optional output = PReLU(y)                      optional
 
 `pack()` gives a layer that holds the bits of sign(weight) and the scales, runs the kernels of this package, and
 equals the training layer's forward within float rounding. sign(0) = +1 in both. Padded taps are ``padding_value``:
@@ -46,7 +46,7 @@ class _Sign(torch.autograd.Function):
 
 def sign(values: Tensor) -> Tensor:
     """-1 or +1, any shape, type kept; straight-through gradient with clipping."""
-    result: Tensor = _Sign.apply(values)  # type: ignore[no-untyped-call]
+    result: Tensor = _Sign.apply(values)
     return result
 
 
@@ -157,16 +157,12 @@ class XnorConv2d(_Xnor):
 
     def config(self) -> dict[str, Any]:
         """What `PackedConv2d` is made from; numbers, lists and booleans only."""
-        return {
-            "in_channels": self.in_channels, "out_channels": self.out_channels,
-            "kernel_size": list(self.kernel_size), "stride": list(self.stride), "padding": list(self.padding),
-            "dilation": list(self.dilation), "groups": self.groups, "padding_value": self.padding_value,
-            "bias": self.bias is not None, "input_scale": self.input_scale,
-            "shift": self.shift is not None, "prelu": self.slope is not None,
-        }  # fmt: skip
+        return _conv_config(self)
 
     def extra_repr(self) -> str:
-        return f"{self.in_channels}, {self.out_channels}, {self.kernel_size}, stride={self.stride}, groups={self.groups}"
+        return (
+            f"{self.in_channels}, {self.out_channels}, {self.kernel_size}, stride={self.stride}, groups={self.groups}"
+        )
 
 
 class XnorLinear(_Xnor):
@@ -212,10 +208,7 @@ class XnorLinear(_Xnor):
 
     def config(self) -> dict[str, Any]:
         """What `PackedLinear` is made from."""
-        return {
-            "in_features": self.in_features, "out_features": self.out_features, "bias": self.bias is not None,
-            "input_scale": self.input_scale, "shift": self.shift is not None, "prelu": self.slope is not None,
-        }  # fmt: skip
+        return _linear_config(self)
 
     def extra_repr(self) -> str:
         return f"{self.in_features}, {self.out_features}"
@@ -230,6 +223,23 @@ def _words(packed: PackedFilters) -> Tensor:
     return torch.from_numpy(packed.words.view("int64"))
 
 
+def _conv_config(layer: XnorConv2d | PackedConv2d) -> dict[str, Any]:
+    return {
+        "in_channels": layer.in_channels, "out_channels": layer.out_channels,
+        "kernel_size": list(layer.kernel_size), "stride": list(layer.stride), "padding": list(layer.padding),
+        "dilation": list(layer.dilation), "groups": layer.groups, "padding_value": layer.padding_value,
+        "bias": layer.bias is not None, "input_scale": layer.input_scale,
+        "shift": layer.shift is not None, "prelu": layer.slope is not None,
+    }  # fmt: skip
+
+
+def _linear_config(layer: XnorLinear | PackedLinear) -> dict[str, Any]:
+    return {
+        "in_features": layer.in_features, "out_features": layer.out_features, "bias": layer.bias is not None,
+        "input_scale": layer.input_scale, "shift": layer.shift is not None, "prelu": layer.slope is not None,
+    }  # fmt: skip
+
+
 def _conv_geometry(layer: XnorConv2d | PackedConv2d, x: Tensor) -> Geometry:
     if x.dim() != 4:
         raise XnorError(f"a convolution takes (N, C, H, W), got shape {tuple(x.shape)}")
@@ -242,7 +252,9 @@ def _conv_geometry(layer: XnorConv2d | PackedConv2d, x: Tensor) -> Geometry:
 
 
 class _Packed(nn.Module):
-    """Buffers of a packed layer: words int64 (O, words), scale (O,), and bias, thresholds, slope where there are any."""
+    """Buffers of a packed layer: words int64 (O, words), scale (O,), and bias, thresholds, slope where there are
+    any.
+    """
 
     words: Tensor
     output_scale: Tensor
@@ -343,8 +355,9 @@ class PackedConv2d(_Packed):
             y = functional.prelu(y, self.slope)
         return y.to(x.dtype)
 
-    config = XnorConv2d.config
-    extra_repr = XnorConv2d.extra_repr
+    def config(self) -> dict[str, Any]:
+        """What this layer is made from; numbers, lists and booleans only."""
+        return _conv_config(self)
 
     @property
     def shift(self) -> Tensor | None:
@@ -383,8 +396,9 @@ class PackedLinear(_Packed):
             y = _prelu_last(y, self.slope)
         return y.to(x.dtype)
 
-    config = XnorLinear.config
-    extra_repr = XnorLinear.extra_repr
+    def config(self) -> dict[str, Any]:
+        """What this layer is made from."""
+        return _linear_config(self)
 
     @property
     def shift(self) -> Tensor | None:

@@ -1,8 +1,8 @@
 """Large results on recycled memory.
 
 A fresh block of tens of megabytes costs more than the kernel that fills it: the system hands it over page by page and
-clears each one. So the memory of a large result goes back on a shelf when the last array or tensor on it is gone, and the
-next result of that size takes it from there. The shelf holds at most SHELF_BYTES; `clear` empties it.
+clears each one. So the memory of a large result goes back on a shelf when the last array or tensor on it is gone,
+and the next result of that size takes it from there. The shelf holds at most SHELF_BYTES; `clear` empties it.
 """
 
 from __future__ import annotations

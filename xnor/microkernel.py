@@ -13,7 +13,9 @@ from typing import Any
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
-from numba.extending import intrinsic
+from numba.extending import intrinsic as _intrinsic
+
+intrinsic: Any = _intrinsic  # its own type speaks of the function below it, not of the call in a kernel
 
 ROWS = 4  #: rows (filters) of one block
 LANES = 16  #: columns (pixels) of one block of `sign_block`
@@ -95,24 +97,28 @@ def _block(
     return results
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def sign_block(
-    typingctx: Any, rows: Any, row: Any, last_row: Any, panel: Any, sums: Any, sums_row: Any, sums_column: Any, bits: Any
+    typingctx: Any,
+    rows: Any,
+    row: Any,
+    last_row: Any,
+    panel: Any,
+    sums: Any,
+    sums_row: Any,
+    sums_column: Any,
+    bits: Any,
 ) -> Any:
     """ROWS x LANES dot products of signs: ``sums[sums_row + r, sums_column + l] = bits - 2 * popcount(...)``.
 
     rows (n, words) uint64, panel (words, LANES) uint64, sums int32, all C-contiguous; rows past ``last_row``
     repeat it, so ``sums`` needs room for a whole block.
     """
-    signature = types.void(
-        rows, types.intp, types.intp, panel, sums, types.intp, types.intp, types.int32
-    )
+    signature = types.void(rows, types.intp, types.intp, panel, sums, types.intp, types.intp, types.int32)
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         vector = ir.VectorType(_I64, 8)
-        count = cgutils.get_or_insert_function(
-            builder.module, ir.FunctionType(vector, [vector]), "llvm.ctpop.v8i64"
-        )
+        count = cgutils.get_or_insert_function(builder.module, ir.FunctionType(vector, [vector]), "llvm.ctpop.v8i64")
 
         def step(builder: Any, total: Any, left: Any, right: Any) -> Any:
             return builder.add(total, builder.call(count, [builder.xor(left, right)]))
@@ -134,7 +140,7 @@ def sign_block(
     return signature, generate
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def float_block(
     typingctx: Any, rows: Any, row: Any, last_row: Any, panel: Any, sums: Any, sums_row: Any, sums_column: Any
 ) -> Any:
@@ -163,11 +169,12 @@ def float_block(
     return signature, generate
 
 
-@intrinsic(prefer_literal=True)  # type: ignore[untyped-decorator]
+@intrinsic(prefer_literal=True)
 def pack_signs(typingctx: Any, values: Any, first: Any, thresholds: Any, first_threshold: Any, lanes: Any) -> Any:
     """(word, bad): bit i of ``word`` is values[first + i] >= thresholds[first_threshold + i]; ``bad`` marks the NaNs.
 
-    Both arrays are float32, one-dimensional, C-contiguous, and hold ``lanes`` (a literal, 16 or 64) numbers from there on.
+    Both arrays are float32, one-dimensional, C-contiguous, and hold ``lanes`` (a literal, 16 or 64) numbers from
+    there on.
     """
     count = lanes.literal_value
     signature = types.UniTuple(types.uint64, 2)(values, types.intp, thresholds, types.intp, lanes)
@@ -187,7 +194,7 @@ def pack_signs(typingctx: Any, values: Any, first: Any, thresholds: Any, first_t
     return signature, generate
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def stream(typingctx: Any, source: Any, source_first: Any, target: Any, target_first: Any, count: Any) -> Any:
     """Copy ``count`` int32 past the caches: a large result then costs one trip to memory instead of two.
 
@@ -226,7 +233,7 @@ def stream(typingctx: Any, source: Any, source_first: Any, target: Any, target_f
     return signature, generate
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def stream_end(typingctx: Any) -> Any:
     """Make what `stream` wrote visible to the other threads."""
 

@@ -75,8 +75,9 @@ def gemm(
     """sign(left) @ sign(right), exactly: (M, K) and (K, N) -> (M, N).
 
     Args:
-        left: (M, K) array or tensor (float16/32, bfloat16, signed integers), any strides; or a `PackedMatrix` of M rows.
-        right: (K, N) likewise; or a `PackedMatrix` whose rows are the N COLUMNS of ``right``, for example `pack_matrix(right.T)`.
+        left: (M, K) array or tensor (float16/32, bfloat16, signed integers), any strides; or `PackedMatrix` of M rows.
+        right: (K, N) likewise; or a `PackedMatrix` whose rows are the N COLUMNS of ``right``, for example
+        `pack_matrix(right.T)`.
         scale, bias: (N,) each; ``row_scale``: (M,). The result is then float32 ``sum * scale * row_scale + bias``.
         backend: "auto" takes the GPU where an operand lies there.
 
@@ -101,9 +102,9 @@ def gemm(
     if rows == 0 or columns == 0:
         raise XnorError(f"the product is empty: {rows} rows and {columns} columns")
     if chosen == "cuda":
-        from . import cuda
+        from .cuda import gemm as cuda_gemm
 
-        return cuda.gemm(left, right, scale=scale, bias=bias, row_scale=row_scale)
+        return cuda_gemm(left, right, scale=scale, bias=bias, row_scale=row_scale)
     packed_right = _pack_side(right if isinstance(right, PackedMatrix) else right.T, "right")
     factor, shift = host_vector(scale, "scale", columns), host_vector(bias, "bias", columns)
     row_factor = host_vector(row_scale, "row_scale", rows)
@@ -162,12 +163,12 @@ def conv2d(
     """Convolution (cross-correlation, as torch's) of signs, exactly.
 
     Args:
-        pictures: (N, C, H, W), or (N, H, W, C) with ``layout="NHWC"``; array or tensor of float16/32, bfloat16 or signed
-            integers, any strides (float32 whose channels, or whose columns, are contiguous is taken without a copy).
+        pictures: (N, C, H, W), or (N, H, W, C) with ``layout="NHWC"``; array or tensor of float16/32, bfloat16 or
+            signed integers, any strides (float32 in one of the two contiguous orders is taken without a copy).
         filters: (O, C / groups, KH, KW) in either layout, or `PackedFilters` from `pack_weights`.
         stride, padding, dilation: one integer or (vertical, horizontal).
         padding_value: what stands outside the picture: -1, +1 or 0 (a padded tap adds nothing).
-        thresholds: (C,); the sign is then +1 where the value is >= its channel's threshold (default 0, so sign(0) = +1).
+        thresholds: (C,); the sign is then +1 where the value is >= its channel's threshold (default 0).
         scale, bias: (O,) each. input_scale: (N, groups, OH, OW). Any of them makes the result float32:
             ``sum * (scale * input_scale) + bias``; without them it is int32, each in [-K, K], K = C / groups * KH * KW.
         backend: "auto" takes the GPU where the pictures lie there.
@@ -191,7 +192,7 @@ def conv2d(
         outputs, channels, kernel = filters.outputs, filters.channels, filters.kernel
     else:
         check_axes(filters, "filters", 4)
-        if chosen != "cuda" and on_gpu(filters) or chosen == "cuda" and on_gpu(pictures) and not on_gpu(filters):
+        if (chosen != "cuda" and on_gpu(filters)) or (chosen == "cuda" and on_gpu(pictures) and not on_gpu(filters)):
             raise XnorError("pictures and filters lie on different devices: move both to one")
         outputs, channels = int(filters.shape[0]), int(filters.shape[1])
         kernel = (int(filters.shape[2]), int(filters.shape[3]))
@@ -201,9 +202,9 @@ def conv2d(
     )  # fmt: skip
     packed = filters if isinstance(filters, PackedFilters) else pack_weights(filters)
     if chosen == "cuda":
-        from . import cuda
+        from .cuda import conv2d as cuda_conv2d
 
-        return cuda.conv2d(
+        return cuda_conv2d(
             pictures, packed, g, layout=layout, scale=scale, bias=bias, thresholds=thresholds, input_scale=input_scale
         )
     planes = host_floats(pictures, "pictures", 4)
@@ -219,9 +220,7 @@ def conv2d(
     item = planes.itemsize
     channels_last = layout == "NHWC" or (g.channels > 1 and planes.strides[1] == item and planes.strides[3] != item)
     bits = cpu.pack_pixels(planes, limits, g.groups)
-    result = cpu.convolve(
-        bits, packed, g, channels_last=channels_last, scale=factor, bias=shift, input_scale=input_map
-    )
+    result = cpu.convolve(bits, packed, g, channels_last=channels_last, scale=factor, bias=shift, input_scale=input_map)
     if channels_last and layout == "NCHW":
         result = result.transpose(0, 3, 1, 2)
     return _like(result, pictures, filters)

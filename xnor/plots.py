@@ -82,13 +82,13 @@ def _convolutions(rows: list[dict[str, Any]], machine: dict[str, Any], path: Pat
     _bars(
         right, [f"256x256x{count}" for count in channels],
         [
-            ("here: bits against the same kernel without", [ours.get(f"256x256x{c}") for c in channels], _COLOURS["xnor"]),
-            ("the article: bitwise against general", [ARTICLE[c][1] / ARTICLE[c][0] for c in channels], _COLOURS["general"]),
+            ("here", [ours.get(f"256x256x{count}") for count in channels], _COLOURS["xnor"]),
+            ("the article", [ARTICLE[count][1] / ARTICLE[count][0] for count in channels], _COLOURS["general"]),
         ],
         "times faster",
     )  # fmt: skip
     right.axhline(1, color="black", linewidth=0.8)
-    right.set_title("What the bits give, all else being equal", fontsize=9)
+    right.set_title("Bits against the same kernel without bits", fontsize=9)
     figure.savefig(path, dpi=110)
     return path
 

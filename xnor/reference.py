@@ -39,9 +39,7 @@ def conv2d(
     weights = signs(filters)
     batch, channels, height, width = inside.shape
     outputs, group_channels, kernel_height, kernel_width = weights.shape
-    padded = np.full(
-        (batch, channels, height + 2 * padding[0], width + 2 * padding[1]), padding_value, dtype=np.int32
-    )
+    padded = np.full((batch, channels, height + 2 * padding[0], width + 2 * padding[1]), padding_value, dtype=np.int32)
     padded[:, :, padding[0] : padding[0] + height, padding[1] : padding[1] + width] = inside
     out_height = (padded.shape[2] - dilation[0] * (kernel_height - 1) - 1) // stride[0] + 1
     out_width = (padded.shape[3] - dilation[1] * (kernel_width - 1) - 1) // stride[1] + 1

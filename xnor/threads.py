@@ -1,9 +1,9 @@
 """The threads that run the CPU kernels.
 
 Numba's own parallel loops are not used: its `workqueue` layer ends the process when two Python threads start parallel
-work at once, the other layers need libraries, and all of them hand out fixed shares, so one busy core holds up the rest.
-Here a kernel is a compiled function of a range of tasks that releases the GIL; the calling thread and a shared pool take
-ranges until none is left. Any number of Python threads may call at once; no lock is needed.
+work at once, the other layers need libraries, and all of them hand out fixed shares, so one busy core holds up the
+rest. Here a kernel is a compiled function of a range of tasks that releases the GIL; the calling thread and a
+shared pool take ranges until none is left. Any number of Python threads may call at once; no lock is needed.
 """
 
 from __future__ import annotations

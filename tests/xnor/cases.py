@@ -1,0 +1,61 @@
+"""Convolutions that the tests of every back end go through."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xnor import reference
+
+CHANNELS = (1, 3, 31, 32, 33, 63, 64, 65, 128)  # around the ends of words
+
+
+class Case(NamedTuple):
+    batch: int = 1
+    channels: int = 3
+    height: int = 7
+    width: int = 9
+    outputs: int = 5
+    kernel: tuple[int, int] = (3, 3)
+    stride: tuple[int, int] = (1, 1)
+    padding: tuple[int, int] = (0, 0)
+    padding_value: int = 0
+    dilation: tuple[int, int] = (1, 1)
+    groups: int = 1
+
+    @property
+    def options(self) -> dict[str, Any]:
+        return {
+            "stride": self.stride, "padding": self.padding, "padding_value": self.padding_value,
+            "dilation": self.dilation, "groups": self.groups,
+        }  # fmt: skip
+
+    def arrays(self, seed: int = 0) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Pictures and filters, with a few zeros of both signs among the pictures."""
+        random = np.random.default_rng(seed)
+        x = random.standard_normal((self.batch, self.channels, self.height, self.width), dtype=np.float32)
+        x[..., ::4] = 0.0
+        x[..., 1::5] = -0.0
+        w = random.standard_normal((self.outputs, self.channels // self.groups, *self.kernel), dtype=np.float32)
+        return x, w
+
+    def expected(self, seed: int = 0) -> NDArray[np.int32]:
+        return reference.conv2d(*self.arrays(seed), **self.options)
+
+
+SHAPES = (
+    Case(kernel=(1, 1)),
+    Case(kernel=(4, 4), padding=(1, 1)),
+    Case(height=1, width=1, kernel=(1, 1), channels=65),
+    Case(height=5, width=4, kernel=(5, 4)),
+    Case(height=3, width=3, kernel=(5, 5), padding=(1, 1)),
+    Case(kernel=(2, 5), stride=(2, 3), padding=(1, 2)),
+    Case(kernel=(3, 2), dilation=(2, 3), padding=(2, 1), padding_value=1),
+    Case(batch=3, channels=6, outputs=9, groups=3, padding=(1, 1), padding_value=-1),
+    Case(channels=4, outputs=4, groups=4, padding=(1, 1)),  # depthwise
+    Case(channels=130, outputs=34, groups=2, padding=(2, 0), stride=(1, 2)),
+    Case(channels=66, outputs=70, kernel=(3, 3), padding=(3, 3), padding_value=1, groups=2),
+    Case(batch=2, height=13, width=21, channels=64, outputs=17, padding=(1, 1)),
+)

@@ -1,0 +1,189 @@
+"""The CPU kernels give the integers of the specification, whatever the shape, the layout and the memory."""
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import xnor
+from tests.xnor.cases import CHANNELS, SHAPES, Case
+from xnor import reference
+
+
+@pytest.mark.parametrize("layout", ["NCHW", "NHWC"])
+@pytest.mark.parametrize("padding_value", [-1, 0, 1])
+@pytest.mark.parametrize("case", SHAPES, ids=str)
+def test_shapes(case: Case, padding_value: int, layout: xnor.operations.Layout) -> None:
+    case = case._replace(padding_value=padding_value)
+    x, w = case.arrays()
+    if layout == "NHWC":
+        x = np.ascontiguousarray(x.transpose(0, 2, 3, 1))
+    result = xnor.conv2d(x, w, layout=layout, **case.options)
+    assert result.dtype == np.int32
+    assert ((result if layout == "NCHW" else result.transpose(0, 3, 1, 2)) == case.expected()).all()
+
+
+@pytest.mark.parametrize("layout", ["NCHW", "NHWC"])
+@pytest.mark.parametrize("channels", CHANNELS)
+@pytest.mark.parametrize("size", [(6, 17), (7, 9)])
+def test_channel_counts_around_the_ends_of_words(channels: int, size: tuple[int, int], layout: str) -> None:
+    case = Case(channels=channels, height=size[0], width=size[1], outputs=19, padding=(1, 1))
+    x, w = (torch.from_numpy(a) for a in case.arrays(channels))
+    if layout == "NHWC":
+        x = x.to(memory_format=torch.channels_last)
+    result = xnor.conv2d(x, w, **case.options)
+    exact = torch.nn.functional.conv2d(torch.where(x >= 0, 1.0, -1.0), torch.where(w >= 0, 1.0, -1.0), padding=1)
+    assert result.dtype == torch.int32 and torch.equal(result.float(), exact)
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    st.integers(1, 3), st.integers(1, 70), st.integers(1, 12), st.integers(1, 12), st.integers(1, 40),
+    st.tuples(st.integers(1, 4), st.integers(1, 4)), st.tuples(st.integers(1, 3), st.integers(1, 3)),
+    st.tuples(st.integers(0, 2), st.integers(0, 2)), st.sampled_from([-1, 0, 1]),
+    st.tuples(st.integers(1, 2), st.integers(1, 2)), st.sampled_from([1, 1, 2, 3]), st.booleans(),
+)  # fmt: skip
+def test_any_geometry(
+    batch: int, channels: int, height: int, width: int, outputs: int, kernel: tuple[int, int],
+    stride: tuple[int, int], padding: tuple[int, int], padding_value: int, dilation: tuple[int, int],
+    groups: int, last: bool,
+) -> None:  # fmt: skip
+    case = Case(
+        batch, channels * groups, height, width, outputs * groups, kernel, stride, padding, padding_value, dilation,
+        groups,
+    )  # fmt: skip
+    x, w = case.arrays()
+    if last:
+        x = np.ascontiguousarray(x.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2)
+    reach = [d * (k - 1) + 1 for d, k in zip(dilation, kernel, strict=True)]
+    if reach[0] > height + 2 * padding[0] or reach[1] > width + 2 * padding[1]:
+        with pytest.raises(xnor.XnorError, match="more than the padded picture"):
+            xnor.conv2d(x, w, **case.options)
+        return
+    assert (xnor.conv2d(x, w, **case.options) == case.expected()).all()
+
+
+@pytest.mark.parametrize("last", [False, True])
+def test_large_results_are_streamed_past_the_caches_whole(last: bool) -> None:
+    case = Case(height=203, width=211, channels=5, outputs=107, kernel=(2, 2), padding=(1, 1))
+    x, w = case.arrays()
+    if last:
+        x = np.ascontiguousarray(x.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2)
+    result = xnor.conv2d(x, w, **case.options)
+    assert result.nbytes > xnor.cpu.STREAMED_BYTES
+    assert (result == case.expected()).all()
+
+
+@pytest.mark.parametrize("layout", ["NCHW", "NHWC"])
+@pytest.mark.parametrize("mapped", [False, True])
+def test_scaled_results(layout: xnor.operations.Layout, mapped: bool) -> None:
+    case = Case(batch=2, channels=66, outputs=34, padding=(1, 1), groups=2, height=11, width=19)
+    x, w = case.arrays()
+    random = np.random.default_rng(1)
+    scale, bias, thresholds = (random.standard_normal(n, dtype=np.float32) for n in (34, 34, 66))
+    spread = random.standard_normal((2, 2, 11, 19), dtype=np.float32) if mapped else None
+    sums = reference.conv2d(x - thresholds[:, None, None], w, **case.options)
+    factor = scale[:, None, None] * (1 if spread is None else np.repeat(spread, 17, axis=1))
+    expected = sums * factor + bias[:, None, None]
+    if layout == "NHWC":
+        x = np.ascontiguousarray(x.transpose(0, 2, 3, 1))
+    for backend in ("cpu", "reference"):
+        result = xnor.conv2d(
+            x, w, layout=layout, scale=scale, bias=bias, thresholds=thresholds, input_scale=spread,
+            backend=backend, **case.options,
+        )  # fmt: skip
+        assert result.dtype == np.float32
+        shown = result if layout == "NCHW" else result.transpose(0, 3, 1, 2)
+        np.testing.assert_allclose(shown, expected, rtol=1e-5, atol=1e-4)
+
+
+@pytest.mark.parametrize("size", [(1, 1, 1), (5, 64, 9), (3, 65, 70), (66, 130, 17), (1, 700, 300), (300, 31, 1)])
+def test_gemm(size: tuple[int, int, int]) -> None:
+    m, k, n = size
+    random = np.random.default_rng(k)
+    a, b = random.standard_normal((m, k), dtype=np.float32), random.standard_normal((k, n), dtype=np.float32)
+    expected = reference.gemm(a, b)
+    assert (xnor.gemm(a, b) == expected).all()
+    assert (xnor.gemm(torch.from_numpy(a), torch.from_numpy(b)).numpy() == expected).all()
+    assert (xnor.gemm(xnor.pack_matrix(a), xnor.pack_matrix(b.T)) == expected).all()
+    assert (xnor.gemm(np.asfortranarray(a), np.asfortranarray(b)) == expected).all()
+    assert (xnor.gemm(a, b, backend="reference") == expected).all()
+    scale, bias, rows = np.full(n, 0.5, np.float32), np.arange(n, dtype=np.float32), np.arange(m, dtype=np.float32)
+    scaled = xnor.gemm(a, b, scale=scale, bias=bias, row_scale=rows)
+    np.testing.assert_allclose(scaled, expected * 0.5 * rows[:, None] + bias, rtol=1e-6)
+
+
+@pytest.mark.parametrize("kind", [np.float16, np.int8, np.int16, np.int32, np.int64])
+def test_other_number_types(kind: type) -> None:
+    x = (np.random.default_rng(0).integers(-3, 4, (1, 3, 6, 5))).astype(kind)
+    w = np.random.default_rng(1).standard_normal((4, 3, 3, 3), dtype=np.float32)
+    assert (xnor.conv2d(x, w) == reference.conv2d(x, w)).all()
+
+
+def test_bfloat16_tensors_and_gradients_in_the_way() -> None:
+    x = torch.randn(1, 3, 6, 5, requires_grad=True)
+    w = torch.nn.Parameter(torch.randn(4, 3, 3, 3).bfloat16())
+    expected = reference.conv2d(x.detach(), w.detach().float())
+    assert (xnor.conv2d(x, w).numpy() == expected).all()
+
+
+def test_strides_of_any_kind_give_the_right_numbers() -> None:
+    random = np.random.default_rng(0)
+    x = random.standard_normal((2, 10, 14, 12), dtype=np.float32)
+    w = random.standard_normal((6, 5, 3, 3), dtype=np.float32)
+    for view in (x[:, ::2], x[:, 5:, ::2, ::-1], x.transpose(0, 1, 3, 2)[:, :5], x[:, :5].transpose(0, 3, 2, 1)[:, :5]):
+        assert (xnor.conv2d(view, w) == reference.conv2d(view, w)).all()
+    turned = w.transpose(0, 1, 3, 2)[::-1]
+    assert (xnor.conv2d(x[:, :5], turned) == reference.conv2d(x[:, :5], turned)).all()
+    tensor = torch.from_numpy(x)[:, :5].permute(0, 1, 3, 2)
+    assert (xnor.conv2d(tensor, torch.from_numpy(w)).numpy() == reference.conv2d(tensor, w)).all()
+
+
+def test_inputs_are_left_as_they_are() -> None:
+    x, w = Case().arrays()
+    before = x.copy(), w.copy()
+    xnor.conv2d(x, w)
+    assert np.array_equal(x, before[0]) and np.array_equal(w, before[1])
+
+
+def test_channels_last_tensors_stay_so() -> None:
+    x = torch.randn(2, 8, 9, 7).to(memory_format=torch.channels_last)
+    assert xnor.conv2d(x, torch.randn(4, 8, 3, 3)).is_contiguous(memory_format=torch.channels_last)
+
+
+def test_many_python_threads_at_once() -> None:
+    case = Case(channels=40, outputs=33, height=30, width=31, padding=(1, 1))
+    x, w = case.arrays()
+    expected, wrong = case.expected(), []
+
+    def work() -> None:
+        for _ in range(5):
+            if not (xnor.conv2d(x, w, **case.options) == expected).all():
+                wrong.append(True)
+
+    threads = [threading.Thread(target=work) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+
+
+def test_the_kernel_without_bits_is_a_convolution() -> None:
+    from xnor import general
+    from xnor.geometry import geometry
+
+    case = Case(batch=2, channels=6, outputs=10, groups=2, stride=(2, 1), padding=(1, 2), dilation=(1, 2))
+    x, w = case.arrays()
+    g = geometry(
+        (2, 6, 7, 9), 10, 3, (3, 3), stride=case.stride, padding=case.padding, dilation=case.dilation, groups=2
+    )
+    expected = torch.nn.functional.conv2d(
+        torch.from_numpy(x), torch.from_numpy(w), None, case.stride, case.padding, case.dilation, 2
+    )
+    np.testing.assert_allclose(general.conv2d(x, w, g), expected.numpy(), rtol=1e-4, atol=1e-4)
