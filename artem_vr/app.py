@@ -15,18 +15,18 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 
-from artem_vr.chosen_source import ChosenSource
-from artem_vr.controls import View
 from artem_vr.errors import ArtemError
-from artem_vr.late_stylizer import HeldFrames, LateStylizer
-from artem_vr.process import SwitchInterval, ends_on_request, leave, picture_path, say, stop_all
-from artem_vr.record import Recorder
+from artem_vr.live.chosen_source import ChosenSource
+from artem_vr.live.controls import View
+from artem_vr.live.late_stylizer import HeldFrames, LateStylizer
+from artem_vr.live.process import SwitchInterval, ends_on_request, leave, picture_path, say, stop_all
+from artem_vr.live.record import Recorder
+from artem_vr.live.render_loop import RenderLoop
+from artem_vr.live.run_report import PaintingLog, RunMeter, one_line
+from artem_vr.live.scene import Scene
 from artem_vr.render import gl
 from artem_vr.render.context import Context, open_context
 from artem_vr.render.geometry import Screen
-from artem_vr.render_loop import RenderLoop
-from artem_vr.run_report import PaintingLog, RunMeter, one_line
-from artem_vr.scene import Scene
 from artem_vr.settings import Settings
 from artem_vr.sources.feed import Feed
 from artem_vr.styles.deck import Deck

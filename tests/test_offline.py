@@ -14,12 +14,13 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from artem_vr import cli, offline
+from artem_vr import cli
 from artem_vr.errors import ArtemError, SettingsError, SourceError
-from artem_vr.offline import Job, Look, blended, joined, paint_all, painted, plan, typed_as_folder, with_colors_of
+from artem_vr.offline import files as offline
+from artem_vr.offline.files import Job, Look, blended, joined, paint_all, painted, plan, typed_as_folder, with_colors_of
+from artem_vr.offline.video_files import VideoReader, VideoWriter
 from artem_vr.sources.layout import split
 from artem_vr.sources.pictures import load_picture, save_picture
-from artem_vr.video_files import VideoReader, VideoWriter
 
 Pictures = npt.NDArray[np.uint8]
 
@@ -439,7 +440,7 @@ def test_damaged_weights_are_one_line(tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 def test_memory_that_does_not_suffice_is_said(style: Path) -> None:
-    from artem_vr.brush import Brush, load_style
+    from artem_vr.offline.brush import Brush, load_style
     from artem_vr.settings import Settings
     from artem_vr.styles.library import Library
 

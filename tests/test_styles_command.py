@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from artem_vr import cli
+from artem_vr.offline.style_sheet import CELL, sheet
 from artem_vr.sources.pictures import load_picture, save_picture
-from artem_vr.style_sheet import CELL, sheet
 from artem_vr.styles import library
 
 

@@ -43,7 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
     library = Library()
     action = arguments.action or "list"
     if action == "sheet":
-        from artem_vr.style_sheet import style_sheet
+        from artem_vr.offline.style_sheet import style_sheet
 
         result = style_sheet(library, arguments.photo, arguments.output, load_settings(arguments), report)
         print(json.dumps(result) if arguments.json else result["output"])

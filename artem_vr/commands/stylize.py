@@ -35,20 +35,20 @@ def run(arguments: argparse.Namespace) -> int:
     settings = load_settings(arguments)
     given = vars(arguments)
     settings = dataclasses.replace(settings, strength=given.get("strength", 1.0), layout=given.get("layout", "mono"))
-    from artem_vr import offline
+    from artem_vr.offline import files
 
-    look = offline.Look(settings.layout, settings.strength, arguments.preserve_color, arguments.size)
+    look = files.Look(settings.layout, settings.strength, arguments.preserve_color, arguments.size)
     inputs = [Path(text) for text in arguments.inputs]
     if "" in (arguments.output, *arguments.inputs):
         raise SettingsError("an INPUT or the OUTPUT is empty", "Name a file or a folder")
-    jobs, errors = offline.plan(inputs, Path(arguments.output), offline.typed_as_folder(arguments.output))
+    jobs, errors = files.plan(inputs, Path(arguments.output), files.typed_as_folder(arguments.output))
 
     def report(line: str) -> None:
         print(f"artem-vr: {line}", file=sys.stderr)
 
     for _, line in errors:
         report(line)
-    outcome, facts = offline.stylize(jobs, look, settings, report) if jobs else (offline.Outcome(), {})
+    outcome, facts = files.stylize(jobs, look, settings, report) if jobs else (files.Outcome(), {})
     outcome.errors[:0] = [{"input": str(path), "error": line} for path, line in errors]
     if arguments.json:
         print(json.dumps({**facts, "outputs": outcome.outputs, "errors": outcome.errors}))

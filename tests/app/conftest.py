@@ -11,14 +11,14 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from artem_vr.controls import View
+from artem_vr.live.controls import View
+from artem_vr.live.render_loop import RenderLoop
+from artem_vr.live.run_report import PaintingLog, RunMeter
+from artem_vr.live.scene import Scene
 from artem_vr.mailbox import Mailbox
 from artem_vr.render import gl
 from artem_vr.render.context import Context, open_context
 from artem_vr.render.geometry import Screen
-from artem_vr.render_loop import RenderLoop
-from artem_vr.run_report import PaintingLog, RunMeter
-from artem_vr.scene import Scene
 from artem_vr.sources.feed import FeedState
 from artem_vr.sources.frame import StereoFrame
 from artem_vr.styles.deck import Deck

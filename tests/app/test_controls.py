@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from artem_vr.controls import DIGITS, KEYS, Controls, Deed, View, keyboard_table
+from artem_vr.live.controls import DIGITS, KEYS, Controls, Deed, View, keyboard_table
 from artem_vr.render.events import CloseRequested, FilesDropped, KeyPressed, MouseMoved
 from artem_vr.vr import commands
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from artem_vr.process import SwitchInterval
+from artem_vr.live.process import SwitchInterval
 from tests.app.conftest import PATIENCE, Rig, flat, noise
 
 pytestmark = [pytest.mark.display, pytest.mark.graphics]

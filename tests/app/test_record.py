@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from artem_vr.errors import SettingsError
-from artem_vr.record import FRAMES_PER_SECOND, MAX_REPEATS, Recorder, frames_due
+from artem_vr.live.record import FRAMES_PER_SECOND, MAX_REPEATS, Recorder, frames_due
 
 
 def flat(value: int, height: int = 48, width: int = 64) -> np.ndarray:

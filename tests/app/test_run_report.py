@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from artem_vr.run_report import PaintingLog, RunMeter, one_line, peak_memory_mb, percentile
+from artem_vr.live.run_report import PaintingLog, RunMeter, one_line, peak_memory_mb, percentile
 
 
 def test_percentiles_are_samples_that_occurred():

@@ -37,7 +37,7 @@ class PictureGraph(nn.Module):
 
     def forward(self, pictures: Tensor, state: Tensor, rate: Tensor) -> tuple[Tensor, Tensor]:
         x = pictures.permute(0, 3, 1, 2).to(self.dtype) / 255  # (E, 3, H, W) in [0, 1]
-        if not torch.jit.is_tracing():  # type: ignore[attr-defined, no-untyped-call]
+        if not torch.jit.is_tracing():
             x = x.contiguous(memory_format=self.memory_format)
         statistics = SmoothedStatistics(state, rate)
         y = self.network(x, statistics).float()

@@ -153,7 +153,7 @@ class OpenVinoEngine:
         example = (pictures, torch.ones(2, graph.channels), torch.ones(1))
         with torch.inference_mode(False), torch.no_grad(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # sizes that the trace fixes are whole multiples here
-            traced = torch.jit.trace(graph, example, check_trace=False)  # type: ignore[no-untyped-call]
+            traced = torch.jit.trace(graph, example, check_trace=False)
         xml, weights = self._translate(traced, example, [[-1, -1, -1, 3], [2, graph.channels], [1]])
         return xml, weights, graph.multiple
 

@@ -63,7 +63,7 @@ class TorchCudaPainter:
         self._padded = padded(height, graph.multiple), padded(width, graph.multiple)
         self._module = graph.cuda()
         # the lowest priority: drawing goes first
-        self._stream = torch.cuda.Stream(priority=0)  # type: ignore[no-untyped-call]
+        self._stream = torch.cuda.Stream(priority=0)
         shape = (eyes, *self._padded, 3)
         self._staging = torch.empty(shape, dtype=torch.uint8, pin_memory=True)
         self._pictures = torch.zeros(shape, dtype=torch.uint8, device="cuda")

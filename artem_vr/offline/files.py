@@ -22,7 +22,7 @@ from artem_vr.sources.frame import Picture
 from artem_vr.sources.layout import split
 
 if TYPE_CHECKING:
-    from artem_vr.brush import Brush
+    from artem_vr.offline.brush import Brush
 
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif")
 VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv", ".avi", ".webm", ".mpg", ".mpeg", ".wmv", ".ts", ".ogv")
@@ -146,7 +146,7 @@ def _names(files: Sequence[tuple[Path, Kind]]) -> list[str]:
 
 
 def _check_suffix(output: Path, kind: Kind) -> None:
-    from artem_vr.video_files import SUFFIXES
+    from artem_vr.offline.video_files import SUFFIXES
 
     writable = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
     suffix = output.suffix.lower()
@@ -223,8 +223,8 @@ def paint_picture(job: Job, look: Look, paint: PaintEyes) -> dict[str, Any]:
 
 def paint_video(job: Job, look: Look, paint: PaintEyes) -> dict[str, Any]:
     """Paint one video, into a video or into numbered pictures. Raises `ArtemError`."""
+    from artem_vr.offline.video_files import VideoReader, VideoWriter
     from artem_vr.sources.pictures import check_file, save_picture
-    from artem_vr.video_files import VideoReader, VideoWriter
 
     _check_video(check_file, job.input)
     frames = 0
@@ -270,7 +270,7 @@ def stylize(
 
     Raises `ArtemError` where nothing can be painted at all: no such style, damaged weights, no such engine.
     """
-    from artem_vr.brush import Brush, load_style
+    from artem_vr.offline.brush import Brush, load_style
     from artem_vr.styles.library import Library
 
     style = load_style(Library(), settings.style)

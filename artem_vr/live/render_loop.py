@@ -10,17 +10,17 @@ import time
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from artem_vr import hud_text
-from artem_vr.controls import Controls, View
 from artem_vr.errors import ArtemError, HeadsetError
+from artem_vr.live import hud_text
+from artem_vr.live.controls import Controls, View
+from artem_vr.live.record import Recorder
+from artem_vr.live.run_report import RunMeter
+from artem_vr.live.scene import Scene, ShownFrame
 from artem_vr.mailbox import Mailbox
-from artem_vr.record import Recorder
 from artem_vr.render.context import Context
 from artem_vr.render.events import MouseButton, MouseMoved, Resized
 from artem_vr.render.hud import HudText
 from artem_vr.render.stage import STALE_BRIGHTNESS, Look
-from artem_vr.run_report import RunMeter
-from artem_vr.scene import Scene, ShownFrame
 from artem_vr.sources.feed import FeedState
 from artem_vr.sources.frame import StereoFrame
 from artem_vr.styles.deck import Deck, fade

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from artem_vr.controls import MirrorMode
+from artem_vr.live.controls import MirrorMode
 from artem_vr.render import gl
 from artem_vr.render.context import Context
 from artem_vr.render.frame_textures import FrameTextures

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from artem_vr.brush import Brush, load_style
 from artem_vr.errors import ArtemError, StyleError
-from artem_vr.offline import resized
+from artem_vr.offline.brush import Brush, load_style
+from artem_vr.offline.files import resized
 from artem_vr.settings import Settings
 from artem_vr.sources.frame import Picture
 from artem_vr.sources.pictures import load_picture, save_picture

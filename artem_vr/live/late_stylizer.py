@@ -11,8 +11,8 @@ import time
 from collections.abc import Callable
 
 from artem_vr.errors import ArtemError, EngineError
+from artem_vr.live.run_report import PaintingLog
 from artem_vr.mailbox import Mailbox
-from artem_vr.run_report import PaintingLog
 from artem_vr.sources.frame import StereoFrame
 from artem_vr.stylize.engines.base import Engine
 from artem_vr.stylize.stylizer import PaintedFrame, Stylizer, StylizerState

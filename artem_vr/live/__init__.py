@@ -1,0 +1,1 @@
+"""What only a running program has: the render loop, controls, the HUD's words, the recorder, the figures of a run."""

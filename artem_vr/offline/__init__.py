@@ -1,0 +1,1 @@
+"""Painting without a window: files in, painted files out."""
