@@ -103,9 +103,8 @@ def show(settings: Settings, parts: Parts, threads: list[LateStylizer | Feed], i
         feed.start()
         eye_size = None if desktop else headset.eye_size[::-1]  # (height, width)
         frames = HeldFrames(feed.frames, log) if every_frame else feed.frames
-        stylizer.start(
-            lambda engine: parts.stylizer(frames, deck, library, engine, scale=settings.scale, eye_size=eye_size)
-        )
+        options = {"scale": settings.scale, "eye_size": eye_size, "tau": settings.smoothing_seconds}
+        stylizer.start(lambda engine: parts.stylizer(frames, deck, library, engine, **options))
 
         size = (settings.window_width, settings.window_height)
         context = stack.enter_context(parts.context(size=size, headset=not desktop, vsync=False))

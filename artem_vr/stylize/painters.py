@@ -117,8 +117,11 @@ class Painters:
             return len(self._ready) + (self._preparing is not None)
 
     def _run(self) -> None:
-        _lower_priority()
+        polite = False
         while True:
+            if not polite and self._ready:  # the first painter is waited for; later ones must not disturb
+                _lower_priority()
+                polite = True
             with self._condition:
                 key = self._next()
                 while key is None and not self._stopping:

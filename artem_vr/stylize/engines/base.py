@@ -24,6 +24,10 @@ NetworkOrLoader = Union["nn.Module", Callable[[], "nn.Module"]]
 """A network (fp32, eval), or what loads it: not called where a cache makes it unnecessary."""
 
 
+BLOCK = 4
+"""Edge of the pixel blocks that `pack` makes."""
+
+
 class Painter(Protocol):
     """One network at one size, ready to run."""
 
@@ -79,6 +83,20 @@ def pad_pictures(pictures: Pictures, height: int, width: int) -> Pictures:
     if (h, w) == (height, width):
         return np.ascontiguousarray(pictures)
     return np.pad(pictures, ((0, 0), (0, height - h), (0, width - w), (0, 0)), mode="edge")
+
+
+def pack(pictures: Pictures) -> Pictures:
+    """(E, H, W, 3) to blocks (E, H/4, W/4, 48), channels ordered row, column, colour; H and W in whole blocks."""
+    e, h, w, _ = pictures.shape
+    rows = pictures.reshape(e, h // BLOCK, BLOCK, w // BLOCK, BLOCK * 3)
+    return np.ascontiguousarray(rows.transpose(0, 1, 3, 2, 4)).reshape(e, h // BLOCK, w // BLOCK, -1)
+
+
+def unpack(blocks: Pictures) -> Pictures:
+    """The inverse of `pack`, in memory of its own."""
+    e, h, w, _ = blocks.shape
+    rows = blocks.reshape(e, h, w, BLOCK, BLOCK * 3).transpose(0, 1, 3, 2, 4)
+    return rows.reshape(e, h * BLOCK, w * BLOCK, 3)  # copies
 
 
 def check_pictures(painter: Painter, pictures: Pictures) -> None:

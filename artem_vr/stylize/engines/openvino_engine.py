@@ -22,17 +22,20 @@ import numpy as np
 from artem_vr import __version__
 from artem_vr.errors import EngineError
 from artem_vr.stylize.engines.base import (
+    BLOCK,
     NetworkOrLoader,
     Painter,
     Pictures,
     State,
     check_pictures,
+    pack,
     pad_pictures,
     padded,
+    unpack,
 )
 from artem_vr.stylize.engines.quiet import import_openvino
 
-GRAPH_VERSION = 1
+GRAPH_VERSION = 2
 """Raised when `convert` yields another graph for the same weights: old cache files are then ignored."""
 
 _MAGIC = b"artem-vr openvino model\n"
@@ -51,8 +54,10 @@ class OpenVinoPainter:
 
     def __init__(self, compiled: Any, eyes: int, height: int, width: int) -> None:
         self.eyes, self.height, self.width = eyes, height, width
-        shape = list(compiled.input(0).shape)
-        self._padded = int(shape[1]), int(shape[2])
+        _, rows, columns, depth = compiled.input(0).shape
+        self._packed = int(depth) != 3
+        block = BLOCK if self._packed else 1
+        self._padded = block * int(rows), block * int(columns)
         self.channels = int(compiled.input(1).shape[1])
         self._request: Any = compiled.create_infer_request()
         self._rate = np.ones(1, np.float32)
@@ -63,9 +68,12 @@ class OpenVinoPainter:
             raise ValueError("the painter was closed")
         self._rate[0] = rate
         # the request reads our arrays in place; its results are overwritten by the next call
-        inputs = [pad_pictures(pictures, *self._padded), np.ascontiguousarray(state, np.float32), self._rate]
-        self._request.infer(inputs, share_inputs=True)
-        painted = self._request.get_output_tensor(0).data[:, : self.height, : self.width].copy()
+        batch = pad_pictures(pictures, *self._padded)
+        batch = pack(batch) if self._packed else batch
+        self._request.infer([batch, np.ascontiguousarray(state, np.float32), self._rate], share_inputs=True)
+        result = self._request.get_output_tensor(0).data
+        painted = unpack(result) if self._packed else result.copy()
+        painted = np.ascontiguousarray(painted[:, : self.height, : self.width])
         return painted, self._request.get_output_tensor(1).data.copy()
 
     def close(self) -> None:
@@ -112,8 +120,10 @@ class OpenVinoEngine:
     def prepare(self, style_key: str, network: NetworkOrLoader, eyes: int, height: int, width: int) -> Painter:
         with self._lock:  # conversion is not safe from several threads
             model, multiple = self._model(style_key, network)
-            shape = [eyes, padded(height, multiple), padded(width, multiple), 3]
-            model.reshape({model.inputs[0]: shape})
+            depth = model.inputs[0].partial_shape[3].get_length()
+            block = BLOCK if depth != 3 else 1
+            rows, columns = padded(height, multiple) // block, padded(width, multiple) // block
+            model.reshape({model.inputs[0]: [eyes, rows, columns, depth]})
             compiled = self._core.compile_model(model, "CPU", self._config)
         runs = precision_of(compiled)
         if runs != self.precision:
@@ -144,17 +154,20 @@ class OpenVinoEngine:
         """The model without a size, as OpenVINO writes it (xml, weights), and its multiple."""
         import torch
 
-        from artem_vr.stylize.engines.graph import loaded, traceable
+        from artem_vr.stylize.engines.blocks import BlockForm
+        from artem_vr.stylize.engines.graph import best_form, loaded
 
         self.conversions += 1
-        graph = traceable(loaded(network))
+        graph = best_form(loaded(network))
         size = padded(_TRACE_SIZE, graph.multiple)
         pictures = torch.zeros(1, size, size, 3, dtype=torch.uint8)
+        if isinstance(graph, BlockForm):
+            pictures = torch.from_numpy(pack(pictures.numpy()))
         example = (pictures, torch.ones(2, graph.channels), torch.ones(1))
         with torch.inference_mode(False), torch.no_grad(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # sizes that the trace fixes are whole multiples here
             traced = torch.jit.trace(graph, example, check_trace=False)
-        xml, weights = self._translate(traced, example, [[-1, -1, -1, 3], [2, graph.channels], [1]])
+        xml, weights = self._translate(traced, example, [[-1, -1, -1, pictures.shape[3]], [2, graph.channels], [1]])
         return xml, weights, graph.multiple
 
     def _translate(self, traced: Any, example: Any, shapes: list[list[int]]) -> tuple[bytes, bytes]:

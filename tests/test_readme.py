@@ -1,0 +1,33 @@
+"""What the README says is so."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from artem_vr.cli import COMMANDS, build_parser
+from artem_vr.live.controls import keyboard_table
+
+README = (Path(__file__).parents[1] / "README.md").read_text("utf-8")
+
+
+def test_every_key_is_in_the_table() -> None:
+    for keys, does in keyboard_table():
+        assert re.search(rf"^\| {re.escape(keys)} +\| {re.escape(does)} +\|$", README, re.MULTILINE), keys
+
+
+def test_every_file_it_names_is_there() -> None:
+    root = Path(__file__).parents[1]
+    for name in re.findall(r"\b(?:docs|weights|artem_vr)/[\w./-]+\.(?:md|py|png|jpg)", README):
+        assert (root / name).is_file(), name
+
+
+@pytest.mark.parametrize("line", re.findall(r"^    (artem-vr.*)$", README, re.MULTILINE))
+def test_every_command_line_is_understood(line: str) -> None:
+    words = shlex.split(line, comments=True)[1:]
+    if not words or words[0] not in COMMANDS:
+        words = ["run", *words]
+    build_parser(words[0]).parse_args(words)
