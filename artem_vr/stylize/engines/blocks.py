@@ -1,0 +1,164 @@
+"""The fast network rearranged for speed: it never sees a pixel, only blocks of 4x4 of them.
+
+    FastNetwork:  unshuffle 4 - body - up to 1/4 - up to 1/2 - up to 1/1
+    BlockForm:                  body - up to 1/4 - [conv] - [conv] on the four phases of 1/2, side by side as channels
+
+The same map, borders included (a test holds both equal), without a single tensor larger than a
+quarter of the picture: what an `UpsampleConv` writes stays as phases in channels, and the last
+convolution, folded once more, reads them there. Norms come before the shuffle, on phases, with
+the statistics of all phases of a channel. Pictures are cut into blocks as bytes (`base.pack`).
+"""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from artem_vr.networks.fast import FastNetwork
+from artem_vr.networks.layers import EPSILON, InstanceNorm, UpsampleConv, batch_statistics, statistics_channels
+from artem_vr.stylize.engines.base import BLOCK
+
+
+class BlockForm(nn.Module):
+    """``(blocks, state, rate) -> (blocks, new state)``; blocks (E, H/4, W/4, 48) uint8 as `base.pack` makes them.
+
+    H and W are whole multiples of the network's. State and rate as in `layers.SmoothedStatistics`.
+    """
+
+    def __init__(self, network: FastNetwork, dtype: torch.dtype = torch.float32, channels_last: bool = False) -> None:
+        super().__init__()
+        network = copy.deepcopy(network).eval().requires_grad_(False)
+        self.multiple, self.channels = network.multiple, statistics_channels(network)
+        self.dtype = dtype
+        self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
+        outputs = network.encode4.weight.shape[0]
+        weight = network.encode4.weight.reshape(outputs, 3, BLOCK * BLOCK, 3, 3)  # unshuffle: colour, row, column
+        self.encode4 = _conv(weight.transpose(1, 2).reshape(outputs, 48, 3, 3), network.encode4.bias)
+        self.encode8, self.blocks = network.encode8, network.blocks
+        self.decode4, self.decode2 = _phases(network.decode4), _phases(network.decode2)
+        self.radius4, self.radius2 = network.decode4.radius, network.decode2.radius
+        self.decode1 = _conv(fold_again(network.decode1), network.decode1.bias.repeat(BLOCK * BLOCK))
+        for name, order in edge_phases(network.decode1.weight.shape[1]).items():
+            self.register_buffer(f"edge_{name}", order)
+        self.norm_encode4, self.norm_encode8 = network.norm_encode4, network.norm_encode8
+        self.norm_decode4, self.norm_decode2 = network.norm_decode4, network.norm_decode2
+        self.to(memory_format=self.memory_format)  # type: ignore[call-overload]
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                module.to(dtype)
+
+    def forward(self, blocks: Tensor, state: Tensor, rate: Tensor) -> tuple[Tensor, Tensor]:
+        statistics = PhaseStatistics(state, rate)
+        x = blocks.permute(0, 3, 1, 2).to(self.dtype) / 255 - 0.5  # (E, 48, H/4, W/4), channels last
+        x = self.encode4(F.pad(x, (1,) * 4, mode="replicate"))
+        skip = F.relu(statistics(self.norm_encode4, x))  # (E, quarter, H/4, W/4)
+        x = F.relu(statistics(self.norm_encode8, self.encode8(skip)))  # (E, eighth, H/8, W/8)
+        for block in self.blocks:
+            x = block(x, statistics)
+        x = self.decode4(F.pad(x, (self.radius4,) * 4, mode="replicate"))  # (E, 4 * quarter, H/8, W/8)
+        x = F.pixel_shuffle(statistics(self.norm_decode4, x), 2)
+        x = F.relu(x + skip)  # (E, quarter, H/4, W/4)
+        x = self.decode2(F.pad(x, (self.radius2,) * 4, mode="replicate"))  # (E, 4 * half, H/4, W/4)
+        x = F.relu(statistics(self.norm_decode2, x))
+        x = torch.sigmoid(self.decode1(self._grown(x)).float())  # (E, 48, H/4, W/4)
+        painted = (x * 255 + 0.5).clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1)
+        return painted.contiguous(), statistics.new_state()
+
+    def _grown(self, x: Tensor) -> Tensor:
+        """One more block on each side. The outermost half-size pixel goes on, so its phase fills both places."""
+        left, right, top, bottom = self.edge_left, self.edge_right, self.edge_top, self.edge_bottom
+        x = torch.cat((x[..., :1].index_select(1, left), x, x[..., -1:].index_select(1, right)), 3)  # type: ignore[arg-type]
+        return torch.cat((x[:, :, :1].index_select(1, top), x, x[:, :, -1:].index_select(1, bottom)), 2)  # type: ignore[arg-type]
+
+
+class PhaseStatistics:
+    """`layers.SmoothedStatistics` that also takes a feature whose phases are still channels."""
+
+    def __init__(self, state: Tensor, rate: Tensor) -> None:
+        self._state, self._rate = state, rate
+        self._position = 0
+        self._means: list[Tensor] = []
+        self._variances: list[Tensor] = []
+
+    def __call__(self, norm: InstanceNorm, x: Tensor) -> Tensor:
+        channels, phases = norm.channels, x.shape[1] // norm.channels
+        here = slice(self._position, self._position + channels)
+        self._position += channels
+        mean, variance = channel_statistics(x)
+        if phases > 1:  # (4 C,) to (C,): variance within the phases and between them
+            means = mean.reshape(channels, phases)
+            mean = means.mean(1)
+            spread = means - mean[:, None]
+            variance = (variance.reshape(channels, phases) + spread * spread).mean(1)
+        mean = (1 - self._rate) * self._state[0, here] + self._rate * mean  # exact at rates 0 and 1
+        variance = (1 - self._rate) * self._state[1, here] + self._rate * variance
+        self._means.append(mean)
+        self._variances.append(variance)
+        scale = norm.weight * torch.rsqrt(variance + EPSILON)
+        shift = norm.bias - mean * scale
+        if phases > 1:
+            scale, shift = (v[:, None].expand(-1, phases).reshape(-1) for v in (scale, shift))
+        scale, shift = scale[None, :, None, None].to(x.dtype), shift[None, :, None, None].to(x.dtype)
+        return torch.addcmul(shift, x, scale)
+
+    def new_state(self) -> Tensor:
+        return torch.stack((torch.cat(self._means), torch.cat(self._variances)))
+
+
+def channel_statistics(x: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and variance (C,) fp32 of each channel; when tracing, in the form that OpenVINO runs fastest.
+
+    There the difference of mean square and squared mean is taken of fp32 sums; what cancels is
+    far below EPSILON.
+    """
+    if not torch.jit.is_tracing():  # type: ignore[attr-defined, no-untyped-call]
+        return batch_statistics(x)
+    count = x.shape[0] * x.shape[2] * x.shape[3]
+    mean = x.mean((0, 2, 3))
+    norm = torch.linalg.vector_norm(x, 2, (0, 2, 3))
+    return mean, (norm * norm / count - mean * mean).clamp(min=0)
+
+
+def fold_again(last: UpsampleConv) -> Tensor:
+    """The last upsampling convolution as one on blocks: (48, 4 * inputs, 3, 3).
+
+    Reads 2x2 phases of half size as channels (input, row, column), writes 4x4 pixels as channels
+    (row, column, colour). Only for a folded kernel that reaches two half-size pixels, as 5x5 does.
+    """
+    if last.radius > 2:
+        raise ValueError("a kernel of this size reaches beyond the neighbouring blocks")
+    folded = last.folded_weight()
+    taps, inputs = folded.shape[-1], folded.shape[1]
+    folded = folded.reshape(last.outputs, 2, 2, inputs, taps, taps)
+    weight = folded.new_zeros(4, 4, last.outputs, inputs, 2, 2, 3, 3)
+    for a in range(2):  # half-size position inside the block of the output ...
+        for b in range(2):
+            for i in range(taps):
+                for j in range(taps):
+                    y, x = a + i - last.radius, b + j - last.radius  # ... and of the input that this tap reads
+                    to = weight[2 * a : 2 * a + 2, 2 * b : 2 * b + 2, :, :, y % 2, x % 2, y // 2 + 1, x // 2 + 1]
+                    to += folded[..., i, j].permute(1, 2, 0, 3)
+    return weight.reshape(16 * last.outputs, 4 * inputs, 3, 3)
+
+
+def edge_phases(inputs: int) -> dict[str, Tensor]:
+    """For each side, which phase channels (input, row, column) continue an edge block beyond it."""
+    first = 4 * torch.arange(inputs)[:, None]
+    orders = {"left": (0, 0, 2, 2), "right": (1, 1, 3, 3), "top": (0, 1, 0, 1), "bottom": (2, 3, 2, 3)}
+    return {side: (first + torch.tensor(order)).reshape(-1) for side, order in orders.items()}
+
+
+def _phases(up: UpsampleConv) -> nn.Conv2d:
+    return _conv(up.folded_weight(), up.bias.repeat_interleave(4))
+
+
+def _conv(weight: Tensor, bias: Tensor | None) -> nn.Conv2d:
+    """A convolution without padding."""
+    conv = nn.Conv2d(weight.shape[1], weight.shape[0], weight.shape[2])
+    conv.weight = nn.Parameter(weight.detach().clone(), requires_grad=False)
+    assert bias is not None and conv.bias is not None
+    conv.bias = nn.Parameter(bias.detach().clone(), requires_grad=False)
+    return conv
