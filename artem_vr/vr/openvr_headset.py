@@ -25,6 +25,7 @@ from artem_vr.vr.openvr_errors import FAILURES, explain, explain_init, name_of
 from artem_vr.vr.openvr_properties import HMD, Properties, rows_to_matrix
 from artem_vr.vr.pacing import VsyncCount, displayed_after
 from artem_vr.vr.poses import inverse, is_rigid, levelled, product, projection, translation
+from artem_vr.vr.quiet import quiet_library
 
 DEFAULT_EYE_SIZE = (1512, 1680)
 """A Vive's: where the runtime recommends nothing that makes sense."""
@@ -339,7 +340,8 @@ def probe() -> None:
         HeadsetError: it does not run or is not installed.
     """
     try:
-        openvr.init(openvr.VRApplication_Background)
+        with quiet_library():
+            openvr.init(openvr.VRApplication_Background)
     except FAILURES as error:
         raise explain_init(error) from error
     openvr.shutdown()
@@ -348,7 +350,8 @@ def probe() -> None:
 def _start() -> tuple[Any, Any]:
     """IVRSystem and IVRCompositor of a new session."""
     try:
-        system = openvr.init(openvr.VRApplication_Scene)
+        with quiet_library():
+            system = openvr.init(openvr.VRApplication_Scene)
         compositor = openvr.VRCompositor()
         compositor.setTrackingSpace(openvr.TrackingUniverseStanding)
     except FAILURES as error:
