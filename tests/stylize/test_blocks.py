@@ -10,7 +10,7 @@ from artem_vr.networks.fast import FastNetwork
 from artem_vr.networks.layers import InstanceNorm, SmoothedStatistics
 from artem_vr.stylize.engines.base import pack, unpack
 from artem_vr.stylize.engines.blocks import BlockForm, channel_statistics
-from artem_vr.stylize.engines.graph import PictureGraph, best_form
+from artem_vr.stylize.engines.graph import PictureGraph, best_for_openvino
 
 
 def network(**options: int) -> FastNetwork:
@@ -65,5 +65,5 @@ def test_statistics_as_traced() -> None:
 def test_other_networks_keep_their_form() -> None:
     from artem_vr.networks.johnson import JohnsonNetwork
 
-    assert isinstance(best_form(JohnsonNetwork()), PictureGraph)
-    assert isinstance(best_form(FastNetwork(8, 8, 4, 1)), BlockForm)
+    assert isinstance(best_for_openvino(JohnsonNetwork()), PictureGraph)
+    assert isinstance(best_for_openvino(FastNetwork(8, 8, 4, 1)), BlockForm)

@@ -1,4 +1,4 @@
-"""The fast network rearranged for speed: it never sees a pixel, only blocks of 4x4 of them.
+"""The fast network rearranged for OpenVINO: it never sees a pixel, only blocks of 4x4 of them.
 
     FastNetwork:  unshuffle 4 - body - up to 1/4 - up to 1/2 - up to 1/1
     BlockForm:                  body - up to 1/4 - [conv] - [conv] on the four phases of 1/2, side by side as channels
@@ -28,12 +28,10 @@ class BlockForm(nn.Module):
     H and W are whole multiples of the network's. State and rate as in `layers.SmoothedStatistics`.
     """
 
-    def __init__(self, network: FastNetwork, dtype: torch.dtype = torch.float32, channels_last: bool = False) -> None:
+    def __init__(self, network: FastNetwork) -> None:
         super().__init__()
         network = copy.deepcopy(network).eval().requires_grad_(False)
         self.multiple, self.channels = network.multiple, statistics_channels(network)
-        self.dtype = dtype
-        self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
         outputs = network.encode4.weight.shape[0]
         weight = network.encode4.weight.reshape(outputs, 3, BLOCK * BLOCK, 3, 3)  # unshuffle: colour, row, column
         self.encode4 = _conv(weight.transpose(1, 2).reshape(outputs, 48, 3, 3), network.encode4.bias)
@@ -45,14 +43,10 @@ class BlockForm(nn.Module):
             self.register_buffer(f"edge_{name}", order)
         self.norm_encode4, self.norm_encode8 = network.norm_encode4, network.norm_encode8
         self.norm_decode4, self.norm_decode2 = network.norm_decode4, network.norm_decode2
-        self.to(memory_format=self.memory_format)  # type: ignore[call-overload]
-        for module in self.modules():
-            if isinstance(module, nn.Conv2d):
-                module.to(dtype)
 
     def forward(self, blocks: Tensor, state: Tensor, rate: Tensor) -> tuple[Tensor, Tensor]:
         statistics = PhaseStatistics(state, rate)
-        x = blocks.permute(0, 3, 1, 2).to(self.dtype) / 255 - 0.5  # (E, 48, H/4, W/4), channels last
+        x = blocks.permute(0, 3, 1, 2).float() / 255 - 0.5  # (E, 48, H/4, W/4)
         x = self.encode4(F.pad(x, (1,) * 4, mode="replicate"))
         skip = F.relu(statistics(self.norm_encode4, x))  # (E, quarter, H/4, W/4)
         x = F.relu(statistics(self.norm_encode8, self.encode8(skip)))  # (E, eighth, H/8, W/8)
@@ -63,7 +57,7 @@ class BlockForm(nn.Module):
         x = F.relu(x + skip)  # (E, quarter, H/4, W/4)
         x = self.decode2(F.pad(x, (self.radius2,) * 4, mode="replicate"))  # (E, 4 * half, H/4, W/4)
         x = F.relu(statistics(self.norm_decode2, x))
-        x = torch.sigmoid(self.decode1(self._grown(x)).float())  # (E, 48, H/4, W/4)
+        x = torch.sigmoid(self.decode1(self._grown(x)))  # (E, 48, H/4, W/4)
         painted = (x * 255 + 0.5).clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1)
         return painted.contiguous(), statistics.new_state()
 
@@ -101,8 +95,7 @@ class PhaseStatistics:
         shift = norm.bias - mean * scale
         if phases > 1:
             scale, shift = (v[:, None].expand(-1, phases).reshape(-1) for v in (scale, shift))
-        scale, shift = scale[None, :, None, None].to(x.dtype), shift[None, :, None, None].to(x.dtype)
-        return torch.addcmul(shift, x, scale)
+        return x * scale[None, :, None, None] + shift[None, :, None, None]
 
     def new_state(self) -> Tensor:
         return torch.stack((torch.cat(self._means), torch.cat(self._variances)))
@@ -114,7 +107,7 @@ def channel_statistics(x: Tensor) -> tuple[Tensor, Tensor]:
     There the difference of mean square and squared mean is taken of fp32 sums; what cancels is
     far below EPSILON.
     """
-    if not torch.jit.is_tracing():  # type: ignore[attr-defined, no-untyped-call]
+    if not torch.jit.is_tracing():
         return batch_statistics(x)
     count = x.shape[0] * x.shape[2] * x.shape[3]
     mean = x.mean((0, 2, 3))

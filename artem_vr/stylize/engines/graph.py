@@ -76,10 +76,8 @@ def loaded(network: NetworkOrLoader) -> nn.Module:
     return network if isinstance(network, nn.Module) else network()
 
 
-def best_form(
-    network: nn.Module, dtype: torch.dtype = torch.float32, channels_last: bool = False
-) -> PictureGraph | BlockForm:
-    """The quickest equal form of ``network`` for a CPU: `BlockForm` takes and gives packed pictures."""
+def best_for_openvino(network: nn.Module) -> PictureGraph | BlockForm:
+    """The quickest equal form of ``network``, to be traced, in fp32; `BlockForm` takes and gives packed pictures."""
     if isinstance(network, FastNetwork) and network.decode1.radius <= 2:
-        return BlockForm(network, dtype, channels_last)
-    return PictureGraph(network, dtype, channels_last)
+        return BlockForm(network)
+    return PictureGraph(network)

@@ -155,10 +155,10 @@ class OpenVinoEngine:
         import torch
 
         from artem_vr.stylize.engines.blocks import BlockForm
-        from artem_vr.stylize.engines.graph import best_form, loaded
+        from artem_vr.stylize.engines.graph import best_for_openvino, loaded
 
         self.conversions += 1
-        graph = best_form(loaded(network))
+        graph = best_for_openvino(loaded(network))
         size = padded(_TRACE_SIZE, graph.multiple)
         pictures = torch.zeros(1, size, size, 3, dtype=torch.uint8)
         if isinstance(graph, BlockForm):

@@ -13,13 +13,10 @@ from artem_vr.stylize.engines.base import (
     State,
     check_pictures,
     initial_state,
-    pack,
     pad_pictures,
     padded,
-    unpack,
 )
-from artem_vr.stylize.engines.blocks import BlockForm
-from artem_vr.stylize.engines.graph import PictureGraph, best_form, loaded
+from artem_vr.stylize.engines.graph import PictureGraph, loaded
 
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -33,23 +30,20 @@ def cpu_has_bf16() -> bool:
 class TorchCpuPainter:
     """Eager torch on the CPU."""
 
-    def __init__(self, graph: PictureGraph | BlockForm, eyes: int, height: int, width: int) -> None:
+    def __init__(self, graph: PictureGraph, eyes: int, height: int, width: int) -> None:
         self.eyes, self.height, self.width = eyes, height, width
         self.channels = graph.channels
-        self._graph: PictureGraph | BlockForm | None = graph
-        self._packed = isinstance(graph, BlockForm)
+        self._graph: PictureGraph | None = graph
         self._padded = padded(height, graph.multiple), padded(width, graph.multiple)
 
     def paint(self, pictures: Pictures, state: State, rate: float) -> tuple[Pictures, State]:
         check_pictures(self, pictures)
         if self._graph is None:
             raise ValueError("the painter was closed")
-        batch = pad_pictures(pictures, *self._padded)
+        batch = torch.from_numpy(pad_pictures(pictures, *self._padded))
         with torch.inference_mode():
-            inputs = torch.from_numpy(pack(batch) if self._packed else batch)
-            result, new_state = self._graph(inputs, torch.from_numpy(state), torch.tensor([rate]))
-        painted = unpack(result.numpy()) if self._packed else result.numpy()
-        return np.ascontiguousarray(painted[:, : self.height, : self.width]), new_state.numpy()
+            painted, new_state = self._graph(batch, torch.from_numpy(state), torch.tensor([rate]))
+        return np.ascontiguousarray(painted.numpy()[:, : self.height, : self.width]), new_state.numpy()
 
     def close(self) -> None:
         self._graph = None
@@ -135,12 +129,9 @@ class TorchEngine:
         self.pixels_per_second = 1.5e9 if device == "cuda" else 15e6
 
     def prepare(self, style_key: str, network: NetworkOrLoader, eyes: int, height: int, width: int) -> Painter:
-        network, dtype = loaded(network), _DTYPES[self.precision]
+        graph = PictureGraph(loaded(network), _DTYPES[self.precision], self._channels_last)
         if self.device == "cuda":
-            return TorchCudaPainter(
-                PictureGraph(network, dtype, self._channels_last), eyes, height, width, self._on_device
-            )
-        graph = best_form(network, dtype, self._channels_last)
+            return TorchCudaPainter(graph, eyes, height, width, self._on_device)
         painter = TorchCpuPainter(graph, eyes, height, width)
         painter.paint(np.zeros((eyes, height, width, 3), np.uint8), initial_state(graph.channels), 1.0)
         return painter
