@@ -203,9 +203,8 @@ def filled_deck(library: Library, settings: Settings) -> tuple[Deck, dict[str, s
 
 
 def desktop_eye_size(settings: Settings, context: Context) -> tuple[int, int]:
-    """Width and height of each eye's picture where there is no headset: two of them fill the window."""
+    """Width and height of each eye's picture where there is no headset: one of them fills the window, sharply."""
     scale = context.content_scale
-    width, height = max(1, int(settings.window_width * scale) // 2), max(1, int(settings.window_height * scale))
     if not gl.is_software():
-        width, height = 2 * width, 2 * height  # sharp also when one eye fills the screen
-    return width, height
+        scale *= 1.5
+    return max(1, int(settings.window_width * scale)), max(1, int(settings.window_height * scale))

@@ -81,7 +81,7 @@ class Settings:
     precision: Precision = _choice("auto", "auto", "fp32", "xnor")
     scale: Scale = _number(1.0, 0.25, 1.0, auto=True)
     """Working size over the headset's recommended size; "auto" follows the engine's speed."""
-    mirror: MirrorMode = _choice("both", "left", "right", "both")
+    mirror: MirrorMode = _choice("left", "left", "right", "both")
     """Which eyes the window shows."""
     hud: bool = _switch(True)
     window_width: int = _whole(1280, 160, 16384)

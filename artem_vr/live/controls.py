@@ -99,7 +99,7 @@ class Deck(Protocol):
 class View:
     """How the picture is shown, and what the loop has yet to do. Only the render thread touches it."""
 
-    mirror: MirrorMode = "both"
+    mirror: MirrorMode = "left"
     hud: bool = True
     fullscreen: bool = False
     recenter: bool = False

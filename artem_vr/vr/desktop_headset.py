@@ -19,8 +19,8 @@ from artem_vr.vr.poses import inverse, levelled, product, projection, translatio
 
 EYE_DISTANCE = 0.063
 """Metres between the pupils: the adult mean."""
-HALF_FIELD = math.radians(45)
-"""From straight ahead to the nearer edge of the picture; like a headset's, narrower than its corners."""
+HALF_FIELD = math.radians(24)
+"""From straight ahead to the nearer edge of the picture: a seat from which the screen nearly fills the window."""
 RADIANS_PER_UNIT = 0.003
 """Head turned by each unit the mouse moves: a turn of 90 degrees takes about 500."""
 HIGHEST_PITCH = math.radians(85)

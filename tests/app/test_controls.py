@@ -87,7 +87,7 @@ def test_the_view_follows_its_keys(controls):
     for _ in range(4):
         press(controls, "m")
         seen.append(view.mirror)
-    assert seen == ["left", "right", "both", "left"]
+    assert seen == ["right", "both", "left", "right"]
     press(controls, "f11")
     assert view.fullscreen
     press(controls, "r")

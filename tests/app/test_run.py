@@ -50,7 +50,7 @@ def picture(tmp_path: Path) -> Path:
 
 @pytest.mark.graphics
 def test_without_a_display_it_ends_by_itself_and_says_where_the_picture_is(tmp_path: Path, picture: Path) -> None:
-    done = run(tmp_path, None, "--source", str(picture), "--layout", "sbs", "--no-hud")
+    done = run(tmp_path, None, "--source", str(picture), "--layout", "sbs", "--no-hud", "--mirror", "both")
     assert done.returncode == 0, done.stderr
     path = Path(done.stdout.strip())
     assert path == tmp_path / "artem-vr.png"

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from artem_vr.vr.desktop_headset import EYE_DISTANCE, HIGHEST_PITCH, RADIANS_PER_UNIT, DesktopHeadset
+from artem_vr.vr.desktop_headset import EYE_DISTANCE, HALF_FIELD, HIGHEST_PITCH, RADIANS_PER_UNIT, DesktopHeadset
 from artem_vr.vr.headset import Focus, Headset
 from artem_vr.vr.poses import yaw_pitch
 
@@ -91,7 +91,7 @@ def test_recentring_makes_the_gaze_straight_ahead(desktop: DesktopHeadset) -> No
 def test_pixels_are_square_and_eyes_apart(desktop: DesktopHeadset) -> None:
     for matrix in desktop.projections:
         assert matrix[0, 0] * 800 == pytest.approx(matrix[1, 1] * 600)
-        assert matrix[1, 1] == pytest.approx(1 / math.tan(math.pi / 4))
+        assert matrix[1, 1] == pytest.approx(1 / math.tan(HALF_FIELD))
     left, right = desktop.eye_to_head
     assert right[0, 3] - left[0, 3] == pytest.approx(EYE_DISTANCE)
     assert left[0, 3] < 0
