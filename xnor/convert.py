@@ -65,14 +65,13 @@ def binarise(
         raise XnorError(f"of the model's {len(found)} convolutions none is left to binarise: keep fewer of them real")
     options: dict[str, Any] = {"scale": scale, "input_scale": input_scale, "shift": shift, "prelu": prelu}
     for name, layer in chosen:
-        made: nn.Module
+        made: XnorConv2d | XnorLinear
         with torch.device("meta"):  # its own initial weights are not wanted
-            made = (
-                _conv_of(layer, padding_value, options) if isinstance(layer, nn.Conv2d) else _linear_of(layer, options)
-            )
-        body = made[1] if isinstance(made, nn.Sequential) else made
-        assert isinstance(body, XnorConv2d | XnorLinear)
-        _settle(body, layer)
+            if isinstance(layer, nn.Conv2d):
+                made = _conv_of(layer, padding_value, options)
+            else:
+                made = _linear_of(layer, options)
+        _settle(made, layer)
         made.train(layer.training)
         model = _replace(model, name, made)
     return model
@@ -83,7 +82,7 @@ def _linear_of(layer: nn.Module, options: dict[str, Any]) -> XnorLinear:
     return XnorLinear(layer.in_features, layer.out_features, layer.bias is not None, **options)
 
 
-def _conv_of(layer: nn.Conv2d, padding_value: int, options: dict[str, Any]) -> nn.Module:
+def _conv_of(layer: nn.Conv2d, padding_value: int, options: dict[str, Any]) -> XnorConv2d:
     padding: tuple[int, int] | str = layer.padding  # type: ignore[assignment]
     if padding == "valid":
         padding = (0, 0)
@@ -95,16 +94,11 @@ def _conv_of(layer: nn.Conv2d, padding_value: int, options: dict[str, Any]) -> n
             )
         padding = (reach[0] // 2, reach[1] // 2)
     assert not isinstance(padding, str)
-    own = layer.padding_mode == "zeros"
-    made = XnorConv2d(
+    return XnorConv2d(
         layer.in_channels, layer.out_channels, (layer.kernel_size[0], layer.kernel_size[1]),
-        (layer.stride[0], layer.stride[1]), padding if own else (0, 0), (layer.dilation[0], layer.dilation[1]),
-        layer.groups, layer.bias is not None, padding_value=padding_value, **options,
+        (layer.stride[0], layer.stride[1]), padding, (layer.dilation[0], layer.dilation[1]),
+        layer.groups, layer.bias is not None, padding_value=padding_value, padding_mode=layer.padding_mode, **options,
     )  # fmt: skip
-    if own or not any(padding):
-        return made
-    pads = {"reflect": nn.ReflectionPad2d, "replicate": nn.ReplicationPad2d, "circular": nn.CircularPad2d}
-    return nn.Sequential(pads[layer.padding_mode]((padding[1], padding[1], padding[0], padding[0])), made)
 
 
 def _settle(made: XnorConv2d | XnorLinear, layer: nn.Module) -> None:

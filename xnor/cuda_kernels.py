@@ -11,17 +11,17 @@ from __future__ import annotations
 
 from typing import Any
 
+from numba import config, float32, int32, uint32
 from numba import cuda as _cuda
-from numba import float32, int32, uint32
 
 from .geometry import Geometry
 
 cuda: Any = _cuda  # its own types speak of the calling side, not of a kernel's inside
 
-THREADS = 16
+THREADS = 8 if getattr(config, "ENABLE_CUDASIM", 0) else 16  # each is a thread of Python in the simulator
 SIDE = 4
 TILE = THREADS * SIDE  # outputs and pixels of a block
-STEP = 16  # words of depth brought into shared memory at a time
+STEP = THREADS  # words of depth brought into shared memory at a time
 ROW = TILE + 1  # a row of shared memory; the odd length spreads a column over the banks
 
 PACKERS = 64  # threads of a packing block, a word each
@@ -139,7 +139,7 @@ def multiply(
         for k in range(STEP):
             for i in range(SIDE):
                 for j in range(SIDE):
-                    sums[i, j] += cuda.popc(rows[k, y + i * THREADS] ^ columns[k, x + j * THREADS])
+                    sums[i, j] += cuda.popc(uint32(rows[k, y + i * THREADS] ^ columns[k, x + j * THREADS]))
         cuda.syncthreads()
     for i in range(SIDE):
         row = first_row + y + i * THREADS
@@ -241,7 +241,7 @@ def convolve(
         for k in range(STEP):
             for i in range(SIDE):
                 for j in range(SIDE):
-                    sums[i, j] += cuda.popc(weights[k, y + i * THREADS] ^ windows[k, x + j * THREADS])
+                    sums[i, j] += cuda.popc(uint32(weights[k, y + i * THREADS] ^ windows[k, x + j * THREADS]))
         cuda.syncthreads()
     for i in range(SIDE):
         for j in range(SIDE):

@@ -9,8 +9,9 @@ A training layer keeps real-valued shadow weights and computes, in float,
 
 `pack()` gives a layer that holds the bits of sign(weight) and the scales, runs the kernels of this package, and
 equals the training layer's forward within float rounding. sign(0) = +1 in both. Padded taps are ``padding_value``:
-0 (they add nothing), -1 or +1. Packed layers do not train. On the CPU they refuse NaN (XnorError); on a GPU they do not
-look for it, since asking would wait for the GPU: a NaN then counts as -1.
+0 (they add nothing), -1 or +1; or the input is padded before with its own pixels (``padding_mode``). Packed layers
+do not train. On the CPU they refuse NaN (XnorError); on a GPU they do not look for it, since asking would wait for the
+GPU: a NaN then counts as -1.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from .geometry import Geometry, Pair, geometry, pair
 from .operations import pack_weights
 
 Scale = Literal["mean", "learned"]
+PaddingMode = Literal["zeros", "reflect", "replicate", "circular"]
 
 
 class _Sign(torch.autograd.Function):
@@ -111,6 +113,7 @@ class XnorConv2d(_Xnor):
         bias: bool = True,
         *,
         padding_value: int = 0,
+        padding_mode: str = "zeros",
         scale: Scale = "mean",
         input_scale: bool = False,
         shift: bool = True,
@@ -123,16 +126,18 @@ class XnorConv2d(_Xnor):
         self.kernel_size = pair(kernel_size, "kernel_size", 1)
         self.stride, self.padding = pair(stride, "stride", 1), pair(padding, "padding", 0)
         self.dilation, self.padding_value = pair(dilation, "dilation", 1), padding_value
+        self.padding_mode = _check_padding_mode(padding_mode)
         self.weight = nn.Parameter(torch.empty(out_channels, in_channels // groups, *self.kernel_size))
         self._parameters_for(
             out_channels, in_channels, bias=bias, scale=scale, input_scale=input_scale, shift=shift, prelu=prelu
         )
 
     def forward(self, x: Tensor) -> Tensor:
+        x = _outside(self, x)
         g = _conv_geometry(self, x)
         if self.shift is not None:
             x = x + self.shift[:, None, None]
-        padded, padding = sign(x), self.padding
+        padded, padding = sign(x), _own_padding(self)
         if self.padding_value != 0 and any(padding):
             (down, across), padding = padding, (0, 0)
             padded = functional.pad(padded, (across, across, down, down), value=float(self.padding_value))
@@ -223,11 +228,24 @@ def _words(packed: PackedFilters) -> Tensor:
     return torch.from_numpy(packed.words.view("int64"))
 
 
+def _check_padding_mode(mode: str) -> PaddingMode:
+    for known in ("zeros", "reflect", "replicate", "circular"):
+        if mode == known:
+            return known
+    raise XnorError(f"padding_mode is zeros, reflect, replicate or circular, got {mode!r}")
+
+
+def _own_padding(layer: XnorConv2d | PackedConv2d) -> tuple[int, int]:
+    """What the convolution itself pads, with ``padding_value``."""
+    return layer.padding if layer.padding_mode == "zeros" else (0, 0)
+
+
 def _conv_config(layer: XnorConv2d | PackedConv2d) -> dict[str, Any]:
     return {
         "in_channels": layer.in_channels, "out_channels": layer.out_channels,
         "kernel_size": list(layer.kernel_size), "stride": list(layer.stride), "padding": list(layer.padding),
         "dilation": list(layer.dilation), "groups": layer.groups, "padding_value": layer.padding_value,
+        "padding_mode": layer.padding_mode,
         "bias": layer.bias is not None, "input_scale": layer.input_scale,
         "shift": layer.shift is not None, "prelu": layer.slope is not None,
     }  # fmt: skip
@@ -240,13 +258,23 @@ def _linear_config(layer: XnorLinear | PackedLinear) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _conv_geometry(layer: XnorConv2d | PackedConv2d, x: Tensor) -> Geometry:
+def _outside(layer: XnorConv2d | PackedConv2d, x: Tensor) -> Tensor:
+    """The input with its own pixels repeated around it, where the layer pads so; else the input itself."""
     if x.dim() != 4:
         raise XnorError(f"a convolution takes (N, C, H, W), got shape {tuple(x.shape)}")
+    if layer.padding_mode == "zeros" or not any(layer.padding):
+        return x
+    down, across = layer.padding
+    if layer.padding_mode == "reflect" and (down >= x.shape[2] or across >= x.shape[3]):
+        raise XnorError(f"padding {layer.padding} by reflection needs larger pictures than {tuple(x.shape[2:])}")
+    return functional.pad(x, (across, across, down, down), mode=layer.padding_mode)
+
+
+def _conv_geometry(layer: XnorConv2d | PackedConv2d, x: Tensor) -> Geometry:
     n, c, h, w = (int(size) for size in x.shape)
     return geometry(
         (n, c, h, w), layer.out_channels, layer.in_channels // layer.groups, layer.kernel_size,
-        stride=layer.stride, padding=layer.padding, padding_value=layer.padding_value,
+        stride=layer.stride, padding=_own_padding(layer), padding_value=layer.padding_value,
         dilation=layer.dilation, groups=layer.groups,
     )  # fmt: skip
 
@@ -295,13 +323,18 @@ class _Packed(nn.Module):
                 self._ready = (key, PackedFilters(words, channels, kernel))
         return self._ready[1]
 
+    def _load_from_state_dict(self, *arguments: Any) -> None:
+        self._ready = None  # the words change where they lie
+        super()._load_from_state_dict(*arguments)
+
     def _apply(self, fn: Any, recurse: bool = True) -> Any:
         self._ready = None
+        before = {name: getattr(self, name) for name in ("output_scale", "bias", "thresholds", "slope")}
         moved = super()._apply(fn, recurse)
-        for name in ("output_scale", "bias", "thresholds", "slope"):  # `.half()` must not round what the kernels read
-            value = getattr(self, name)
-            if value is not None and value.dtype != torch.float32:
-                setattr(self, name, value.float())
+        for name, value in before.items():  # `.half()` must not round what the kernels read
+            now = getattr(self, name)
+            if now is not None and now.dtype != value.dtype:
+                setattr(self, name, value.to(now.device))
         return moved
 
     def __getstate__(self) -> dict[str, Any]:
@@ -331,19 +364,21 @@ class PackedConv2d(_Packed):
 
     def __init__(
         self, in_channels: int, out_channels: int, kernel_size: Pair, stride: Pair = 1, padding: Pair = 0,
-        dilation: Pair = 1, groups: int = 1, *, padding_value: int = 0, bias: bool = True, input_scale: bool = False,
-        shift: bool = True, prelu: bool = True,
+        dilation: Pair = 1, groups: int = 1, *, padding_value: int = 0, padding_mode: str = "zeros",
+        bias: bool = True, input_scale: bool = False, shift: bool = True, prelu: bool = True,
     ) -> None:  # fmt: skip
         super().__init__()
         self.in_channels, self.out_channels, self.groups = in_channels, out_channels, groups
         self.kernel_size = pair(kernel_size, "kernel_size", 1)
         self.stride, self.padding = pair(stride, "stride", 1), pair(padding, "padding", 0)
         self.dilation, self.padding_value, self.input_scale = pair(dilation, "dilation", 1), padding_value, input_scale
+        self.padding_mode = _check_padding_mode(padding_mode)
         bits = in_channels // groups * self.kernel_size[0] * self.kernel_size[1]
         self._buffers_for(out_channels, in_channels, bits, bias=bias, shift=shift, prelu=prelu)
 
     @torch.no_grad()
     def forward(self, x: Tensor) -> Tensor:
+        x = _outside(self, x)
         g = _conv_geometry(self, x)
         spread = None
         if self.input_scale:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from typing import Any
 
 import numpy as np
 import pytest
@@ -119,8 +120,8 @@ def test_gemm(size: tuple[int, int, int]) -> None:
 
 
 @pytest.mark.parametrize("kind", [np.float16, np.int8, np.int16, np.int32, np.int64])
-def test_other_number_types(kind: type) -> None:
-    x = (np.random.default_rng(0).integers(-3, 4, (1, 3, 6, 5))).astype(kind)
+def test_other_number_types(kind: Any) -> None:
+    x: Any = (np.random.default_rng(0).integers(-3, 4, (1, 3, 6, 5))).astype(kind)
     w = np.random.default_rng(1).standard_normal((4, 3, 3, 3), dtype=np.float32)
     assert (xnor.conv2d(x, w) == reference.conv2d(x, w)).all()
 

@@ -1,0 +1,111 @@
+"""The CUDA back end against the specification. Run under Numba's simulator and on a real GPU; not collected by itself.
+
+Arrays come as NumPy arrays, which the back end copies to the GPU (or what the simulator takes for one) and back.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import xnor
+from tests.xnor.cases import CHANNELS, Case
+from xnor import XnorError, cuda, reference
+from xnor.geometry import geometry
+
+#: Small: under the simulator every thread of every block is a thread of Python.
+CASES = (
+    Case(height=3, width=4, kernel=(1, 1), outputs=2),
+    Case(height=4, width=5, padding=(1, 1)),
+    Case(height=4, width=5, padding=(2, 1), padding_value=1, dilation=(2, 1)),
+    Case(height=5, width=4, padding=(1, 1), padding_value=-1, stride=(2, 1), kernel=(2, 3)),
+    Case(batch=2, channels=66, outputs=4, height=3, width=4, groups=2, padding=(1, 1), kernel=(3, 2)),
+    Case(channels=4, outputs=4, groups=4, height=4, width=4, kernel=(2, 2)),
+    Case(channels=2, height=9, width=9, outputs=66, kernel=(2, 2)),  # two tiles of outputs
+    Case(channels=1, height=9, width=10, outputs=2, kernel=(2, 2), padding=(1, 1)),  # two tiles of pixels
+    Case(channels=70, height=4, width=4, outputs=2, kernel=(3, 3)),  # more words than a step
+)
+
+
+@pytest.mark.parametrize("layout", ["NCHW", "NHWC"])
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_convolution(case: Case, layout: xnor.operations.Layout) -> None:
+    x, w = case.arrays()
+    if layout == "NHWC":
+        x = np.ascontiguousarray(x.transpose(0, 2, 3, 1))
+    result = xnor.conv2d(x, w, layout=layout, backend="cuda", **case.options)
+    assert result.dtype == np.int32
+    assert ((result if layout == "NCHW" else result.transpose(0, 3, 1, 2)) == case.expected()).all()
+
+
+@pytest.mark.parametrize("channels", CHANNELS)
+def test_channel_counts(channels: int) -> None:
+    case = Case(channels=channels, height=2, width=3, outputs=3, kernel=(2, 2), padding=(1, 0))
+    x, w = case.arrays()
+    for last in (False, True):
+        given = np.ascontiguousarray(x.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2) if last else x
+        assert (xnor.conv2d(given, w, backend="cuda", **case.options) == case.expected()).all()
+
+
+@pytest.mark.parametrize("layout", ["NCHW", "NHWC"])
+def test_scaled(layout: xnor.operations.Layout) -> None:
+    case = Case(batch=2, channels=6, outputs=4, height=4, width=3, groups=2, padding=(1, 1))
+    x, w = case.arrays()
+    random = np.random.default_rng(1)
+    scale, bias, thresholds = (random.standard_normal(n, dtype=np.float32) for n in (4, 4, 6))
+    spread = random.standard_normal((2, 2, 4, 3), dtype=np.float32)
+    if layout == "NHWC":
+        x = np.ascontiguousarray(x.transpose(0, 2, 3, 1))
+    choices: tuple[dict[str, Any], ...] = (
+        {"scale": scale, "bias": bias, "thresholds": thresholds, "input_scale": spread},
+        {"scale": scale},
+        {"bias": bias, "thresholds": thresholds},
+    )
+    for options in choices:
+        expected = xnor.conv2d(x, w, layout=layout, backend="reference", **case.options, **options)
+        result = xnor.conv2d(x, w, layout=layout, backend="cuda", **case.options, **options)
+        assert result.dtype == np.float32
+        np.testing.assert_allclose(result, expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("size", [(1, 1, 1), (3, 65, 5), (5, 33, 66), (66, 130, 2), (2, 600, 3)])
+def test_product(size: tuple[int, int, int]) -> None:
+    m, k, n = size
+    random = np.random.default_rng(k)
+    a, b = random.standard_normal((m, k), dtype=np.float32), random.standard_normal((k, n), dtype=np.float32)
+    expected = reference.gemm(a, b)
+    assert (xnor.gemm(a, b, backend="cuda") == expected).all()
+    if m * n < 50:
+        assert (xnor.gemm(np.asfortranarray(a), np.asfortranarray(b), backend="cuda") == expected).all()
+        assert (xnor.gemm(xnor.pack_matrix(a), xnor.pack_matrix(b.T), backend="cuda") == expected).all()
+        scale, rows = np.full(n, 0.5, np.float32), np.arange(m, dtype=np.float32)
+        scaled = xnor.gemm(torch.from_numpy(a), b, scale=scale, row_scale=rows, backend="cuda")
+        np.testing.assert_allclose(scaled.numpy(), expected * 0.5 * rows[:, None], rtol=1e-6)
+
+
+def test_the_kernel_without_bits() -> None:
+    random = np.random.default_rng(0)
+    x, w = (
+        random.standard_normal((2, 4, 5, 4), dtype=np.float32),
+        random.standard_normal((6, 2, 3, 3), dtype=np.float32),
+    )
+    g = geometry((2, 4, 5, 4), 6, 2, (3, 3), padding=1, stride=(1, 2), groups=2)
+    expected = torch.nn.functional.conv2d(torch.from_numpy(x), torch.from_numpy(w), None, (1, 2), 1, 1, 2)
+    np.testing.assert_allclose(cuda.general_conv2d(x, w, g), expected.numpy(), rtol=1e-4, atol=1e-4)
+
+
+def test_bad_input() -> None:
+    x, w = Case(height=4, width=4).arrays()
+    x[0, 1, 2, 3] = np.nan
+    for given in (x, np.ascontiguousarray(x.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2)):
+        with pytest.raises(XnorError, match="NaN"):
+            xnor.conv2d(given, w, backend="cuda")
+    with pytest.raises(XnorError, match="NaN"):
+        xnor.gemm(x[0, 1], x[0, 0], backend="cuda")
+    with pytest.raises(XnorError, match="float64"):
+        xnor.conv2d(x.astype(np.float64), w, backend="cuda")
+    with pytest.raises(XnorError, match="scale must have shape"):
+        xnor.conv2d(np.nan_to_num(x), w, scale=np.ones(4, np.float32), backend="cuda")

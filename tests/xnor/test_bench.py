@@ -1,0 +1,51 @@
+"""The measurements: their keys and their plots, on convolutions so small that their times mean nothing."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from xnor import XnorError, bench, plots
+
+
+@pytest.fixture
+def results(monkeypatch: pytest.MonkeyPatch) -> dict[str, object]:
+    monkeypatch.setattr(bench, "CONVOLUTIONS", ((12, 3, 4, 8), (8, 64, 3, 8)))
+    monkeypatch.setattr(bench, "PRODUCTS", (16, 65))
+    return bench.run_bench("cpu", quick=True)
+
+
+def test_rows_and_plots(results: dict[str, object], tmp_path: Path) -> None:
+    again = json.loads(json.dumps(results))
+    assert again["machine"]["cores"] >= 1 and "load" in again["machine"]
+    assert [(row["kind"], row["input"]) for row in again["rows"]] == [
+        ("conv", "12x12x3"), ("conv", "8x8x64"), ("gemm", "16x16"), ("gemm", "65x65"),
+    ]  # fmt: skip
+    for row in again["rows"]:
+        assert row["backend"] == "cpu"
+        assert all(row[f"{name}_ms"] > 0 for name in ("xnor", "pack", "product", "fp32", "bf16", "general"))
+        assert row["ratio_fp32"] == pytest.approx(row["fp32_ms"] / row["xnor_ms"], abs=0.01)
+        assert {"ratio_bf16", "ratio_general", "kernel", "memory"} <= row.keys()
+    assert again["rows"][1]["memory"] == {
+        "weights_bits": 8 * 9 * 8, "weights_fp32": 8 * 576 * 4,
+        "activations_bits": 64 * 8, "activations_fp32": 64 * 64 * 4,
+    }  # fmt: skip
+    assert again["vgg19"]["fp32_bytes"] == 143_667_240 * 4 and again["vgg19"]["packed_bytes"] < 20e6
+    made = plots.plot(again, tmp_path)
+    assert [path.name for path in made] == ["xnor_conv.png", "xnor_gemm.png"]
+    for path in made:
+        with Image.open(path) as picture:
+            assert picture.format == "PNG" and picture.width > 400
+
+
+def test_devices_that_are_not_there() -> None:
+    import torch
+
+    with pytest.raises(XnorError, match="auto, cpu or cuda"):
+        bench.run_bench("tpu")
+    if not torch.cuda.is_available():
+        with pytest.raises(XnorError, match="no CUDA GPU"):
+            bench.run_bench("cuda")

@@ -1,0 +1,220 @@
+"""From a model to a packed file and back: the same numbers, a thirtieth of the memory, no float weight left."""
+
+from __future__ import annotations
+
+import gc
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from xnor import XnorError, convert
+from xnor.layers import PackedConv2d, PackedLinear, XnorConv2d, XnorLinear
+from xnor.vgg19 import vgg19
+
+
+def small() -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(3, 16, 3, padding=1),
+        nn.InstanceNorm2d(16, affine=True),
+        nn.Sequential(nn.Conv2d(16, 48, 3, padding=1, padding_mode="reflect"), nn.BatchNorm2d(48)),
+        nn.Conv2d(48, 66, (3, 5), padding="same", groups=2, bias=False),
+        nn.Conv2d(66, 3, 1),
+        nn.Flatten(),
+        nn.Linear(3 * 8 * 8, 5),
+    )
+
+
+def packed(**options: Any) -> nn.Module:
+    torch.manual_seed(0)
+    return convert.pack(convert.binarise(small(), **options)).eval()
+
+
+def kinds(model: nn.Module) -> list[str]:
+    wanted = XnorConv2d | XnorLinear | PackedConv2d | PackedLinear | nn.Conv2d | nn.Linear
+    return [type(layer).__name__ for layer in model.modules() if isinstance(layer, wanted)]
+
+
+def test_first_and_last_stay_real() -> None:
+    assert kinds(convert.binarise(small())) == ["Conv2d", "XnorConv2d", "XnorConv2d", "Conv2d", "Linear"]
+    assert kinds(convert.binarise(small(), linear=True)) == ["Conv2d", *["XnorConv2d"] * 3, "Linear"]
+    everything = convert.binarise(small(), linear=True, keep_first=False, keep_last=False)
+    assert kinds(everything) == [*["XnorConv2d"] * 4, "XnorLinear"]
+    with pytest.raises(XnorError, match="none is left"):
+        convert.binarise(nn.Sequential(nn.Conv2d(3, 4, 3), nn.Conv2d(4, 3, 3)))
+    with pytest.raises(XnorError, match="pads unevenly"):
+        convert.binarise(nn.Sequential(nn.Conv2d(3, 4, 2, padding="same")), keep_first=False, keep_last=False)
+
+
+def test_a_lone_layer_is_replaced_itself() -> None:
+    made = convert.pack(convert.binarise(nn.Conv2d(4, 4, 3), keep_first=False, keep_last=False))
+    assert isinstance(made, PackedConv2d)
+
+
+def test_the_binarised_model_is_the_model_on_signs() -> None:
+    torch.manual_seed(0)
+    real = nn.Sequential(nn.Conv2d(4, 6, 3, padding=1, padding_mode="reflect"), nn.Conv2d(6, 4, 3, stride=2))
+    x = torch.randn(1, 4, 9, 9)
+    expected = x
+    for layer in real:
+        assert isinstance(layer, nn.Conv2d) and layer.bias is not None
+        weight = torch.where(layer.weight >= 0, 1.0, -1.0)
+        inputs = torch.where(expected >= 0, 1.0, -1.0)
+        if layer.padding_mode == "reflect":
+            inputs = nn.functional.pad(inputs, (1, 1, 1, 1), mode="reflect")
+        scale = layer.weight.abs().mean(dim=(1, 2, 3))[:, None, None]
+        expected = nn.functional.conv2d(inputs, weight, stride=layer.stride) * scale + layer.bias[:, None, None]
+    weight_of_first = real[0].weight
+    model = convert.binarise(real, keep_first=False, keep_last=False)
+    torch.testing.assert_close(model(x), expected)
+    assert any(parameter is weight_of_first for parameter in model.parameters())  # training goes on with the same one
+
+
+@pytest.mark.parametrize("options", [{}, {"linear": True, "shift": True, "prelu": True, "input_scale": True}])
+def test_there_and_back(tmp_path: Path, options: dict[str, Any]) -> None:
+    torch.manual_seed(0)
+    trained = convert.binarise(small(), **options).eval()
+    x = torch.randn(1, 3, 8, 8)
+    expected = trained(x).detach()
+    model = convert.pack(trained)
+    torch.testing.assert_close(model(x), expected, rtol=1e-4, atol=1e-4)
+    convert.save_packed(model, tmp_path / "net.safetensors", {"style": "none"})
+    exact = model(x)
+    with torch.device("meta"):
+        empty = small()
+    for start in (empty, small(), packed(**options), convert.binarise(small(), **options)):
+        loaded = convert.load_packed(start, tmp_path / "net.safetensors")
+        assert torch.equal(loaded(x), exact)
+        assert not any(tensor.is_meta for tensor in loaded.state_dict().values())
+
+
+def test_no_float_weight_of_a_binarised_layer_is_left_anywhere(tmp_path: Path) -> None:
+    convert.save_packed(packed(linear=True, keep_last=False), tmp_path / "net.safetensors")
+    gc.collect()
+    before = {id(tensor) for tensor in gc.get_objects() if issubclass(type(tensor), torch.Tensor)}
+    with torch.device("meta"):
+        model: nn.Module = small()
+    model = convert.load_packed(model, tmp_path / "net.safetensors")
+    model(torch.randn(1, 3, 8, 8))
+    layers = convert.packed_layers(model)
+    assert len(layers) == 4
+    for name, layer in layers.items():
+        assert not list(layer.parameters()), name
+        numbers = layer.words.numel() * 64
+        for part, tensor in layer.named_buffers():
+            assert part == "words" or tensor.numel() * 8 < numbers, (name, part)
+    smallest = min(layer.words.numel() * 64 for layer in layers.values())
+    real = {id(tensor) for tensor in (*model.parameters(), *model.buffers())}
+    gc.collect()
+    for made in gc.get_objects():
+        if issubclass(type(made), torch.Tensor) and id(made) not in before | real and not made.is_meta:
+            assert not made.is_floating_point() or made.numel() < smallest
+
+
+def test_memory_by_layer() -> None:
+    model = packed()
+    rows = {row.name: row for row in convert.memory(model)}
+    assert rows["0"].bytes == rows["0"].float_bytes == (3 * 16 * 9 + 16) * 4
+    row = rows["2.0"]
+    assert row.binarised and row.float_bytes == (16 * 48 * 9 + 48) * 4
+    assert row.bytes == 48 * 3 * 8 + 48 * 4 + 48 * 4  # 144 signs in 3 words, scale, bias
+    lines = convert.report(model).splitlines()
+    assert lines[-1].startswith("total") and len(lines) == len(rows) + 2
+
+
+def edited(change: Callable[[dict[str, torch.Tensor], dict[str, Any]], object], path: Path) -> Path:
+    """A packed file with something changed."""
+    tensors, layers = convert.packed_state(packed())
+    change(tensors, layers)
+    save_file(tensors, path, metadata={"xnor": json.dumps(layers)})
+    return path
+
+
+W = "3.words"
+CHANGES: list[tuple[str, Callable[[dict[str, Any], dict[str, Any]], object], str]] = [
+    ("words too few", lambda t, _: t.update({W: t[W][:, :-1].contiguous()}), "needs words of shape"),
+    ("words too many", lambda t, _: t.update({W: torch.cat([t[W], t[W]], 1)}), "needs words of shape"),
+    ("filters lack", lambda t, _: t.update({W: t[W][1:].contiguous()}), "needs words of shape"),
+    ("float words", lambda t, _: t.update({W: t[W].double()}), "must be int64"),
+    ("tail set", lambda t, _: t[W][0, -1].fill_(-1), "behind the last sign"),
+    ("no words", lambda t, _: t.pop(W), "lacks the words"),
+    ("no scale", lambda t, _: t.pop("3.output_scale"), "another model"),
+    ("double scale", lambda t, _: t.update({"3.output_scale": t["3.output_scale"].double()}), "must be float32"),
+    ("NaN scale", lambda t, _: t["3.output_scale"].fill_(torch.nan), "NaN or infinity"),
+    ("a tensor more", lambda t, _: t.update({"what": torch.ones(1)}), "another model"),
+    ("first layer resized", lambda t, _: t.update({"0.weight": torch.ones(2, 2)}), "another model"),
+    ("unknown layer", lambda t, d: (d.update({"9": d["3"]}), t.update({"9.words": t[W].clone()})), "the model lacks"),
+    ("unknown kind", lambda _, d: d["3"].update(kind="gru"), "description of layer '3'.*damaged"),
+    ("sizes as text", lambda _, d: d["3"].update(in_channels="many"), "description of layer '3'.*damaged"),
+    ("no groups", lambda _, d: d["3"].update(groups=0), "description of layer '3'.*damaged"),
+    ("more channels", lambda _, d: d["3"].update(in_channels=480), "needs words of shape"),
+    ("no sizes", lambda _, d: d.update({"3": None}), "description of layer '3'.*damaged"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("change", "says"), [c[1:] for c in CHANGES], ids=[c[0] for c in CHANGES])
+def test_damaged_files(tmp_path: Path, change: Callable[..., object], says: str) -> None:
+    path = edited(change, tmp_path / "net.safetensors")
+    with pytest.raises(XnorError, match=says) as caught:
+        convert.load_packed(small(), path)
+    assert "\n" not in str(caught.value)
+
+
+def test_files_that_are_none(tmp_path: Path) -> None:
+    path = tmp_path / "net.safetensors"
+    with pytest.raises(XnorError, match="cannot be read"):
+        convert.load_packed(small(), path)
+    path.write_bytes(b"no such thing")
+    with pytest.raises(XnorError, match="cannot be read"):
+        convert.load_packed(small(), path)
+    save_file({"a": torch.ones(1)}, path)
+    with pytest.raises(XnorError, match="no packed file"):
+        convert.load_packed(small(), path)
+    for text in ("{", "[1]"):
+        save_file({"a": torch.ones(1)}, path, metadata={"xnor": text})
+        with pytest.raises(XnorError, match="damaged"):
+            convert.load_packed(small(), path)
+    with pytest.raises(XnorError, match="pack it first"):
+        convert.save_packed(small(), path)
+    with pytest.raises(XnorError, match="binarise it first"):
+        convert.pack(small())
+
+
+@pytest.mark.slow
+def test_vgg19_fits_in_20_megabytes_in_the_file_and_in_memory(tmp_path: Path) -> None:
+    """The article: 512 MB to 16 MB. Weights of all layers but the first convolution from random words, since making
+    143 million random floats first would only take time (packing them is tested above)."""
+    path = tmp_path / "vgg19.safetensors"
+    with torch.device("meta"):
+        model = convert.binarise(vgg19(), keep_last=False, linear=True)
+        before = sum(row.float_bytes for row in convert.memory(model))
+    tensors: dict[str, torch.Tensor] = {}
+    layers: dict[str, dict[str, Any]] = {}
+    for name, layer in model.named_modules():
+        if isinstance(layer, XnorConv2d | XnorLinear):
+            kind = "conv2d" if isinstance(layer, XnorConv2d) else "linear"
+            layers[name] = {"kind": kind, **layer.config()}
+            outputs, bits = layer.weight.shape[0], layer.weight[0].numel()
+            assert bits % 64 == 0  # so there is no tail to keep clear
+            tensors[f"{name}.words"] = torch.randint(-(2**63), 2**63 - 1, (outputs, bits // 64))
+            tensors[f"{name}.output_scale"] = torch.full((outputs,), 0.02)
+            tensors[f"{name}.bias"] = torch.zeros(outputs)
+    tensors |= {"0.weight": torch.randn(64, 3, 3, 3), "0.bias": torch.zeros(64)}
+    save_file(tensors, path, metadata={"xnor": json.dumps(layers)})
+    assert before == 143_667_240 * 4
+    assert path.stat().st_size <= 20e6
+    assert sum(tensor.nbytes for tensor in load_file(path).values()) <= 20e6
+    with torch.device("meta"):
+        loaded = convert.load_packed(vgg19(), path)
+    result = loaded(torch.randn(1, 3, 224, 224))
+    assert result.shape == (1, 1000) and bool(result.isfinite().all()) and float(result.std()) > 0
+    assert len(convert.packed_layers(loaded)) == 18  # all of its 19 layers but the first
+    assert sum(row.bytes for row in convert.memory(loaded)) <= 20e6  # after a forward, with what layers keep beside
+    if sys.platform.startswith("linux"):
+        assert not any(tensor.is_floating_point() and tensor.numel() > 1e6 for tensor in loaded.state_dict().values())

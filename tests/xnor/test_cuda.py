@@ -1,0 +1,133 @@
+"""The CUDA kernels: under Numba's simulator everywhere, as PTX where NVVM is, on a GPU where one is."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import xnor
+from tests.xnor.cases import SHAPES, Case
+from xnor import reference
+
+CHECKS = Path(__file__).with_name("cuda_checks.py")
+
+
+def run_checks(**environment: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(CHECKS)],
+        env={**os.environ, **environment}, cwd=CHECKS.parents[2], capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]
+
+
+def test_under_the_simulator() -> None:
+    run_checks(NUMBA_ENABLE_CUDASIM="1")
+
+
+def compiler_is_missing() -> str:
+    """Why PTX cannot be made here, or nothing."""
+    try:
+        from xnor import cuda_kernels
+
+        cuda_kernels.ptx("pack_pixels", (7, 5))
+    except Exception as error:  # noqa: BLE001 - whatever the toolkit's loader says is the reason
+        return f"NVVM cannot be used here: {' '.join(str(error).split())[:200]}"
+    return ""
+
+
+@pytest.fixture(scope="module")
+def compiler() -> None:
+    pytest.importorskip("numba_cuda", reason="numba-cuda is not installed (extra gpu)")
+    if reason := compiler_is_missing():
+        pytest.skip(reason)
+
+
+@pytest.mark.usefixtures("compiler")
+@pytest.mark.parametrize("capability", [(7, 5), (8, 6), (9, 0)], ids=str)
+@pytest.mark.parametrize("name", ["pack_planes", "pack_pixels", "multiply", "convolve", "general"])
+def test_ptx(name: str, capability: tuple[int, int]) -> None:
+    from xnor import cuda_kernels
+
+    text = cuda_kernels.ptx(name, capability)
+    assert f".target sm_{capability[0]}{capability[1]}" in text
+    if name in ("multiply", "convolve"):
+        assert "popc.b32" in text and ".shared" in text
+        assert "__local_depot" not in text  # the sums are in registers
+    if name == "general":
+        assert "fma.rn.f32" in text and "__local_depot" not in text
+
+
+def gpu() -> torch.device:
+    if not torch.cuda.is_available():
+        pytest.skip("no CUDA GPU here")
+    return torch.device("cuda")
+
+
+@pytest.mark.gpu
+def test_the_same_checks_on_a_gpu() -> None:
+    gpu()
+    run_checks()
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("case", SHAPES, ids=str)
+def test_tensors_on_a_gpu(case: Case) -> None:
+    device = gpu()
+    x, w = (torch.from_numpy(a).to(device) for a in case.arrays())
+    for given in (x, x.to(memory_format=torch.channels_last)):
+        result = xnor.conv2d(given, w, **case.options)
+        assert result.is_cuda and (result.cpu().numpy() == case.expected()).all()
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("size", [(512, 1024, 300), (65, 4100, 129)])
+def test_products_on_a_gpu(size: tuple[int, int, int]) -> None:
+    device = gpu()
+    a, b = torch.randn(size[:2], device=device), torch.randn(size[1:], device=device)
+    expected = reference.gemm(a.cpu(), b.cpu())
+    assert (xnor.gemm(a, b).cpu().numpy() == expected).all()
+    assert (xnor.gemm(a.t().contiguous().t(), b.t().contiguous().t()).cpu().numpy() == expected).all()
+
+
+@pytest.mark.gpu
+def test_packed_layers_on_a_gpu_and_in_a_cuda_graph() -> None:
+    from xnor.layers import XnorConv2d
+
+    device = gpu()
+    layer = XnorConv2d(48, 70, 3, padding=1)
+    x = torch.randn(2, 48, 33, 31)
+    expected = layer(x).detach()
+    packed: Any = layer.pack().to(device)
+    static = x.to(device)
+    torch.testing.assert_close(packed(static).cpu(), expected, rtol=1e-5, atol=1e-4)
+    stream = torch.cuda.Stream()
+    with torch.cuda.stream(stream):  # type: ignore[no-untyped-call, unused-ignore]
+        packed(static)
+    torch.cuda.synchronize()
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        out = packed(static)
+    other = torch.randn_like(x)
+    static.copy_(other)
+    graph.replay()  # type: ignore[no-untyped-call, unused-ignore]
+    torch.testing.assert_close(out.cpu(), layer(other).detach(), rtol=1e-5, atol=1e-4)
+
+
+@pytest.mark.gpu
+def test_mixed_devices_are_refused() -> None:
+    device = gpu()
+    x = torch.randn(1, 3, 8, 8)
+    w = torch.randn(4, 3, 3, 3)
+    with pytest.raises(xnor.XnorError, match="different devices"):
+        xnor.conv2d(x.to(device), w)
+    with pytest.raises(xnor.XnorError, match="different devices"):
+        xnor.conv2d(x, w.to(device))
+    with pytest.raises(xnor.XnorError, match="device"):
+        xnor.gemm(x[0, 0].to(device), np.ones((8, 2), np.float32))

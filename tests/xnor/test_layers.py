@@ -1,0 +1,168 @@
+"""A packed layer does what its training layer does; gradients go straight through, clipped."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+import torch
+from torch.nn import functional
+
+from tests.xnor.cases import CHANNELS
+from xnor import XnorError
+from xnor.layers import PackedConv2d, PackedLinear, XnorConv2d, XnorLinear, sign
+
+
+def shaken(layer: XnorConv2d | XnorLinear) -> XnorConv2d | XnorLinear:
+    """Parameters as after some training: nothing is at its first value."""
+    with torch.no_grad():
+        for parameter in layer.parameters():
+            parameter.add_(torch.randn_like(parameter) * 0.2)
+    return layer
+
+
+@pytest.mark.parametrize("channels", CHANNELS)
+@pytest.mark.parametrize("last", [False, True])
+def test_packed_convolution_equals_training(channels: int, last: bool) -> None:
+    torch.manual_seed(channels)
+    layer = shaken(XnorConv2d(channels, 21, 3, padding=1))
+    x = torch.randn(2, channels, 9, 7)
+    if last:
+        x = x.to(memory_format=torch.channels_last)
+    torch.testing.assert_close(layer.pack()(x), layer(x).detach(), rtol=1e-5, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"stride": 2, "padding": 1},
+        {"stride": (1, 3), "padding": (2, 0), "dilation": (2, 1)},
+        {"padding": 1, "padding_value": 1},
+        {"padding": (2, 1), "padding_mode": "reflect", "input_scale": True},
+        {"padding": (1, 2), "padding_mode": "replicate", "stride": 2},
+        {"padding": 1, "padding_mode": "circular", "padding_value": 1},
+        {"padding": (1, 2), "padding_value": -1, "stride": 2},
+        {"groups": 2, "padding": 1, "input_scale": True},
+        {"groups": 2, "input_scale": True, "stride": 2, "shift": False, "padding": 1, "dilation": 2},
+        {"scale": "learned", "bias": False},
+        {"shift": False, "prelu": False},
+        {"scale": "learned", "input_scale": True, "padding": 2, "padding_value": 1, "prelu": False},
+    ],
+    ids=str,
+)
+def test_every_option(options: dict[str, Any]) -> None:
+    torch.manual_seed(0)
+    layer = shaken(XnorConv2d(66, 10, 3, **options))
+    packed = layer.pack()
+    x = torch.randn(2, 66, 11, 13)
+    torch.testing.assert_close(packed(x), layer(x).detach(), rtol=1e-5, atol=1e-4)
+    assert packed.config() == layer.config()
+
+
+@pytest.mark.parametrize("features", [1, 33, 64, 65, 130])
+@pytest.mark.parametrize("options", [{}, {"input_scale": True, "scale": "learned"}, {"shift": False, "prelu": False}])
+def test_packed_product_equals_training(features: int, options: dict[str, Any]) -> None:
+    torch.manual_seed(features)
+    layer = shaken(XnorLinear(features, 19, **options))
+    for shape in ((features,), (3, features), (2, 5, features)):
+        x = torch.randn(shape)
+        torch.testing.assert_close(layer.pack()(x), layer(x).detach(), rtol=1e-5, atol=1e-4)
+    assert layer.pack()(torch.empty(0, features)).shape == (0, 19)
+
+
+def test_a_value_on_the_threshold_is_positive_in_both() -> None:
+    layer = XnorConv2d(1, 1, 1, bias=False, prelu=False, scale="learned")
+    with torch.no_grad():
+        layer.weight.fill_(1.0)
+        assert layer.shift is not None and layer.learned_scale is not None
+        layer.shift.fill_(-0.3)
+        layer.learned_scale.fill_(1.0)
+    x = torch.tensor([0.3, 0.29999998, 0.30000004, -0.3]).reshape(1, 1, 1, 4)
+    assert layer(x).flatten().tolist() == layer.pack()(x).flatten().tolist() == [1, -1, 1, -1]
+
+
+def test_gradient_of_the_sign_is_clipped() -> None:
+    x = torch.tensor([-2.0, -1.0, -0.5, 0.0, 0.5, 1.0, 1.5], requires_grad=True)
+    y = sign(x)
+    assert y.tolist() == [-1, -1, -1, 1, 1, 1, 1]
+    y.backward(torch.arange(1.0, 8.0))
+    assert x.grad is not None and x.grad.tolist() == [0, 2, 3, 4, 5, 6, 0]
+
+
+def test_gradients_reach_every_parameter_and_match_the_formula() -> None:
+    torch.manual_seed(0)
+    layer = XnorConv2d(4, 6, 3, padding=1, bias=True, prelu=False)
+    x = torch.randn(1, 4, 5, 5, requires_grad=True)
+    (layer(x) ** 2).mean().backward()
+    for name, parameter in layer.named_parameters():
+        assert parameter.grad is not None and bool(parameter.grad.abs().sum() > 0), name
+    # With the scale held fixed the weight's gradient is that of the real convolution of signs, where |w| <= 1.
+    weight = torch.randn(6, 4, 3, 3)
+    fixed = XnorConv2d(4, 6, 3, bias=False, prelu=False, shift=False, scale="learned")
+    fixed.take_weight(weight.clone(), None)
+    fixed(x.detach()).sum().backward()
+    signs = torch.where(weight >= 0, 1.0, -1.0).requires_grad_()
+    inputs = torch.where(x.detach() >= 0, 1.0, -1.0)
+    assert fixed.learned_scale is not None
+    (functional.conv2d(inputs, signs) * fixed.learned_scale.detach()[:, None, None]).sum().backward()
+    assert fixed.weight.grad is not None and signs.grad is not None
+    torch.testing.assert_close(fixed.weight.grad, signs.grad * (weight.abs() <= 1))
+
+
+def test_a_layer_learns() -> None:
+    torch.manual_seed(0)
+    target, layer = XnorConv2d(8, 8, 3), XnorConv2d(8, 8, 3)
+    optimiser = torch.optim.Adam(layer.parameters(), lr=0.03)
+    x = torch.randn(2, 8, 6, 6)
+    wanted = target(x).detach()
+    first = functional.mse_loss(layer(x), wanted).item()
+    for _ in range(12):
+        optimiser.zero_grad()
+        functional.mse_loss(layer(x), wanted).backward()
+        optimiser.step()
+    assert functional.mse_loss(layer(x), wanted).item() < 0.8 * first
+
+
+def test_packed_layers_hold_bits_and_move_and_copy() -> None:
+    layer = shaken(XnorConv2d(64, 32, 3, padding=1)).pack()
+    assert isinstance(layer, PackedConv2d) and not list(layer.parameters())
+    assert layer.words.shape == (32, 9) and layer.words.dtype == torch.int64
+    x = torch.randn(1, 64, 6, 6)
+    expected = layer(x)
+    assert torch.equal(copy.deepcopy(layer)(x), expected)
+    other = PackedConv2d(**layer.config())
+    other(x)  # the words it held before must be forgotten
+    other.load_state_dict(layer.state_dict())
+    assert torch.equal(other(x), expected)
+    halved = copy.deepcopy(layer).half()  # what the kernels read stays as it is
+    assert halved.output_scale.dtype == torch.float32 and torch.equal(halved(x), expected)
+    assert layer(x.half()).dtype == torch.float16
+
+
+def test_bad_input() -> None:
+    with pytest.raises(XnorError, match="shared out"):
+        XnorConv2d(5, 4, 3, groups=2)
+    with pytest.raises(XnorError, match="shared out"):
+        XnorConv2d(0, 4, 3)
+    with pytest.raises(XnorError, match="'mean' or 'learned'"):
+        XnorConv2d(3, 4, 3, scale="median")  # type: ignore[arg-type]
+    with pytest.raises(XnorError, match="empty"):
+        XnorLinear(0, 4)
+    with pytest.raises(XnorError, match="padding_mode is"):
+        XnorConv2d(3, 4, 3, padding_mode="mirror")
+    with pytest.raises(XnorError, match="needs larger pictures"):
+        XnorConv2d(3, 4, 3, padding=2, padding_mode="reflect")(torch.ones(1, 3, 2, 9))
+    layer = XnorConv2d(3, 4, 3).pack()
+    with pytest.raises(XnorError, match=r"takes \(N, C, H, W\)"):
+        layer(torch.ones(3, 8, 8))
+    with pytest.raises(XnorError, match="2 channels"):
+        layer(torch.ones(1, 2, 8, 8))
+    with pytest.raises(XnorError, match="more than the padded"):
+        layer(torch.ones(1, 3, 2, 2))
+    with pytest.raises(XnorError, match="NaN"):
+        layer(torch.full((1, 3, 8, 8), torch.nan))
+    product = XnorLinear(3, 4).pack()
+    assert isinstance(product, PackedLinear)
+    with pytest.raises(XnorError, match=r"takes \(\.\.\., 3\)"):
+        product(torch.ones(2, 4))
