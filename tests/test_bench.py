@@ -15,10 +15,10 @@ FIELDS = {"network", "engine", "precision", "device", "eyes", "width", "height",
 
 def test_rows_of_a_tiny_run() -> None:
     johnson = JohnsonNetwork()
-    johnson.blocks = johnson.blocks[:1]  # type: ignore[assignment]
+    johnson.blocks = johnson.blocks[:1]
     lines: list[str] = []
     networks = {"fast": FastNetwork(16, 16, 16, 1).eval(), "johnson": johnson.eval()}
-    result = run_bench(((48, 40),), (1, 2), 1, lines.append, networks)  # type: ignore[arg-type]
+    result = run_bench(((48, 40),), (1, 2), 1, lines.append, networks)
     assert json.loads(json.dumps(result)) == result
     assert {"cpu", "cores", "gpu", "versions"} <= set(result["machine"])
     for eyes in (1, 2):

@@ -109,7 +109,7 @@ def test_header_nonsense(tmp_path: Path, network: FastNetwork) -> None:
     ]  # fmt: skip
     for case in cases:
         save_network(path, network, {})
-        rewrite(path, **case)
+        rewrite(path, **case)  # type: ignore[arg-type]
         failure(path)
 
 

@@ -188,7 +188,7 @@ def test_wrong_pictures_and_closed_painters(cache: Path) -> None:
         state = initial_state(painter.channels)
         for wrong in (np.zeros((1, 64, 64, 3), np.uint8), np.zeros((2, 64, 64, 3), np.float32)):
             with pytest.raises(ValueError, match="pictures are"):
-                painter.paint(wrong, state, 1.0)
+                painter.paint(wrong, state, 1.0)  # type: ignore[arg-type]
         painter.close()
         painter.close()
         with pytest.raises(ValueError, match="closed"):
