@@ -42,7 +42,7 @@ def one_line(error: Exception) -> str:
 
 
 class Painters:
-    """Prepares painters one after the other in a low-priority thread; keeps at most ``keep``.
+    """Prepares painters one after the other in a thread, the first at normal priority; keeps at most ``keep``.
 
     The stylizer calls `want` with what it needs in order of need. When room is needed, what is
     not wanted goes first, never what is needed more; the painter named ``painting`` stays, so
@@ -146,6 +146,9 @@ class Painters:
                     painter.close()
                 else:
                     self._ready[key] = painter
+            if first and painter is not None:  # the first one is waited for; the others are in advance
+                _lower_priority()
+                first = False
 
     def _next(self) -> PainterKey | None:
         """The most urgent key that is neither ready nor failed, if there is or can be room. Lock held."""
