@@ -27,7 +27,7 @@ from .threads import share_out, thread_count
 # Output pixels gathered at a time, and outputs multiplied with them before the sums are stored. The windows of a
 # tile stay in the second cache, the sums in the first; a tile of planes is long because each plane's piece is
 # stored apart.
-PLANE_TILE, PLANE_BLOCK = 256, 16
+PLANE_TILE, PLANE_BLOCK = 512, 16
 PIXEL_TILE, PIXEL_BLOCK = 64, 64
 
 STREAMED_BYTES = 16 << 20  # larger results are written around the caches
@@ -212,10 +212,10 @@ def _any_window(pixels: Any, g: Geometry, n: int, group: int, top: int, left: in
 
 
 @njit(cache=True, nogil=True)
-def _gather(pixels: Any, g: Geometry, n: int, group: int, first: int, count: int, windows: Any) -> bool:
+def _gather(pixels: Any, g: Geometry, n: int, group: int, first: int, count: int, windows: Any, edges: Any) -> int:
     """Dense windows of ``count`` output pixels from ``first`` on into the rows of ``windows`` (tile, words).
 
-    Returns whether any of them reaches outside the picture.
+    Lists in ``edges`` those of 0..count that reach outside the picture, and returns how many they are.
     """
     channels = g.channels // g.groups
     group_words = pixels.shape[4]
@@ -226,7 +226,7 @@ def _gather(pixels: Any, g: Geometry, n: int, group: int, first: int, count: int
     step_x = g.dilation_x * pixel_step
     reach_y = (g.kernel_height - 1) * g.dilation_y
     reach_x = (g.kernel_width - 1) * g.dilation_x
-    outside = False
+    outside = 0
     row = first // g.out_width
     column = first % g.out_width
     for p in range(count):
@@ -241,7 +241,8 @@ def _gather(pixels: Any, g: Geometry, n: int, group: int, first: int, count: int
             else:
                 _any_window(pixels, g, n, group, top, left, windows[p])
         else:
-            outside = True
+            edges[outside] = p
+            outside += 1
             _any_window(pixels, g, n, group, top, left, windows[p])
         column += 1
         if column == g.out_width:
@@ -310,13 +311,14 @@ def _convolve_planes(
     finished = np.empty(PLANE_TILE, np.int32)
     real = finished.view(np.float32)
     taps = np.empty(g.kernel_height * g.kernel_width, np.int64)
+    edges = np.empty(windows.shape[0], np.int64)
     for task in range(begin, end):
         part = task % split.parts
         first = task // split.parts % split.tiles * PLANE_TILE
         group = task // split.parts // split.tiles % g.groups
         n = task // split.parts // split.tiles // g.groups
         count = min(PLANE_TILE, plane - first)
-        outside = _gather(pixels, g, n, group, first, count, windows)
+        outside = _gather(pixels, g, n, group, first, count, windows, edges)
         _panels(windows, 0, count, panels)
         last = group * outputs + min(outputs, (part + 1) * split.outputs)
         for base in range(group * outputs + part * split.outputs, last, PLANE_BLOCK):
@@ -324,8 +326,9 @@ def _convolve_planes(
             for panel in range(panels.shape[0]):
                 for row in range(0, rows, ROWS):
                     sign_block(filters, base + row, last - 1, panels[panel], sums, row, panel * LANES, bits)
-            if outside and tap_sums.size > 0:
-                for p in range(count):
+            if tap_sums.size > 0:
+                for edge in range(outside):
+                    p = edges[edge]
                     for t in range(_zero_taps(g, first + p, taps)):
                         for r in range(rows):
                             sums[r, p] += tap_sums[taps[t], base + r]
@@ -363,13 +366,14 @@ def _convolve_pixels(
     finished = np.empty(PIXEL_BLOCK, np.int32)
     real = finished.view(np.float32)
     taps = np.empty(g.kernel_height * g.kernel_width, np.int64)
+    edges = np.empty(windows.shape[0], np.int64)
     for task in range(begin, end):
         part = task % split.parts
         first = task // split.parts % split.tiles * PIXEL_TILE
         group = task // split.parts // split.tiles % g.groups
         n = task // split.parts // split.tiles // g.groups
         count = min(PIXEL_TILE, plane - first)
-        outside = _gather(pixels, g, n, group, first, count, windows)
+        outside = _gather(pixels, g, n, group, first, count, windows, edges)
         last = min(outputs, (part + 1) * split.outputs)
         for base in range(part * split.outputs, last, PIXEL_BLOCK):
             wide = min(PIXEL_BLOCK, last - base)
@@ -378,11 +382,13 @@ def _convolve_pixels(
                 for p in range(0, count, ROWS):
                     sign_block(windows, p, count - 1, panel, sums, p, column, bits)
             here = group * outputs + base
-            for p in range(count):
-                if outside and tap_sums.size > 0:
+            if tap_sums.size > 0:
+                for edge in range(outside):
+                    p = edges[edge]
                     for t in range(_zero_taps(g, first + p, taps)):
                         for o in range(wide):
                             sums[p, o] += tap_sums[taps[t], here + o]
+            for p in range(count):
                 to = (n * plane + first + p) * g.outputs + here
                 if not scaled:
                     _copy(flat, p * PIXEL_BLOCK, out, to, wide, streaming)
@@ -488,5 +494,5 @@ def _split(g: Geometry, channels_last: bool) -> Split:
     tiles = -(-g.out_height * g.out_width // tile)
     outputs = g.outputs // g.groups
     wanted = -(-8 * thread_count() // (tiles * g.batch * g.groups))
-    per_task = max(64, -(-outputs // wanted // block) * block)
+    per_task = -(-outputs // wanted // 64) * 64
     return Split(tiles, -(-outputs // per_task), per_task)
