@@ -146,9 +146,6 @@ class Painters:
                     painter.close()
                 else:
                     self._ready[key] = painter
-            if first and painter is not None:  # the first one is waited for; the others are in advance
-                _lower_priority()
-                first = False
 
     def _next(self) -> PainterKey | None:
         """The most urgent key that is neither ready nor failed, if there is or can be room. Lock held."""
