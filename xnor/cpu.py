@@ -490,7 +490,7 @@ def _split(g: Geometry, channels_last: bool) -> Split:
     """Enough tasks for all threads: where tiles are few (small pictures, one row of a matrix) outputs are shared
     out.
     """
-    tile, block = (PIXEL_TILE, PIXEL_BLOCK) if channels_last else (PLANE_TILE, PLANE_BLOCK)
+    tile = PIXEL_TILE if channels_last else PLANE_TILE
     tiles = -(-g.out_height * g.out_width // tile)
     outputs = g.outputs // g.groups
     wanted = -(-8 * thread_count() // (tiles * g.batch * g.groups))
