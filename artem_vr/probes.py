@@ -53,8 +53,9 @@ def torch() -> dict[str, Any]:
 
 def openvino() -> dict[str, Any]:
     """OpenVINO, its devices and what arithmetic the CPU is good at."""
-    import openvino
+    from artem_vr.stylize.engines.quiet import import_openvino
 
+    openvino = import_openvino()
     core = openvino.Core()
     devices = list(core.available_devices)
     capabilities = list(core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")) if "CPU" in devices else []
