@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -228,16 +229,29 @@ def test_a_thread_that_was_given_up_does_not_hold_the_process() -> None:
     assert (done.returncode, done.stdout, done.stderr) == (7, "done", "")
 
 
-@pytest.mark.parametrize(("words", "module"), [("bench", "artem_vr.bench"), ("bench xnor", "xnor.bench")])
-def test_bench_measures_what_is_named(words: str, module: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bench_hands_its_option_on(monkeypatch: pytest.MonkeyPatch) -> None:
     called: list[bool] = []
-    bench: Any = ModuleType(module)
+    bench: Any = ModuleType("artem_vr.bench")
 
     def measure(as_json: bool) -> int:
         called.append(as_json)
         return 0
 
     bench.main = measure
-    monkeypatch.setitem(sys.modules, module, bench)
-    assert cli.main(words.split()) == cli.main([*words.split(), "--json"]) == 0
+    monkeypatch.setitem(sys.modules, "artem_vr.bench", bench)
+    monkeypatch.setattr("artem_vr.bench", bench, raising=False)
+    assert cli.main(["bench"]) == cli.main(["bench", "--json"]) == 0
     assert called == [False, True]
+
+
+def test_bench_xnor_prints_a_table_or_json(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    row = {"kind": "conv", "input": "8x8x3", "kernel": "3x3 -> 4", "backend": "cpu", "xnor_ms": 1.5, "ratio_fp32": 2.5}
+    monkeypatch.setattr("xnor.bench.run_bench", lambda **options: {"machine": {}, "rows": [row]})
+    assert cli.main(["bench", "xnor"]) == 0
+    title, line = capsys.readouterr().out.splitlines()
+    assert title.split()[:2] == ["kind", "input"] and "2.5" in line and line.split()[-1] == "-"
+    assert cli.main(["bench", "xnor", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["rows"] == [row]
+    assert cli.main(["bench", "--quick"]) == 2
