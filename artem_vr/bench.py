@@ -61,6 +61,7 @@ def run_bench(
     repeats: int = 7,
     progress: Callable[[str], None] = lambda line: None,
     networks: dict[str, nn.Module] | None = None,
+    files: Sequence[Path] = (),
 ) -> dict[str, Any]:
     """Measure and return ``{"machine": {...}, "rows": [...]}``.
 
@@ -70,7 +71,7 @@ def run_bench(
     """
     weights = dict.fromkeys(networks or {}, "given")
     if networks is None:
-        networks, weights = shipped_networks()
+        networks, weights = shipped_networks(files)
     rows: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as cache:
         for width, height in sizes:
@@ -85,15 +86,25 @@ def run_bench(
     return {"machine": machine(), "rows": rows, "start_up": start_up, "repeats": repeats}
 
 
-def main(as_json: bool = False) -> int:
-    """``artem-vr bench``: print JSON, or the table. Returns the exit status."""
-    result = run_bench(progress=lambda line: print(line, file=sys.stderr, flush=True))
+def main(
+    as_json: bool = False,
+    sizes: Sequence[tuple[int, int]] | None = None,
+    eyes: Sequence[int] | None = None,
+    weights: Sequence[Path] = (),
+) -> int:
+    """``artem-vr bench``: print JSON, or the table. Returns the exit status.
+
+    ``weights``: files to measure instead of shipped networks of their kind. Raises `WeightsError`.
+    """
+    result = run_bench(
+        sizes or SIZES, eyes or (1, 2), progress=lambda line: print(line, file=sys.stderr, flush=True), files=weights
+    )
     print(json.dumps(result, indent=2) if as_json else as_text(result))
     return 0
 
 
-def shipped_networks() -> tuple[dict[str, nn.Module], dict[str, str]]:
-    """The networks to measure, and where their weights are from: a style's name, or "random"."""
+def shipped_networks(files: Sequence[Path] = ()) -> tuple[dict[str, nn.Module], dict[str, str]]:
+    """The networks to measure, and where their weights are from: a file's or style's name, or "random"."""
     import torch
 
     from artem_vr.networks.checkpoint import ARCHITECTURES, load_network
@@ -101,6 +112,9 @@ def shipped_networks() -> tuple[dict[str, nn.Module], dict[str, str]]:
 
     networks: dict[str, nn.Module] = {}
     weights: dict[str, str] = {}
+    for path in files:
+        network, metadata = load_network(path)
+        networks[metadata["architecture"]], weights[metadata["architecture"]] = network, path.stem
     for style in Library().styles():
         try:
             network, metadata = load_network(style.path, style.sha256)

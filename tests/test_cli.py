@@ -233,7 +233,7 @@ def test_bench_hands_its_option_on(monkeypatch: pytest.MonkeyPatch) -> None:
     called: list[bool] = []
     bench: Any = ModuleType("artem_vr.bench")
 
-    def measure(as_json: bool) -> int:
+    def measure(as_json: bool, *options: Any) -> int:
         called.append(as_json)
         return 0
 

@@ -14,6 +14,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="measure the binarised kernels instead of the networks",
     )  # fmt: skip
     parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument(
+        "--size", type=_size, action="append", metavar="WxH", help="of a picture (default: 512x512 1080x1200)"
+    )
+    parser.add_argument("--eyes", type=int, choices=(1, 2), help="pictures at a time (default: both)")
+    parser.add_argument(
+        "--weights", type=Path, action="append", default=[], metavar="FILE", help="instead of shipped ones"
+    )
     parser.add_argument("--quick", action="store_true", help="xnor: three rounds, no products above 2048")
     parser.add_argument("--plots", type=Path, metavar="DIR", help="xnor: draw the tables beside the article's figures")
 
@@ -27,7 +34,10 @@ def run(arguments: argparse.Namespace) -> int:
             raise SettingsError("--quick and --plots belong to bench xnor", "Say: artem-vr bench xnor ...")
         from artem_vr import bench
 
-        return bench.main(as_json=arguments.json)
+        eyes = [arguments.eyes] if arguments.eyes else None
+        return bench.main(arguments.json, arguments.size, eyes, arguments.weights)
+    if arguments.size or arguments.eyes or arguments.weights:
+        raise SettingsError("--size, --eyes and --weights are of the networks' bench", "Say: artem-vr bench ...")
     from xnor.bench import run_bench
     from xnor.errors import XnorError
 
@@ -43,6 +53,17 @@ def run(arguments: argparse.Namespace) -> int:
             print(path, file=sys.stderr)
     print(json.dumps(results) if arguments.json else xnor_table(results))
     return 0
+
+
+def _size(text: str) -> tuple[int, int]:
+    width, _, height = text.partition("x")
+    if not (
+        width.isdecimal()
+        and height.isdecimal()
+        and 32 <= min(int(width), int(height)) <= max(int(width), int(height)) <= 8192
+    ):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a size; say e.g. 512x512, from 32 to 8192")
+    return int(width), int(height)
 
 
 def xnor_table(results: dict[str, object]) -> str:
