@@ -65,7 +65,6 @@ def run(arguments: argparse.Namespace) -> int:
     process = Process.join()
     device = _device(arguments.device)
     torch.manual_seed(arguments.seed)
-    torch.set_float32_matmul_precision("medium" if arguments.precision == "bf16" else "highest")
     network: torch.nn.Module = {"fast": FastNetwork, "johnson": JohnsonNetwork}[arguments.network]()
     if arguments.base:
         base, _ = load_network(arguments.base)
