@@ -37,7 +37,7 @@ from artem_vr.vr.choose import open_headset
 from artem_vr.vr.desktop_headset import DesktopHeadset
 from artem_vr.vr.headset import Headset
 
-PATIENCE = 60.0
+PATIENCE = 120.0
 """Seconds without a new painting after which a run that is to end by itself gives up."""
 
 OFFSCREEN_FRAMES = 30
