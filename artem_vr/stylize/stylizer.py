@@ -205,9 +205,9 @@ class Stylizer:
         if painter is not None:
             self._generation, self._message = selection.generation, ""
             return wanted, painter
-        failure = self.painters.failure(wanted)
-        self._message = failure or f"Preparing {selection.style}"
         using = self._using
+        resized = using is not None and using.style == wanted.style  # no news for the viewer: only the size changes
+        self._message = self.painters.failure(wanted) or ("" if resized else f"Preparing {selection.style}")
         if using is not None and using != wanted and using.eyes == len(frame.eyes):
             return using, self.painters.get(using)
         return None, None
