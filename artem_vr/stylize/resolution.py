@@ -24,8 +24,10 @@ Size = tuple[int, int]
 STEPS = (1.0, 0.75, 0.5, 0.35, 0.25)
 """What ``auto`` chooses from."""
 LEAST, GREATEST = 64, 4096
-TARGET_SECONDS = 1 / 30
-"""``auto`` wants a painted pair at least this often."""
+TARGET_SECONDS = 1 / 12
+"""``auto`` wants a painted pair at least this often; heads move smoothly whatever the paintings do."""
+LEAST_SHORT_SIDE = 384
+"""``auto`` shrinks no picture below this short side, in pixels: smaller paintings are mud, however quick."""
 
 
 def parse_scale(text: str | float) -> Scale:
@@ -61,17 +63,25 @@ def working_size(source: Size, eye: Size | None, scale: Scale, step: float = 1.0
     return _round8(source[0] * shrink), _round8(source[1] * shrink)
 
 
-def choose_step(current: float, paint_seconds: float, target: float = TARGET_SECONDS) -> float:
-    """The step of STEPS that keeps up, given the time a pair took at step ``current``.
+def steps_for(source: Size, eye: Size | None) -> tuple[float, ...]:
+    """The steps at which ``auto`` paints such a source: those that leave LEAST_SHORT_SIDE, and 1."""
+    short_side = min(working_size(source, eye, "auto"))
+    return tuple(step for step in STEPS if step == 1.0 or step * short_side >= LEAST_SHORT_SIDE)
+
+
+def choose_step(
+    current: float, paint_seconds: float, target: float = TARGET_SECONDS, steps: Sequence[float] = STEPS
+) -> float:
+    """The step of ``steps`` (falling from 1) that keeps up, given the time a pair took at step ``current``.
 
     Time is taken to grow with the pixels. Going down is immediate; up only with a margin of a
     third, so that two steps never alternate.
     """
     per_area = paint_seconds / current**2
-    fitting = [step for step in STEPS if per_area * step**2 <= target]
-    best = fitting[0] if fitting else STEPS[-1]
+    fitting = [step for step in steps if per_area * step**2 <= target]
+    best = fitting[0] if fitting else steps[-1]
     if best > current:
-        roomy = [step for step in STEPS if step > current and per_area * step**2 <= target / 1.5]
+        roomy = [step for step in steps if step > current and per_area * step**2 <= target / 1.5]
         return roomy[0] if roomy else current
     return best
 
@@ -79,7 +89,7 @@ def choose_step(current: float, paint_seconds: float, target: float = TARGET_SEC
 def first_step(source: Size, eye: Size | None, eyes: int, pixels_per_second: float) -> float:
     """Where ``auto`` starts, from an engine's rough speed in pixels a second."""
     height, width = working_size(source, eye, "auto")
-    return choose_step(1.0, eyes * height * width / pixels_per_second)
+    return choose_step(1.0, eyes * height * width / pixels_per_second, steps=steps_for(source, eye))
 
 
 def resize(eyes: npt.NDArray[np.uint8], size: Size) -> npt.NDArray[np.uint8]:

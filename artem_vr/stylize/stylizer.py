@@ -25,7 +25,7 @@ from artem_vr.styles.deck import Deck, Selection
 from artem_vr.styles.library import Library, Style
 from artem_vr.stylize.engines.base import Engine, Painter, State, initial_state
 from artem_vr.stylize.painters import PainterKey, Painters, one_line
-from artem_vr.stylize.resolution import Scale, Size, choose_step, first_step, resize, working_size
+from artem_vr.stylize.resolution import Scale, Size, choose_step, first_step, resize, steps_for, working_size
 from artem_vr.stylize.statistics import TAU_SECONDS, RateKeeper
 
 if TYPE_CHECKING:
@@ -262,4 +262,5 @@ class Stylizer:
         step = self._step[eyes, (height, width)]
         recent = [seconds for _, seconds in list(self._seconds)[-_JUDGE_AFTER:]]
         self._since_step = 0
-        self._step[eyes, (height, width)] = choose_step(step, figures.median(recent))
+        steps = steps_for((height, width), self._eye_size)
+        self._step[eyes, (height, width)] = choose_step(step, figures.median(recent), steps=steps)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from artem_vr.errors import SettingsError
-from artem_vr.stylize.resolution import STEPS, choose_step, first_step, parse_scale, resize, working_size
+from artem_vr.stylize.resolution import STEPS, choose_step, first_step, parse_scale, resize, steps_for, working_size
 
 
 def test_scale_one_is_exactly_the_headset() -> None:
@@ -46,6 +46,13 @@ def test_steps_settle(seconds: float) -> None:
 def test_first_step() -> None:
     assert first_step((512, 512), None, 2, 1e9) == 1.0
     assert first_step((2000, 2000), None, 2, 1e7) == 0.25
+
+
+def test_auto_makes_no_mud() -> None:
+    assert steps_for((512, 768), None) == (1.0, 0.75)
+    assert steps_for((240, 320), None) == (1.0,)
+    assert steps_for((2160, 3840), (1680, 1512)) == STEPS[:4]
+    assert first_step((512, 768), None, 2, 1.0) == 0.75  # however slow the engine
 
 
 @pytest.mark.parametrize("text", ["0.2", "1.01", "nan", "inf", "x", "-1", ""])

@@ -331,11 +331,11 @@ def test_auto_comes_down_when_the_engine_is_slow(make: Callable[..., Setup]) -> 
     now = [0.0]
 
     def clock() -> float:
-        now[0] += 0.06
+        now[0] += 0.12
         return now[0]
 
     setup = make(scale="auto", clock=clock)
-    wait_for(lambda: setup.paint(height=256, width=256).pictures.shape[1] < 256)
+    wait_for(lambda: setup.paint(height=512, width=512).pictures.shape[1] == 384)
 
 
 def test_preparation_that_fails_is_not_repeated_until_forgiven() -> None:
