@@ -6,6 +6,8 @@ of photograph and painting fool both retrievals.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+
 import torch
 from torch import Tensor
 
@@ -13,13 +15,14 @@ from artem_vr.evaluation.pictures import square
 from artem_vr.evaluation.subjects import Sequence
 
 
-class _Stateless:
+class _Stateless(ABC):
     """Paints every picture on its own, in a sequence too."""
 
     name: str
 
+    @abstractmethod
     def still(self, pictures: Tensor) -> Tensor:
-        raise NotImplementedError
+        """(B, 3, H, W), RGB in [0, 1], to the same."""
 
     def sequence(self) -> Sequence:
         return self.still

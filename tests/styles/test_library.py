@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from artem_vr.errors import StyleError, WeightsError
+from artem_vr.networks.checkpoint import load_network
 from artem_vr.styles.library import Library, normalize
 
 SUM = "0" * 64
@@ -166,3 +167,12 @@ def test_add_where_nothing_can_be_written(tmp_path: Path) -> None:
 
 def test_normalize() -> None:
     assert normalize(" The Starry-Night!") == "the_starry_night"
+
+
+def test_six_paintings_are_shipped_and_each_file_is_what_the_index_says() -> None:
+    library = Library(own=Path("nowhere"))
+    styles = library.styles()
+    assert len(styles) >= 6 and not library.problems
+    for style in styles:
+        load_network(style.path, style.sha256)
+        assert style.title and style.artist and style.year

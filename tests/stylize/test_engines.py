@@ -17,7 +17,7 @@ from artem_vr.errors import EngineError
 from artem_vr.networks.fast import FastNetwork
 from artem_vr.networks.johnson import JohnsonNetwork
 from artem_vr.networks.layers import InstanceNorm
-from artem_vr.styles.library import Library
+from artem_vr.styles.library import Library, Style
 from artem_vr.stylize.engines import Engine, choose_engine, initial_state
 from artem_vr.stylize.engines.openvino_engine import read_container, write_container
 from artem_vr.stylize.engines.torch_engine import TorchEngine, cpu_has_bf16
@@ -170,11 +170,11 @@ def test_johnson_in_openvino(tmp_path: Path) -> None:
     assert min(map(psnr, painted, truth)) >= PSNR["fp32"]
 
 
-def test_shipped_weights(tmp_path: Path) -> None:
-    styles = Library().styles()
-    if not styles:
-        pytest.skip("no style is shipped yet")
-    _, load = load_style(styles[0])
+@pytest.mark.parametrize(
+    "style", [style for style in Library().styles() if style.kind == "shipped"], ids=lambda s: s.name
+)
+def test_shipped_weights(style: Style, tmp_path: Path) -> None:
+    _, load = load_style(style)
     pictures = film(4, 2, 128, 160, 2)
     truth, _ = play(TorchEngine("cpu", "fp32"), load(), pictures, 2)
     for engine in engines(tmp_path):
