@@ -22,6 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from artem_vr.errors import WeightsError
+from artem_vr.networks.compact import CompactNetwork
 from artem_vr.networks.fast import FastNetwork
 from artem_vr.networks.johnson import JohnsonNetwork
 
@@ -45,8 +46,11 @@ class Architecture:
     """Every option that a file must name, with its least and greatest value."""
 
 
+_FAST = {"quarter": (4, 128), "eighth": (4, 256), "half": (4, 64), "blocks": (1, 12)}
+
 ARCHITECTURES: dict[str, Architecture] = {
-    "fast": Architecture(FastNetwork, {"quarter": (4, 128), "eighth": (4, 256), "half": (4, 64), "blocks": (1, 12)}),
+    "fast": Architecture(FastNetwork, _FAST),
+    "compact": Architecture(CompactNetwork, _FAST),
     "johnson": Architecture(JohnsonNetwork),
 }
 """Name in the header -> how to build it. New kinds of networks are added here."""

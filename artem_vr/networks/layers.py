@@ -35,16 +35,38 @@ class InstanceNorm(nn.Module):
         self.weight = nn.Parameter(torch.ones(channels))
         self.bias = nn.Parameter(torch.zeros(channels))
 
-    def forward(self, x: Tensor, mean: Tensor, variance: Tensor) -> Tensor:
-        """``x`` (B, C, H, W); ``mean`` and ``variance`` (C,) for the batch or (B, C) a picture."""
-        if mean.dim() == 1 and not torch.is_grad_enabled():  # the fast kernel of every back end
-            return F.batch_norm(x, mean, variance, self.weight, self.bias, False, 0.0, EPSILON)
-        scale = self.weight * torch.rsqrt(variance + EPSILON)
-        shift = self.bias - mean * scale
-        if mean.dim() == 1:
+    def forward(self, x: Tensor, mean: Tensor, variance: Tensor, affine: tuple[Tensor, Tensor] | None = None) -> Tensor:
+        """``x`` (B, C, H, W); ``mean`` and ``variance`` (C,) for the batch or (B, C) a picture.
+
+        ``affine``: deviations and means to give instead of the learned ones, (C,) or (B, C) each.
+        """
+        weight, bias = affine or (self.weight, self.bias)
+        if mean.dim() == weight.dim() == 1 and not torch.is_grad_enabled():  # the fast kernel of every back end
+            return F.batch_norm(x, mean, variance, weight, bias, False, 0.0, EPSILON)
+        scale = weight * torch.rsqrt(variance + EPSILON)
+        shift = bias - mean * scale
+        if scale.dim() == 1:
             scale, shift = scale[None], shift[None]
         scale, shift = scale[:, :, None, None], shift[:, :, None, None]
         return torch.addcmul(shift.to(x.dtype), x, scale.to(x.dtype))
+
+
+class Affine:
+    """Hands each norm of one pass, in order, its part of a style code; None where there is no code.
+
+    A code holds what adaptive instance normalisation (Huang & Belongie 2017) applies, for all norms:
+    (2, C), deviations then means, or (B, 2, C), one for each picture; C is `statistics_channels`.
+    """
+
+    def __init__(self, code: Tensor | None = None) -> None:
+        self._code, self._position = code, 0
+
+    def __call__(self, norm: InstanceNorm) -> tuple[Tensor, Tensor] | None:
+        if self._code is None:
+            return None
+        here = self._code[..., self._position : self._position + norm.channels]
+        self._position += norm.channels
+        return here[..., 0, :], here[..., 1, :]
 
 
 class Normalizer(Protocol):
@@ -57,29 +79,37 @@ class OwnStatistics:
     """Every picture is normalised by its own mean and variance.
 
     They are kept in ``recorded``, without gradients: (B, C) fp32 each, one pair a norm.
+    ``code``: see `Affine`.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, code: Tensor | None = None) -> None:
         self.recorded: list[tuple[Tensor, Tensor]] = []
+        self._affine = Affine(code)
 
     def __call__(self, norm: InstanceNorm, x: Tensor) -> Tensor:
         batch, channels, height, width = x.shape
+        affine = self._affine(norm)
+        weight, bias = (None, None) if affine else (norm.weight.to(x.dtype), norm.bias.to(x.dtype))
         y, mean, deviation = torch.native_group_norm(  # a group a channel: one fused kernel
-            x, norm.weight.to(x.dtype), norm.bias.to(x.dtype), batch, channels, height * width, channels, EPSILON
+            x, weight, bias, batch, channels, height * width, channels, EPSILON
         )
         mean, deviation = mean.detach().float(), deviation.detach().float()  # (B, C), (B, C) reciprocal
         self.recorded.append((mean, deviation.pow(-2) - EPSILON))
-        return y
+        if affine is None:
+            return y
+        scale, shift = (v.to(x.dtype).expand(batch, channels)[:, :, None, None] for v in affine)
+        return torch.addcmul(shift, y, scale)
 
 
 class GivenStatistics:
-    """Replays recorded statistics: the network becomes a plain local one."""
+    """Replays recorded statistics: the network becomes a plain local one. ``code``: see `Affine`."""
 
-    def __init__(self, recorded: Iterable[tuple[Tensor, Tensor]]) -> None:
+    def __init__(self, recorded: Iterable[tuple[Tensor, Tensor]], code: Tensor | None = None) -> None:
         self._next = iter(recorded)
+        self._affine = Affine(code)
 
     def __call__(self, norm: InstanceNorm, x: Tensor) -> Tensor:
-        return norm(x, *next(self._next))
+        return norm(x, *next(self._next), self._affine(norm))
 
 
 class SmoothedStatistics:
@@ -88,11 +118,12 @@ class SmoothedStatistics:
     ``state`` is (2, channels of all norms) fp32: running means, running variances. ``rate`` is a
     tensor of one element in [0, 1]: how far the state moves towards this frame's statistics
     (1 resets it, as at a cut). Only tensor operations: the same graph runs in every engine.
-    After the pass `new_state` is the state for the next frame.
+    After the pass `new_state` is the state for the next frame. ``code``: see `Affine`.
     """
 
-    def __init__(self, state: Tensor, rate: Tensor) -> None:
+    def __init__(self, state: Tensor, rate: Tensor, code: Tensor | None = None) -> None:
         self._state, self._rate = state, rate
+        self._affine = Affine(code)
         self._position = 0
         self._updated: list[Tensor] = []
 
@@ -102,7 +133,7 @@ class SmoothedStatistics:
         now = torch.stack(batch_statistics(x))
         blended = (1 - self._rate) * old + self._rate * now  # exact at rates 0 and 1
         self._updated.append(blended)
-        return norm(x, blended[0], blended[1])
+        return norm(x, blended[0], blended[1], self._affine(norm))
 
     def new_state(self) -> Tensor:
         return torch.cat(self._updated, dim=1)
@@ -121,6 +152,12 @@ def batch_statistics(x: Tensor) -> tuple[Tensor, Tensor]:
 def statistics_channels(network: nn.Module) -> int:
     """Total channels of a network's norms: the width of its smoothed state."""
     return sum(m.channels for m in network.modules() if isinstance(m, InstanceNorm))
+
+
+def own_code(network: nn.Module) -> Tensor:
+    """(2, C): the deviations and means that the norms of ``network`` have learned, as a style code."""
+    norms = [m for m in network.modules() if isinstance(m, InstanceNorm)]
+    return torch.stack((torch.cat([n.weight for n in norms]), torch.cat([n.bias for n in norms])))
 
 
 def bilinear_fold(kernel_size: int) -> Tensor:

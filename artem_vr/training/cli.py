@@ -32,6 +32,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--consistency-weight", type=float, default=2.0, help="steadiness in motion and between the eyes; 0 is off"
     )
 
+    adain = kinds.add_parser("adain", help="a network that paints like any painting")
+    add_common_arguments(adain)
+    adain.add_argument(
+        "--encoder",
+        choices=("compact",),
+        default="compact",
+        help="what reads the paintings (default: compact, part of the network)",
+    )
+    adain.add_argument(
+        "--style", type=Path, required=True, nargs="+", metavar="PICTURE|DIR", help="paintings, or folders of them"
+    )
+    adain.add_argument("--base", type=Path, metavar="WEIGHTS", help="start from a fast or compact network's weights")
+    adain.add_argument("--blocks", type=int, default=7, help="residual blocks of the painter (default: 7)")
+    for name, weight in (("gram", 1), ("texture", 2), ("content", 1), ("tv", 1), ("palette", 5), ("plain", 4)):
+        adain.add_argument(f"--{name}-weight", type=float, default=float(weight), help=f"default: {weight}")
+    adain.add_argument("--consistency-weight", type=float, default=1.0, help="steadiness; default: 1")
+
 
 def add_common_arguments(parser: argparse.ArgumentParser) -> None:
     """What every kind of training asks for."""
@@ -54,37 +71,19 @@ def run(arguments: argparse.Namespace) -> int:
     _check(arguments)
     import torch
 
-    from artem_vr.networks.checkpoint import load_network, save_network
-    from artem_vr.networks.fast import FastNetwork
-    from artem_vr.networks.johnson import JohnsonNetwork
-    from artem_vr.training.data import Photographs, sheet_photographs
-    from artem_vr.training.fast import FastObjective, LossWeights, StylePicture
+    from artem_vr.networks.checkpoint import save_network
     from artem_vr.training.trainer import Process, Schedule, Trainer
     from artem_vr.training.vgg_weights import load_vgg
 
     process = Process.join()
     device = _device(arguments.device)
     torch.manual_seed(arguments.seed)
-    network: torch.nn.Module = {"fast": FastNetwork, "johnson": JohnsonNetwork}[arguments.network]()
-    if arguments.base:
-        base, _ = load_network(arguments.base)
-        network.load_state_dict(base.state_dict())
-    network = network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     vgg = load_vgg(arguments.vgg).to(device)
     if arguments.precision == "bf16":
         vgg = vgg.to(torch.bfloat16)
-    weights = LossWeights(
-        gram=arguments.gram_weight,
-        texture=arguments.texture_weight,
-        content=arguments.content_weight,
-        variation=arguments.tv_weight,
-        consistency=arguments.consistency_weight,
-    )
-    photographs = Photographs(arguments.content, arguments.crop, arguments.seed)
-    style = StylePicture(arguments.style, tuple(arguments.style_sizes))
-    sheet = sheet_photographs(arguments.content)
-    objective = FastObjective(network, vgg, style, photographs, weights, sheet, arguments.seed)
-    recipe = recipe_of(arguments) | {"processes": process.count, "photographs": len(photographs.paths)}
+    objective, counted = {"fast": _fast, "adain": _adain}[arguments.kind](arguments, vgg, device)
+    network = objective.network
+    recipe = recipe_of(arguments) | {"processes": process.count} | counted
     schedule = Schedule(
         iterations=arguments.iterations, learning_rate=arguments.learning_rate, sample_every=arguments.sample_every
     )
@@ -103,13 +102,74 @@ def run(arguments: argparse.Namespace) -> int:
     if process.first:
         arguments.output.parent.mkdir(parents=True, exist_ok=True)
         metadata = {
-            "style": arguments.style.stem,
+            "style": arguments.style.stem if arguments.kind == "fast" else "",
             "recipe": json.dumps(recipe, sort_keys=True),
             "losses": json.dumps({name: round(value, 4) for name, value in trainer.losses.items()}),
         }
         digest = save_network(arguments.output, network, metadata)
         print(json.dumps({"output": str(arguments.output), "sha256": digest, "losses": trainer.losses}))
     return 0
+
+
+def _fast(arguments: argparse.Namespace, vgg: Any, device: Any) -> tuple[Any, dict[str, int]]:
+    """The objective of ``train fast`` and what the recipe counts."""
+    import torch
+
+    from artem_vr.networks.checkpoint import load_network
+    from artem_vr.networks.fast import FastNetwork
+    from artem_vr.networks.johnson import JohnsonNetwork
+    from artem_vr.training.data import Photographs, sheet_photographs
+    from artem_vr.training.fast import FastObjective, LossWeights, StylePicture
+
+    network: torch.nn.Module = {"fast": FastNetwork, "johnson": JohnsonNetwork}[arguments.network]()
+    if arguments.base:
+        base, _ = load_network(arguments.base)
+        network.load_state_dict(base.state_dict())
+    network = network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    weights = LossWeights(
+        gram=arguments.gram_weight,
+        texture=arguments.texture_weight,
+        content=arguments.content_weight,
+        variation=arguments.tv_weight,
+        consistency=arguments.consistency_weight,
+    )
+    photographs = Photographs(arguments.content, arguments.crop, arguments.seed)
+    style = StylePicture(arguments.style, tuple(arguments.style_sizes))
+    sheet = sheet_photographs(arguments.content)
+    objective = FastObjective(network, vgg, style, photographs, weights, sheet, arguments.seed)
+    return objective, {"photographs": len(photographs.paths)}
+
+
+def _adain(arguments: argparse.Namespace, vgg: Any, device: Any) -> tuple[Any, dict[str, int]]:
+    """The objective of ``train adain --encoder compact`` and what the recipe counts."""
+    import torch
+
+    from artem_vr.networks.checkpoint import load_network
+    from artem_vr.networks.compact import CompactNetwork
+    from artem_vr.sources.pictures import load_picture
+    from artem_vr.training.compact import CompactLossWeights, CompactObjective, Paintings, start_from
+    from artem_vr.training.data import Photographs, sheet_photographs
+
+    network = CompactNetwork(blocks=arguments.blocks)
+    if arguments.base:
+        start_from(network, load_network(arguments.base)[0].requires_grad_(True))
+    network = network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    weights = CompactLossWeights(
+        gram=arguments.gram_weight,
+        texture=arguments.texture_weight,
+        content=arguments.content_weight,
+        variation=arguments.tv_weight,
+        palette=arguments.palette_weight,
+        consistency=arguments.consistency_weight,
+        plain=arguments.plain_weight,
+    )
+    photographs = Photographs(arguments.content, arguments.crop, arguments.seed)
+    paintings = Paintings(arguments.style, window=320, seed=arguments.seed)
+    paths = paintings.paths
+    step = max(1, len(paths) // 6)
+    sheet = sheet_photographs(arguments.content, 4), [load_picture(p) for p in paths[::-step][:6]]
+    objective = CompactObjective(network, vgg, paintings, photographs, weights, sheet, arguments.seed)
+    return objective, {"photographs": len(photographs.paths), "paintings": len(paths)}
 
 
 def recipe_of(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -119,8 +179,14 @@ def recipe_of(arguments: argparse.Namespace) -> dict[str, Any]:
     for name, value in vars(arguments).items():
         if name in left_out or callable(value):
             continue
-        recipe[name] = value.name if isinstance(value, Path) else value
+        recipe[name] = _without_folder(value)
     return recipe
+
+
+def _without_folder(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_without_folder(one) for one in value]
+    return value.name if isinstance(value, Path) else value
 
 
 def _check(arguments: argparse.Namespace) -> None:

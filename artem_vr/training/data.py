@@ -34,6 +34,17 @@ def resize_short_side(picture: Tensor, short_side: int) -> Tensor:
     return resized.clamp(0, 1)
 
 
+def picture_files(folder: Path, option: str, what: str) -> list[Path]:
+    """The pictures below ``folder`` in name order. Raises `PictureError` if there is none.
+
+    ``option`` of the command line asks for the folder, and ``what`` is to be in it.
+    """
+    paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES)
+    if not paths:
+        raise PictureError(f"no {what} in {folder}", f"Give {option} a folder of JPEG, PNG or WEBP pictures")
+    return paths
+
+
 class Photographs:
     """Random crops of the photographs of a folder, at random scales.
 
@@ -43,10 +54,8 @@ class Photographs:
     """
 
     def __init__(self, folder: Path, crop: int, seed: int, scales: tuple[float, float] = (1.0, 3.0)) -> None:
-        paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES)
+        paths = picture_files(folder, "--content", "photographs")
         self.paths = [p for p in paths if not held_out(p)] or paths
-        if not self.paths:
-            raise PictureError(f"no photographs in {folder}", "Give --content a folder of JPEG, PNG or WEBP pictures")
         self.crop, self.seed, self.scales = crop, seed, scales
 
     def batch(self, iteration: int, batch_size: int, first: int = 0) -> Tensor:
@@ -77,7 +86,7 @@ class Photographs:
 
 def sheet_photographs(folder: Path, count: int = 3) -> list[np.ndarray]:
     """The first held-out photographs of ``folder`` in name order: for sample sheets, never trained on."""
-    paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES)
+    paths = picture_files(folder, "--content", "photographs")
     chosen = [p for p in paths if held_out(p)] or paths
     step = max(1, len(chosen) // count)
     return [load_picture(p) for p in chosen[::step][:count]]

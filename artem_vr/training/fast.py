@@ -14,6 +14,7 @@ from artem_vr.networks.vgg import VGG19
 from artem_vr.sources.pictures import load_picture
 from artem_vr.training import losses, warps
 from artem_vr.training.data import Photographs, resize_short_side, to_tensor
+from artem_vr.training.sheets import blank, painted_bytes, rows_of
 from artem_vr.training.trainer import TOTAL
 
 
@@ -117,24 +118,5 @@ class FastObjective(nn.Module):
     @torch.no_grad()
     def sample_sheet(self) -> np.ndarray:
         """The painting, then photographs above what the network makes of them."""
-        return sample_sheet(self.network, self._style.path, self._sheet)
-
-
-def sample_sheet(network: nn.Module, painting: Path, photographs: list[np.ndarray], height: int = 384) -> np.ndarray:
-    """(H, W, 3) uint8: photographs above their paintings, ``painting`` at the left. ``height`` a row, in pixels."""
-
-    def row(picture: Tensor) -> np.ndarray:
-        scale = height / picture.shape[2]
-        width = max(8, round(picture.shape[3] * scale))
-        fitted = nn.functional.interpolate(picture, size=(height, width), mode="bicubic", antialias=True)
-        return (fitted.clamp(0, 1)[0].permute(1, 2, 0) * 255).round().byte().numpy()
-
-    device = next(network.parameters()).device
-    top, bottom = [row(to_tensor(load_picture(painting)))], []
-    bottom.append(np.full_like(top[0], 255))
-    for photograph in photographs:
-        picture = to_tensor(photograph)
-        painted = network(picture.to(device)).float().cpu()
-        top.append(row(picture))
-        bottom.append(row(painted))
-    return np.concatenate([np.concatenate(top, axis=1), np.concatenate(bottom, axis=1)])
+        painted = [painted_bytes(self.network, photograph) for photograph in self._sheet]
+        return rows_of([[load_picture(self._style.path), *self._sheet], [blank(), *painted]], height=384)

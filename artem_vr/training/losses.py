@@ -25,6 +25,10 @@ class TextureStatistics:
 
     gram: Tensor
     correlation: Tensor
+    mean: Tensor
+    """(B, C), of every channel."""
+    deviation: Tensor
+    """(B, C)."""
 
     @staticmethod
     def of(features: Tensor) -> TextureStatistics:
@@ -32,9 +36,19 @@ class TextureStatistics:
         flat = features.permute(0, 2, 3, 1).reshape(b, h * w, c)  # (B, HW, C), bf16 in mixed precision
         gram = (flat.transpose(1, 2) @ flat).float() / (h * w)
         mean = (flat.new_ones(b, 1, h * w) @ flat).float()[:, 0] / (h * w)  # as a product: a cheap gradient
-        covariance = gram - mean[:, :, None] * mean[:, None, :]
+        covariance = gram - _outer(mean)
         deviation = covariance.diagonal(dim1=1, dim2=2).clamp_min(1e-6).sqrt()
-        return TextureStatistics(gram, covariance / (deviation[:, :, None] * deviation[:, None, :]))
+        return TextureStatistics(gram, covariance / _outer(deviation), mean, deviation)
+
+    @staticmethod
+    def of_parts(mean: Tensor, deviation: Tensor, correlation: Tensor) -> TextureStatistics:
+        """From what has to be kept of a painting; the Gram matrix follows from it."""
+        return TextureStatistics(correlation * _outer(deviation) + _outer(mean), correlation, mean, deviation)
+
+
+def _outer(vectors: Tensor) -> Tensor:
+    """(B, C) to (B, C, C)."""
+    return vectors[:, :, None] * vectors[:, None, :]
 
 
 def relative_distance(ours: Tensor, target: Tensor) -> Tensor:
@@ -62,6 +76,20 @@ def instance_normalized(features: Tensor) -> Tensor:
 def content_loss(ours: Tensor, photograph: Tensor) -> Tensor:
     """Half the mean squared difference of instance-normalised features: 0 the same, 1 unrelated."""
     return (instance_normalized(ours) - instance_normalized(photograph)).square().mean() / 2
+
+
+def palette_distance(ours: Tensor, painting: Tensor) -> Tensor:
+    """(B,): squared differences of the means and deviations of red, green and blue. (B, 3, H, W) in [0, 1] each."""
+    one, mean_one = torch.var_mean(ours, dim=(2, 3), correction=0)
+    two, mean_two = torch.var_mean(painting, dim=(2, 3), correction=0)
+    deviations = (one + 1e-4).sqrt() - (two + 1e-4).sqrt()
+    return (mean_one - mean_two).square().sum(dim=1) + deviations.square().sum(dim=1)
+
+
+def reconstruction_distance(ours: Tensor, photograph: Tensor) -> Tensor:
+    """(B,): mean squared error over the photograph's variance. (B, 3, H, W) in [0, 1] each."""
+    variance = photograph.var(dim=(2, 3), correction=0).mean(dim=1).clamp_min(1e-3)
+    return (ours - photograph).square().mean(dim=(1, 2, 3)) / variance
 
 
 def total_variation(pictures: Tensor) -> Tensor:
