@@ -2,7 +2,8 @@
 
 A picture pair is one batch; a mono frame is a batch of one. Pictures go in and come out as
 uint8 RGB, NHWC; the statistics' state and rate (see `networks.layers.SmoothedStatistics`) are
-inputs and the new state an output, so an engine keeps nothing from frame to frame.
+inputs and the new state an output, so an engine keeps nothing from frame to frame. A network that
+paints like any painting also takes a style code (`networks.layers.Affine`), new with each frame if need be.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ Pictures = npt.NDArray[np.uint8]
 """(E, H, W, 3) uint8 RGB, top row first."""
 State = npt.NDArray[np.float32]
 """(2, C) fp32: running means, running variances."""
+Code = npt.NDArray[np.float32]
+"""(2, C) fp32: the deviations, then the means, that the norms give."""
 NetworkOrLoader = Union["nn.Module", Callable[[], "nn.Module"]]
 """A network (fp32, eval), or what loads it: not called where a cache makes it unnecessary."""
 
@@ -36,11 +39,13 @@ class Painter(Protocol):
     width: int
     channels: int
     """Width C of the state."""
+    coded: bool
+    """Whether ``paint`` wants a code."""
 
-    def paint(self, pictures: Pictures, state: State, rate: float) -> tuple[Any, State]:
+    def paint(self, pictures: Pictures, state: State, rate: float, code: Code | None = None) -> tuple[Any, State]:
         """The painted pictures, same shape and type in memory of their own, and the new state.
 
-        Raises ValueError for a wrong shape. Called by one thread at a time.
+        Raises ValueError for a wrong shape, and if ``code`` is there or not against `coded`. Called by one thread at a time.
         """
         ...
 
@@ -99,7 +104,11 @@ def unpack(blocks: Pictures) -> Pictures:
     return rows.reshape(e, h * BLOCK, w * BLOCK, 3)  # copies
 
 
-def check_pictures(painter: Painter, pictures: Pictures) -> None:
+def check_inputs(painter: Painter, pictures: Pictures, code: Code | None) -> None:
+    """Raises ValueError for what `Painter.paint` does not take."""
     wanted = (painter.eyes, painter.height, painter.width, 3)
     if pictures.shape != wanted or pictures.dtype != np.uint8:
         raise ValueError(f"pictures are {pictures.shape} {pictures.dtype}, and not {wanted} uint8")
+    shape = None if code is None else code.shape
+    if shape != ((2, painter.channels) if painter.coded else None):
+        raise ValueError(f"a code of shape {shape} for a painter of {painter.channels} channels, coded: {painter.coded}")

@@ -18,18 +18,19 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from artem_vr.networks.fast import FastNetwork
-from artem_vr.networks.layers import EPSILON, InstanceNorm, UpsampleConv, batch_statistics, statistics_channels
+from artem_vr.networks.layers import EPSILON, Affine, InstanceNorm, UpsampleConv, batch_statistics, statistics_channels
 from artem_vr.stylize.engines.base import BLOCK
 
 
 class BlockForm(nn.Module):
-    """``(blocks, state, rate) -> (blocks, new state)``; blocks (E, H/4, W/4, 48) uint8 as `base.pack` makes them.
+    """``(blocks, state, rate[, code]) -> (blocks, new state)``; blocks (E, H/4, W/4, 48) uint8 as `base.pack` makes them.
 
-    H and W are whole multiples of the network's. State and rate as in `layers.SmoothedStatistics`.
+    H and W are whole multiples of the network's. State, rate and, if ``coded``, code as in `layers.SmoothedStatistics`.
     """
 
-    def __init__(self, network: FastNetwork) -> None:
+    def __init__(self, network: FastNetwork, coded: bool = False) -> None:
         super().__init__()
+        self.coded = coded
         network = copy.deepcopy(network).eval().requires_grad_(False)
         self.multiple, self.channels = network.multiple, statistics_channels(network)
         outputs = network.encode4.weight.shape[0]
@@ -44,8 +45,10 @@ class BlockForm(nn.Module):
         self.norm_encode4, self.norm_encode8 = network.norm_encode4, network.norm_encode8
         self.norm_decode4, self.norm_decode2 = network.norm_decode4, network.norm_decode2
 
-    def forward(self, blocks: Tensor, state: Tensor, rate: Tensor) -> tuple[Tensor, Tensor]:
-        statistics = PhaseStatistics(state, rate)
+    def forward(
+        self, blocks: Tensor, state: Tensor, rate: Tensor, code: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        statistics = PhaseStatistics(state, rate, code)
         x = blocks.permute(0, 3, 1, 2).float() / 255 - 0.5  # (E, 48, H/4, W/4)
         x = self.encode4(F.pad(x, (1,) * 4, mode="replicate"))
         skip = F.relu(statistics(self.norm_encode4, x))  # (E, quarter, H/4, W/4)
@@ -71,8 +74,9 @@ class BlockForm(nn.Module):
 class PhaseStatistics:
     """`layers.SmoothedStatistics` that also takes a feature whose phases are still channels."""
 
-    def __init__(self, state: Tensor, rate: Tensor) -> None:
+    def __init__(self, state: Tensor, rate: Tensor, code: Tensor | None = None) -> None:
         self._state, self._rate = state, rate
+        self._affine = Affine(code)
         self._position = 0
         self._means: list[Tensor] = []
         self._variances: list[Tensor] = []
@@ -91,8 +95,9 @@ class PhaseStatistics:
         variance = (1 - self._rate) * self._state[1, here] + self._rate * variance
         self._means.append(mean)
         self._variances.append(variance)
-        scale = norm.weight * torch.rsqrt(variance + EPSILON)
-        shift = norm.bias - mean * scale
+        weight, bias = self._affine(norm) or (norm.weight, norm.bias)
+        scale = weight * torch.rsqrt(variance + EPSILON)
+        shift = bias - mean * scale
         if phases > 1:
             scale, shift = (v[:, None].expand(-1, phases).reshape(-1) for v in (scale, shift))
         return x * scale[None, :, None, None] + shift[None, :, None, None]

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from artem_vr.networks.compact import CompactNetwork
 from artem_vr.networks.fast import FastNetwork
 from artem_vr.networks.layers import InstanceNorm, SmoothedStatistics, UpsampleConv, statistics_channels
 from artem_vr.stylize.engines.base import NetworkOrLoader
@@ -15,17 +16,18 @@ from artem_vr.stylize.engines.blocks import BlockForm
 
 
 class PictureGraph(nn.Module):
-    """``(pictures, state, rate) -> (pictures, new state)``, for eager running, tracing, graphs.
+    """``(pictures, state, rate[, code]) -> (pictures, new state)``, for eager running, tracing, graphs.
 
     pictures (E, H, W, 3) uint8 RGB, H and W whole multiples of ``multiple``; state (2, C) fp32;
-    rate (1,) fp32. The network runs in ``dtype`` with ``memory_format`` features; statistics
-    and the last rounding in fp32.
+    rate (1,) fp32; code (2, C) fp32 of a compact network (``coded``). The network runs in ``dtype``
+    with ``memory_format`` features; statistics and the last rounding in fp32.
     """
 
     def __init__(
         self, network: nn.Module, dtype: torch.dtype = torch.float32, channels_last: bool = False, fold: bool = True
     ) -> None:
         super().__init__()
+        network, self.coded = painter_of(network)
         self.network = frozen(network, fold)
         self.multiple = int(getattr(network, "multiple", 1))
         self.channels = statistics_channels(network)
@@ -37,11 +39,13 @@ class PictureGraph(nn.Module):
                 for parameter in module.parameters(recurse=False):
                     parameter.data = parameter.data.to(dtype)
 
-    def forward(self, pictures: Tensor, state: Tensor, rate: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(
+        self, pictures: Tensor, state: Tensor, rate: Tensor, code: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         x = pictures.permute(0, 3, 1, 2).to(self.dtype) / 255  # (E, 3, H, W) in [0, 1]
         if not torch.jit.is_tracing():
             x = x.contiguous(memory_format=self.memory_format)
-        statistics = SmoothedStatistics(state, rate)
+        statistics = SmoothedStatistics(state, rate, code)
         y = self.network(x, statistics).float()
         painted = (y * 255 + 0.5).clamp(0, 255).to(torch.uint8)
         return painted.permute(0, 2, 3, 1).contiguous(), statistics.new_state()
@@ -61,6 +65,11 @@ class FoldedUpsample(nn.Module):
         return F.pixel_shuffle(F.conv2d(x, self.weight, self.bias), 2)
 
 
+def painter_of(network: nn.Module) -> tuple[nn.Module, bool]:
+    """What runs at every frame, and whether it takes a style code."""
+    return (network.painter, True) if isinstance(network, CompactNetwork) else (network, False)
+
+
 def frozen(network: nn.Module, fold: bool = True) -> nn.Module:
     """A copy for inference: no gradients, upsampling folded once."""
     network = copy.deepcopy(network).eval().requires_grad_(False)
@@ -78,6 +87,7 @@ def loaded(network: NetworkOrLoader) -> nn.Module:
 
 def best_for_openvino(network: nn.Module) -> PictureGraph | BlockForm:
     """The quickest equal form of ``network``, to be traced, in fp32; `BlockForm` takes and gives packed pictures."""
-    if isinstance(network, FastNetwork) and network.decode1.radius <= 2:
-        return BlockForm(network)
+    painter, coded = painter_of(network)
+    if isinstance(painter, FastNetwork) and painter.decode1.radius <= 2:
+        return BlockForm(painter, coded)
     return PictureGraph(network)

@@ -23,11 +23,12 @@ from artem_vr import __version__
 from artem_vr.errors import EngineError
 from artem_vr.stylize.engines.base import (
     BLOCK,
+    Code,
     NetworkOrLoader,
     Painter,
     Pictures,
     State,
-    check_pictures,
+    check_inputs,
     pack,
     pad_pictures,
     padded,
@@ -59,18 +60,22 @@ class OpenVinoPainter:
         block = BLOCK if self._packed else 1
         self._padded = block * int(rows), block * int(columns)
         self.channels = int(compiled.input(1).shape[1])
+        self.coded = len(compiled.inputs) == 4
         self._request: Any = compiled.create_infer_request()
         self._rate = np.ones(1, np.float32)
 
-    def paint(self, pictures: Pictures, state: State, rate: float) -> tuple[Pictures, State]:
-        check_pictures(self, pictures)
+    def paint(self, pictures: Pictures, state: State, rate: float, code: Code | None = None) -> tuple[Pictures, State]:
+        check_inputs(self, pictures, code)
         if self._request is None:
             raise ValueError("the painter was closed")
         self._rate[0] = rate
         # the request reads our arrays in place; its results are overwritten by the next call
         batch = pad_pictures(pictures, *self._padded)
         batch = pack(batch) if self._packed else batch
-        self._request.infer([batch, np.ascontiguousarray(state, np.float32), self._rate], share_inputs=True)
+        inputs = [batch, np.ascontiguousarray(state, np.float32), self._rate]
+        if code is not None:
+            inputs.append(np.ascontiguousarray(code, np.float32))
+        self._request.infer(inputs, share_inputs=True)
         result = self._request.get_output_tensor(0).data
         painted = unpack(result) if self._packed else result.copy()
         painted = np.ascontiguousarray(painted[:, : self.height, : self.width])
@@ -163,11 +168,15 @@ class OpenVinoEngine:
         pictures = torch.zeros(1, size, size, 3, dtype=torch.uint8)
         if isinstance(graph, BlockForm):
             pictures = torch.from_numpy(pack(pictures.numpy()))
-        example = (pictures, torch.ones(2, graph.channels), torch.ones(1))
+        example = [pictures, torch.ones(2, graph.channels), torch.ones(1)]
+        shapes = [[-1, -1, -1, pictures.shape[3]], [2, graph.channels], [1]]
+        if graph.coded:
+            example.append(torch.ones(2, graph.channels))
+            shapes.append([2, graph.channels])
         with torch.inference_mode(False), torch.no_grad(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # sizes that the trace fixes are whole multiples here
-            traced = torch.jit.trace(graph, example, check_trace=False)
-        xml, weights = self._translate(traced, example, [[-1, -1, -1, pictures.shape[3]], [2, graph.channels], [1]])
+            traced = torch.jit.trace(graph, tuple(example), check_trace=False)
+        xml, weights = self._translate(traced, tuple(example), shapes)
         return xml, weights, graph.multiple
 
     def _translate(self, traced: Any, example: Any, shapes: list[list[int]]) -> tuple[bytes, bytes]:

@@ -7,11 +7,12 @@ import torch
 
 from artem_vr.errors import EngineError
 from artem_vr.stylize.engines.base import (
+    Code,
     NetworkOrLoader,
     Painter,
     Pictures,
     State,
-    check_pictures,
+    check_inputs,
     initial_state,
     pad_pictures,
     padded,
@@ -32,17 +33,18 @@ class TorchCpuPainter:
 
     def __init__(self, graph: PictureGraph, eyes: int, height: int, width: int) -> None:
         self.eyes, self.height, self.width = eyes, height, width
-        self.channels = graph.channels
+        self.channels, self.coded = graph.channels, graph.coded
         self._graph: PictureGraph | None = graph
         self._padded = padded(height, graph.multiple), padded(width, graph.multiple)
 
-    def paint(self, pictures: Pictures, state: State, rate: float) -> tuple[Pictures, State]:
-        check_pictures(self, pictures)
+    def paint(self, pictures: Pictures, state: State, rate: float, code: Code | None = None) -> tuple[Pictures, State]:
+        check_inputs(self, pictures, code)
         if self._graph is None:
             raise ValueError("the painter was closed")
         batch = torch.from_numpy(pad_pictures(pictures, *self._padded))
         with torch.inference_mode():
-            painted, new_state = self._graph(batch, torch.from_numpy(state), torch.tensor([rate]))
+            given = None if code is None else torch.from_numpy(code)
+            painted, new_state = self._graph(batch, torch.from_numpy(state), torch.tensor([rate]), given)
         return np.ascontiguousarray(painted.numpy()[:, : self.height, : self.width]), new_state.numpy()
 
     def close(self) -> None:
@@ -58,7 +60,7 @@ class TorchCudaPainter:
 
     def __init__(self, graph: PictureGraph, eyes: int, height: int, width: int, on_device: bool = False) -> None:
         self.eyes, self.height, self.width = eyes, height, width
-        self.channels = graph.channels
+        self.channels, self.coded = graph.channels, graph.coded
         self.on_device = on_device
         self._padded = padded(height, graph.multiple), padded(width, graph.multiple)
         self._module = graph.cuda()
@@ -69,20 +71,24 @@ class TorchCudaPainter:
         self._pictures = torch.zeros(shape, dtype=torch.uint8, device="cuda")
         self._state = torch.from_numpy(initial_state(self.channels)).cuda()
         self._rate = torch.ones(1, device="cuda")
+        self._code = torch.zeros(2, self.channels, device="cuda") if self.coded else None
         self._graph: torch.cuda.CUDAGraph | None = None
         self._capture()
 
     def _capture(self) -> None:
         with torch.inference_mode(), torch.cuda.stream(self._stream):
             for _ in range(3):  # the libraries choose their kernels before the capture
-                self._module(self._pictures, self._state, self._rate)
+                self._module(self._pictures, self._state, self._rate, self._code)
             self._stream.synchronize()
             self._graph = torch.cuda.CUDAGraph()
             with torch.cuda.graph(self._graph, stream=self._stream):
-                self._painted, self._new_state = self._module(self._pictures, self._state, self._rate)
+                inputs = self._pictures, self._state, self._rate, self._code
+                self._painted, self._new_state = self._module(*inputs)
 
-    def paint(self, pictures: Pictures, state: State, rate: float) -> tuple[Pictures | torch.Tensor, State]:
-        check_pictures(self, pictures)
+    def paint(
+        self, pictures: Pictures, state: State, rate: float, code: Code | None = None
+    ) -> tuple[Pictures | torch.Tensor, State]:
+        check_inputs(self, pictures, code)
         if self._graph is None:
             raise ValueError("the painter was closed")
         with torch.inference_mode(), torch.cuda.stream(self._stream):
@@ -90,6 +96,8 @@ class TorchCudaPainter:
             self._pictures.copy_(self._staging, non_blocking=True)
             self._state.copy_(torch.from_numpy(state), non_blocking=True)
             self._rate.fill_(rate)
+            if self._code is not None and code is not None:
+                self._code.copy_(torch.from_numpy(code), non_blocking=True)
             self._graph.replay()
             new_state = self._new_state.cpu().numpy()
             painted = self._painted[:, : self.height, : self.width]
@@ -133,5 +141,7 @@ class TorchEngine:
         if self.device == "cuda":
             return TorchCudaPainter(graph, eyes, height, width, self._on_device)
         painter = TorchCpuPainter(graph, eyes, height, width)
-        painter.paint(np.zeros((eyes, height, width, 3), np.uint8), initial_state(graph.channels), 1.0)
+        state = initial_state(graph.channels)
+        code = state if graph.coded else None  # any code does: this only warms up
+        painter.paint(np.zeros((eyes, height, width, 3), np.uint8), state, 1.0, code)
         return painter

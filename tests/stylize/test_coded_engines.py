@@ -1,0 +1,87 @@
+"""A network that paints like any painting takes its style as an input, in every engine alike."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from artem_vr.networks.compact import CompactNetwork
+from artem_vr.networks.layers import SmoothedStatistics
+from artem_vr.stylize.engines import choose_engine, initial_state
+from artem_vr.stylize.engines.base import Code, Engine
+from artem_vr.stylize.engines.torch_engine import TorchEngine
+
+PSNR = 45.0
+
+
+@pytest.fixture(scope="module")
+def network() -> CompactNetwork:
+    torch.manual_seed(4)
+    return CompactNetwork(16, 16, 16, 1).eval().requires_grad_(False)
+
+
+@pytest.fixture(scope="module")
+def codes(network: CompactNetwork) -> list[Code]:
+    rng = np.random.default_rng(0)
+    sizes = (2, network.channels)
+    return [np.stack([rng.uniform(0.5, 1.5, sizes[1]), rng.normal(0, 0.5, sizes[1])]).astype(np.float32) for _ in "ab"]
+
+
+def engines(tmp_path: Path) -> list[Engine]:
+    found: list[Engine] = [TorchEngine("cpu", "fp32")]
+    if importlib.util.find_spec("openvino"):
+        found.append(choose_engine("openvino", precision="fp32", cache=tmp_path))
+    return found
+
+
+def pictures(seed: int) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    coarse = rng.integers(0, 256, (2, 6, 9, 3)).astype(np.uint8)
+    return coarse.repeat(9, axis=1).repeat(9, axis=2)[:, :51, :77].copy()
+
+
+def test_one_prepared_painter_paints_in_every_code_as_the_network_itself(
+    network: CompactNetwork, codes: list[Code], tmp_path: Path
+) -> None:
+    """Over a sequence whose style changes twice and whose statistics go on: one compiled network, many styles."""
+    rates = (1.0, 0.2, 0.2, 1.0)
+    order = (0, 1, 1, 0)
+    for engine in engines(tmp_path):
+        painter = engine.prepare("k", network, 2, 51, 77)
+        assert painter.coded
+        state, truth = initial_state(painter.channels), torch.from_numpy(initial_state(painter.channels))
+        for k, (rate, which) in enumerate(zip(rates, order, strict=True)):
+            painted, state = painter.paint(pictures(k), state, rate, codes[which])
+            padded = np.pad(pictures(k), ((0, 0), (0, 5), (0, 3), (0, 0)), mode="edge")
+            x = torch.from_numpy(padded).permute(0, 3, 1, 2).float() / 255
+            statistics = SmoothedStatistics(truth, torch.tensor([rate]), torch.from_numpy(codes[which]))
+            wanted = network(x, statistics)[..., :51, :77].permute(0, 2, 3, 1).numpy() * 255
+            truth = statistics.new_state()
+            error = np.mean((painted.astype(np.float64) - wanted) ** 2)
+            assert 10 * np.log10(255**2 / error) >= PSNR, (engine.name, k)
+        painter.close()
+
+
+def test_the_code_makes_the_picture(network: CompactNetwork, codes: list[Code], tmp_path: Path) -> None:
+    for engine in engines(tmp_path):
+        painter = engine.prepare("k", network, 2, 51, 77)
+        one, two = (painter.paint(pictures(0), initial_state(painter.channels), 1.0, code)[0] for code in codes)
+        again, _ = painter.paint(pictures(0), initial_state(painter.channels), 1.0, codes[0].copy())
+        assert np.array_equal(one, again), engine.name
+        assert np.abs(one.astype(int) - two).mean() > 5, engine.name
+
+
+def test_a_missing_or_foreign_code_is_refused(network: CompactNetwork, codes: list[Code], tmp_path: Path) -> None:
+    for engine in engines(tmp_path):
+        painter = engine.prepare("k", network, 2, 51, 77)
+        state = initial_state(painter.channels)
+        for code in (None, codes[0][:, :-1], codes[0][0]):
+            with pytest.raises(ValueError, match="code"):
+                painter.paint(pictures(0), state, 1.0, code)
+        plain = engine.prepare("p", network.painter, 2, 51, 77)
+        with pytest.raises(ValueError, match="code"):
+            plain.paint(pictures(0), state, 1.0, codes[0])
