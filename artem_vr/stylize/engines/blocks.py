@@ -23,9 +23,9 @@ from artem_vr.stylize.engines.base import BLOCK
 
 
 class BlockForm(nn.Module):
-    """``(blocks, state, rate[, code]) -> (blocks, new state)``; blocks (E, H/4, W/4, 48) uint8 as `base.pack` makes them.
+    """``(blocks, state, rate[, code]) -> (blocks, new state)``.
 
-    H and W are whole multiples of the network's. State, rate and, if ``coded``, code as in `layers.SmoothedStatistics`.
+    Blocks are (E, H/4, W/4, 48) uint8 as `base.pack` makes them; H and W are whole multiples of the network's. State, rate and, if ``coded``, code as in `layers.SmoothedStatistics`.
     """
 
     def __init__(self, network: FastNetwork, coded: bool = False) -> None:
