@@ -11,7 +11,6 @@ import hashlib
 import json
 import os
 import struct
-import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +20,7 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
+from artem_vr.atomic_file import write_atomically
 from artem_vr.errors import WeightsError
 from artem_vr.networks.compact import CompactNetwork
 from artem_vr.networks.fast import FastNetwork
@@ -86,20 +86,9 @@ def save_network(
         "options": json.dumps(getattr(network, "options", {}), sort_keys=True),
     }
     data = safetensors.torch.save(tensors, header)
-    temporary = None
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        if os.name == "posix":
-            os.chmod(temporary, 0o644)  # mkstemp's are private
-        os.replace(temporary, path)
+        write_atomically(path, data)
     except OSError as error:
-        if temporary is not None:
-            Path(temporary).unlink(missing_ok=True)
         reason = error.strerror or error
         raise WeightsError(f"{path} cannot be written ({reason})", "Choose a folder you may write to") from None
     return hashlib.sha256(data).hexdigest()

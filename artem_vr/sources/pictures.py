@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import os
 import struct
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -47,26 +48,40 @@ def load_picture(path: Path | str, max_megapixels: float = MAX_MEGAPIXELS) -> Pi
     """
     path = Path(path)
     check_file(path)
+    try:
+        with path.open("rb") as file:
+            return _decoded(file, str(path), max_megapixels)
+    except OSError as error:
+        raise PictureError(f"{path} cannot be read ({reason(error)})", "Check the name and the rights") from None
+
+
+def decode_picture(data: bytes, name: str = "The picture", max_megapixels: float = MAX_MEGAPIXELS) -> Picture:
+    """`load_picture` of a file's bytes; ``name`` is what errors call it. Raises `PictureError`."""
+    return _decoded(io.BytesIO(data), name, max_megapixels)
+
+
+def _decoded(file: BinaryIO, name: str, max_megapixels: float) -> Picture:
     from PIL import Image, UnidentifiedImageError
 
     try:
         with warnings.catch_warnings():
             # Pillow warns of large pictures; our own, stricter limit decides.
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            _refuse_large(_webp_size(path), path, max_megapixels)
-            with Image.open(path, formats=FORMATS) as image:
-                _refuse_large(image.size, path, max_megapixels)
+            _refuse_large(_webp_size(file.read(30)), name, max_megapixels)
+            file.seek(0)
+            with Image.open(file, formats=FORMATS) as image:
+                _refuse_large(image.size, name, max_megapixels)
                 return _to_rgb(image)
     except PictureError:
         raise
     except UnidentifiedImageError:
-        raise PictureError(f"{path} is not a picture that can be read ({', '.join(FORMATS)})", _OTHER) from None
+        raise PictureError(f"{name} is not a picture that can be read ({', '.join(FORMATS)})", _OTHER) from None
     except Image.DecompressionBombError:
-        raise _too_large(path, max_megapixels) from None
+        raise _too_large(name, max_megapixels) from None
     except MemoryError:
-        raise PictureError(f"There is not enough memory for {path}", "Make the picture smaller") from None
+        raise PictureError(f"There is not enough memory for {name}", "Make the picture smaller") from None
     except Exception as error:  # noqa: BLE001  a damaged file brings OSError, ValueError, SyntaxError, struct.error ...
-        raise PictureError(f"{path} is damaged or cut off ({error})", "Copy or save it again") from None
+        raise PictureError(f"{name} is damaged or cut off ({error})", "Copy or save it again") from None
 
 
 def check_file(path: Path) -> None:
@@ -145,10 +160,8 @@ def _to_rgb(image: Any) -> Picture:
     return np.array(image.convert("RGB"), np.uint8, order="C")
 
 
-def _webp_size(path: Path) -> tuple[int, int]:
-    """(width, height) of a WEBP file, else (0, 0). Pillow allocates a WEBP's canvas already when it opens it."""
-    with path.open("rb") as file:
-        head = file.read(30)
+def _webp_size(head: bytes) -> tuple[int, int]:
+    """(width, height) of a WEBP file that begins so, else (0, 0). Opening one, Pillow allocates its canvas."""
     if len(head) < 30 or head[:4] != b"RIFF" or head[8:12] != b"WEBP":
         return 0, 0
     if head[12:16] == b"VP8X":
@@ -160,13 +173,13 @@ def _webp_size(path: Path) -> tuple[int, int]:
     return width & 0x3FFF, height & 0x3FFF
 
 
-def _refuse_large(size: tuple[int, int], path: Path, max_megapixels: float) -> None:
+def _refuse_large(size: tuple[int, int], name: str, max_megapixels: float) -> None:
     if size[0] * size[1] > max_megapixels * 1e6:
-        raise _too_large(path, max_megapixels, size)
+        raise _too_large(name, max_megapixels, size)
 
 
-def _too_large(path: Path, max_megapixels: float, size: tuple[int, int] | None = None) -> PictureError:
+def _too_large(name: str, max_megapixels: float, size: tuple[int, int] | None = None) -> PictureError:
     says = f" of {size[0]}x{size[1]} pixels" if size else ""
     return PictureError(
-        f"{path} is a picture{says}, more than {max_megapixels:g} megapixels", "Make the picture smaller"
+        f"{name} is a picture{says}, more than {max_megapixels:g} megapixels", "Make the picture smaller"
     )

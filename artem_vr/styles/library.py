@@ -1,5 +1,6 @@
-"""Which styles there are: those shipped with the program and the user's own.
+"""Which styles there are: those shipped with the program and the user's own, any picture, and blends of them.
 
+A style is a network of its own, or a code (`styles.codes`) for the compact network, which all codes share.
 Listing never fails because of one bad file: what cannot be used is left out and named in
 `Library.problems`. Nothing here reads a network; that is `networks.checkpoint`'s job.
 """
@@ -8,16 +9,17 @@ from __future__ import annotations
 
 import difflib
 import json
-import os
 import re
-import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from artem_vr import assets
-from artem_vr.errors import StyleError
+from artem_vr.atomic_file import write_atomically
+from artem_vr.errors import ArtemError, PictureError, StyleError, WeightsError
+from artem_vr.styles.blends import is_blend, read_blend, write_blend
+from artem_vr.styles.codes import SUFFIX, StyleCode, clean_title, read_code, write_code
 
 INDEX = "index.json"
 INDEX_VERSION = 1
@@ -25,21 +27,35 @@ MAX_INDEX_BYTES = 1024 * 1024
 PICTURE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
 
 
+NO_COMPACT = "the network that paints like any picture is not installed"
+_REINSTALL = "Reinstall the program, or choose another style"
+_LONGEST_NAME = 60
+
+
 @dataclass(frozen=True)
 class Style:
-    """A look that can be chosen by ``name`` (lower case, digits, underscores, unique)."""
+    """A look that can be chosen."""
 
     name: str
+    """Lower case, digits, underscores, unique; of a picture or blend the words that find it again."""
     title: str
     kind: Literal["shipped", "own"]
     path: Path
-    """The safetensors file."""
+    """The safetensors file, or the picture; of a blend that of its first part."""
     sha256: str | None = None
     """Hex digest that the file must have; None for the user's own."""
     artist: str = ""
     year: str = ""
     network: str = ""
-    """Architecture named in the index; the file's own header decides."""
+    """Architecture named in the index; the file's own header decides. "code" for codes."""
+    form: Literal["network", "code", "picture", "blend"] = "network"
+    """What it is made of: a network of its own; for the compact network a code, a picture, or several of these."""
+    parts: tuple[tuple[float, Style], ...] = ()
+    """Of a blend: weights, whose sum is 1, and codes or pictures."""
+    painting: str = ""
+    """Of a shipped style: which painting, as its file is called; several styles can be of one."""
+    in_deck: bool = True
+    """False: there is a better style of the same painting; this one is found by name only."""
 
 
 def own_folder() -> Path:
@@ -58,7 +74,7 @@ class Library:
     """All styles. The folders are read again at each call: a style added by hand appears."""
 
     def __init__(self, shipped: Path | None = None, own: Path | None = None) -> None:
-        """``shipped`` holds index.json and weights (None: the program's); ``own`` *.safetensors."""
+        """``shipped`` holds index.json and weights (None: the program's); ``own`` *.safetensors of both forms."""
         self._shipped, self._own = shipped, own
         self.problems: list[str] = []
         """One line for each file that had to be left out, of the last `styles` call."""
@@ -67,69 +83,77 @@ class Library:
     def own(self) -> Path:
         return self._own if self._own is not None else own_folder()
 
+    @property
+    def compact(self) -> tuple[Path, str] | None:
+        """File and sha256 of the network that codes, pictures and blends are painted with; None without one."""
+        return self._compact(self._index([]), [])
+
     def styles(self) -> list[Style]:
         """Shipped styles in the order of the index, then the user's own by name."""
-        self.problems = []
-        styles = list(self._read_index())
+        problems: list[str] = []
+        index = self._index(problems)
+        compact = self._compact(index, problems)
+        shipped = list(self._listed(index, problems))
+        own = list(self._kept(compact, problems))
+        if compact is None:
+            codes = sum(style.form == "code" for style in (*shipped, *own))
+            if codes:
+                problems.append(f"{codes} style{'s are' if codes > 1 else ' is'} left out: {NO_COMPACT}")
+            shipped, own = ([s for s in styles if s.form == "network"] for styles in (shipped, own))
+        networks = {style.painting for style in shipped if style.form == "network"}
+        styles = [replace(s, in_deck=s.form == "network" or s.painting not in networks) for s in shipped]
         names = {style.name for style in styles}
-        for style in self._read_own():
+        for style in own:
             name = style.name
             while name in names:
                 name += "_own"
             names.add(name)
-            styles.append(Style(name, style.title, "own", style.path))
+            styles.append(replace(style, name=name))
+        self.problems = problems
         return styles
 
     def find(self, name: str) -> Style:
-        """The style called ``name`` (or titled so), or the weights file at that path.
+        """The style called ``name`` or titled so; or the weights, code or picture in the file of that name; or a blend.
 
-        Raises `StyleError`, with near matches, when there is none.
+        Blends are typed as ``great_wave+the_scream`` or ``0.7*great_wave+0.3*picture.jpg``; a part that is a network
+        of its own stands for the code of the same painting. Raises `StyleError`, with near matches, when there is
+        none, and `PictureError` for a file that is no picture.
         """
         styles = self.styles()
-        wanted = normalize(name)
-        for style in styles:
-            if wanted in (style.name, normalize(style.title)):
-                return style
-        path = Path(name).expanduser()
-        if path.suffix.lower() == ".safetensors":
-            if path.is_file():
-                return Style(normalize(path.stem) or "own", path.stem, "own", path)
-            raise StyleError(f"The weights file {name} does not exist", "Check the path")
-        if path.suffix.lower() in PICTURE_SUFFIXES:
-            remedy = "Choose one of the trained styles: artem-vr styles list"
-            raise StyleError(f"{name} is a picture, and styles straight from pictures are not built in yet", remedy)
-        if not styles:
-            reason = self.problems[0] if self.problems else "no style is installed"
-            raise StyleError(f"There is no style {name!r}: {reason}", "Reinstall the program, or train a style")
-        near = difflib.get_close_matches(wanted, [s.name for s in styles], n=3, cutoff=0.5)
-        remedy = f"Did you mean {' or '.join(near)}?" if near else "artem-vr styles list names them all"
-        raise StyleError(f"There is no style {name[:60]!r}", remedy.rstrip("?"))
+        known = _called(styles, name)
+        if known is None and is_blend(name) and not _is_file(name):
+            return self._blend(styles, name)
+        return known or self._outside(styles, name)
 
     def add(self, path: Path, name: str | None = None) -> Style:
-        """Copy a weights file, after checking all of it, into the user's own styles.
+        """Copy a file of weights, or of a code, after checking all of it, into the user's own styles.
 
         Raises `StyleError` (name taken, folder without rights) or `WeightsError` (bad file).
         """
+        if path.name.endswith(SUFFIX):
+            return self.keep(read_code(path), name or path.name.removesuffix(SUFFIX))
         from artem_vr.networks.checkpoint import load_network
 
-        load_network(path)
-        name = normalize(name or path.stem) or "own"
-        if any(name == style.name for style in self.styles()):
-            raise StyleError(f"There is already a style {name!r}", "Choose another name, or remove that one")
-        target = self.own / f"{name}.safetensors"
+        _, metadata = load_network(path)
+        if metadata["architecture"] == "compact":
+            raise StyleError(f"{path.name} paints like any picture: it is no single style", "Add a picture instead")
+        target = self._place(name or path.stem, ".safetensors")
         try:
-            self.own.mkdir(parents=True, exist_ok=True)
-            temporary = target.with_suffix(".part")
-            shutil.copyfile(path, temporary)
-            os.replace(temporary, target)
+            write_atomically(target, path.read_bytes())
         except OSError as error:
             raise StyleError(f"{target} cannot be written ({error.strerror})", "Check the folder's rights") from None
-        return Style(name, _title(name), "own", target)
+        return Style(target.stem, _title(target.stem), "own", target)
+
+    def keep(self, code: StyleCode, name: str) -> Style:
+        """Put a code among the user's own styles, as ``name``. Raises `StyleError` (name taken) or `WeightsError`."""
+        target = self._place(name, SUFFIX)
+        write_code(target, code)
+        return _own_code(target, code)
 
     def remove(self, name: str) -> Style:
         """Delete one of the user's own styles. Raises `StyleError`; shipped styles stay."""
         style = self.find(name)
-        if style.kind != "own" or style.path.parent != self.own:
+        if style.kind != "own" or style.form not in ("network", "code") or style.path.parent != self.own:
             raise StyleError(f"{style.name!r} is not one of your own styles", "Only styles you added can be removed")
         try:
             style.path.unlink()
@@ -138,65 +162,211 @@ class Library:
             raise StyleError(cause, "Check the folder's rights") from None
         return style
 
-    def _read_index(self) -> Iterator[Style]:
+    def _place(self, name: str, suffix: str) -> Path:
+        """Where a new style of that name goes. Raises `StyleError` if the name is taken."""
+        name = normalize(name)[:_LONGEST_NAME].strip("_") or "own"
+        if any(name == style.name for style in self.styles()):
+            raise StyleError(f"There is already a style {name!r}", "Choose another name, or remove that one")
+        return self.own / f"{name}{suffix}"
+
+    def _outside(self, styles: list[Style], name: str) -> Style:
+        """The file of that name, as a style. Raises `StyleError` or `PictureError`."""
+        path = _path(name)
+        suffix = path.suffix.lower()
+        if suffix == ".safetensors":
+            if not _is_file(name):
+                raise StyleError(f"The weights file {name} does not exist", "Check the path")
+            if path.name.endswith(SUFFIX):
+                stem = path.name.removesuffix(SUFFIX)
+                return Style(name, _title(stem) or "A code", "own", path, network="code", form="code")
+            return Style(normalize(path.stem) or "own", path.stem, "own", path)
+        if suffix in PICTURE_SUFFIXES or (_is_file(name) and _is_picture(path)):
+            return self._picture(name, path)
+        if not styles:
+            reason = self.problems[0] if self.problems else "no style is installed"
+            raise StyleError(f"There is no style {name[:60]!r}: {reason}", "Reinstall the program, or train a style")
+        near = difflib.get_close_matches(normalize(name), [s.name for s in styles], n=3, cutoff=0.5)
+        remedy = f"Did you mean {' or '.join(near)}?" if near else "artem-vr styles list names them all"
+        raise StyleError(f"There is no style {name[:60]!r}", remedy.rstrip("?"))
+
+    def _picture(self, name: str, path: Path) -> Style:
+        if self.compact is None:
+            raise StyleError(f"{name} is a picture, and {NO_COMPACT}", _REINSTALL)
+        from artem_vr.sources.pictures import check_file
+
+        check_file(path)
+        if not _is_picture(path):
+            raise PictureError(f"{name} is not a picture, whatever its name says", "Save it as PNG or JPEG")
+        return Style(name, _title(path.stem) or "A picture", "own", path, form="picture")
+
+    def _blend(self, styles: list[Style], text: str) -> Style:
+        if self.compact is None:
+            raise StyleError(f"{text[:60]!r} is a blend, and {NO_COMPACT}", _REINSTALL)
+        parts = tuple(
+            (weight, _coded(styles, _called(styles, word) or self._outside(styles, word)))
+            for weight, word in read_blend(text)
+        )
+        name = write_blend([(weight, part.name) for weight, part in parts])
+        title = ", ".join(f"{100 * weight:.0f} % {part.title}" for weight, part in parts)
+        return Style(name, title, "own", parts[0][1].path, form="blend", parts=parts)
+
+    def _folder(self) -> Path:
+        return self._shipped if self._shipped is not None else assets.folder("weights")
+
+    def _index(self, problems: list[str]) -> dict[str, Any]:
+        """What index.json says; nothing at all, and a problem, if it cannot be read."""
         try:
-            folder = self._shipped if self._shipped is not None else assets.folder("weights")
-            index = folder / INDEX
+            index = self._folder() / INDEX
             if index.stat().st_size > MAX_INDEX_BYTES:
                 raise ValueError("too large")
             content = json.loads(index.read_bytes())
             if content["version"] != INDEX_VERSION:
                 raise ValueError(f"version {content['version']!r}")
-            entries = list(content["styles"])
+            return {"styles": list(content["styles"]), "compact": content.get("compact")}
         except OSError as error:
-            self.problems.append(f"The list of shipped styles cannot be read ({error.strerror or error})")
-            return
-        except (ValueError, KeyError, TypeError, RecursionError) as error:
-            self.problems.append(f"The list of shipped styles is damaged ({type(error).__name__}: {str(error)[:80]})")
-            return
+            problems.append(f"The list of shipped styles cannot be read ({error.strerror or error})")
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            problems.append(f"The list of shipped styles is damaged ({type(error).__name__}: {str(error)[:80]})")
+        return {"styles": [], "compact": None}
+
+    def _compact(self, index: dict[str, Any], problems: list[str]) -> tuple[Path, str] | None:
+        if index["compact"] is None:
+            return None
+        try:
+            path, sha256 = _file_of(self._folder(), index["compact"], "compact")
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            problems.append(f"The network for pictures is listed wrongly ({str(error)[:80]})")
+            return None
+        if not path.is_file():
+            problems.append("The weights of the network for pictures are missing")
+            return None
+        return path, sha256
+
+    def _listed(self, index: dict[str, Any], problems: list[str]) -> Iterator[Style]:
+        """The shipped styles."""
         seen: set[str] = set()
-        for entry in entries:
+        for entry in index["styles"]:
             try:
-                style = _shipped_style(folder, entry)
+                style = _shipped_style(self._folder(), entry)
                 if style.name in seen:
                     raise ValueError(f"{style.name} is listed twice")
-            except (ValueError, KeyError, TypeError) as error:
-                self.problems.append(f"A shipped style is listed wrongly ({str(error)[:80]})")
+            except (ValueError, KeyError, TypeError, AttributeError) as error:
+                problems.append(f"A shipped style is listed wrongly ({str(error)[:80]})")
                 continue
             if not style.path.is_file():
-                self.problems.append(f"The weights of {style.name} are missing")
+                problems.append(f"The weights of {style.name} are missing")
                 continue
             seen.add(style.name)
             yield style
 
-    def _read_own(self) -> list[Style]:
+    def _kept(self, compact: tuple[Path, str] | None, problems: list[str]) -> Iterator[Style]:
+        """The user's own styles. Codes that are damaged, or for another network and without a picture, are left out."""
         try:
             if not self.own.is_dir():
-                return []
+                return
             paths = sorted(p for p in self.own.iterdir() if p.suffix == ".safetensors" and p.is_file())
         except OSError as error:
-            self.problems.append(f"Your styles in {self.own} cannot be read ({error.strerror or error})")
-            return []
-        return [Style(normalize(p.stem), _title(p.stem), "own", p) for p in paths if normalize(p.stem)]
+            problems.append(f"Your styles in {self.own} cannot be read ({error.strerror or error})")
+            return
+        for path in paths:
+            stem = path.name.removesuffix(SUFFIX)
+            if stem == path.name:
+                if normalize(path.stem):
+                    yield Style(normalize(path.stem), _title(path.stem), "own", path)
+                continue
+            try:
+                code = read_code(path)
+                if compact is not None and code.network != compact[1] and not code.picture:
+                    cause = f"{path.name} is for another network and keeps no picture to be read again"
+                    raise WeightsError(cause, "Add its picture again: artem-vr styles add PICTURE")
+            except ArtemError as error:
+                problems.append(str(error).rstrip("."))
+                continue
+            if normalize(stem):
+                yield _own_code(path, code)
+
+
+def _own_code(path: Path, code: StyleCode) -> Style:
+    stem = path.name.removesuffix(SUFFIX)
+    return Style(normalize(stem), code.title or _title(stem), "own", path, network="code", form="code")
+
+
+def _called(styles: list[Style], name: str) -> Style | None:
+    """The style whose name or title that is: as it is written, else (not where it may be a blend) much like it."""
+    exact = next((s for s in styles if name.strip().lower() in (s.name, s.title.lower())), None)
+    if exact is not None or is_blend(name):
+        return exact
+    wanted = normalize(name)
+    return next((s for s in styles if wanted in (s.name, normalize(s.title))), None)
+
+
+def _coded(styles: list[Style], style: Style) -> Style:
+    """A style as a part of a blend: a network gives way to the code of its painting. Raises `StyleError`."""
+    if style.form != "network":
+        return style
+    for other in styles:
+        if other.form == "code" and other.kind == style.kind == "shipped" and other.painting == style.painting:
+            return other
+    cause = f"{style.name} is a network of its own, and there is no code of its painting to blend"
+    raise StyleError(cause, "Blend pictures, or styles that artem-vr styles list calls codes")
+
+
+def _path(name: str) -> Path:
+    try:
+        return Path(name).expanduser()
+    except RuntimeError:  # ~somebody, whom nobody knows
+        return Path(name)
+
+
+def _is_file(name: str) -> bool:
+    try:
+        return _path(name).is_file()
+    except (OSError, ValueError):  # a name that is too long, or has a null character
+        return False
+
+
+def _is_picture(path: Path) -> bool:
+    from artem_vr.sources.pictures import is_picture
+
+    return is_picture(path)
+
+
+def _file_of(folder: Path, entry: Any, name: str) -> tuple[Path, str]:
+    """Path and sha256 of an entry of the index. Raises ValueError, KeyError or TypeError when it makes no sense."""
+    file, sha256 = entry["file"], entry["sha256"].lower()
+    if file in (".", "..") or Path(file).name != file or "\\" in file or ":" in file:
+        raise ValueError(f"{name}: {file[:40]!r} is not a plain file name")
+    if not re.fullmatch(r"[0-9a-f]{64}", sha256):
+        raise ValueError(f"{name}: bad sha256")
+    return folder / file, sha256
 
 
 def _shipped_style(folder: Path, entry: Any) -> Style:
     """One entry of the index. Raises ValueError, KeyError or TypeError when it makes no sense."""
     texts = {key: entry[key] for key in ("name", "file", "sha256", "title")}
-    texts |= {key: entry.get(key, "") for key in ("artist", "year", "network")}
+    texts |= {key: entry.get(key, "") for key in ("artist", "year", "network", "painting")}
     for key, value in texts.items():
         if not isinstance(value, str):
             raise TypeError(f"{key} is not text")
-    name, file, sha256 = texts["name"], texts["file"], texts["sha256"].lower()
+    name, network = texts["name"], texts["network"]
     if not name or name != normalize(name):
         raise ValueError(f"bad name {name[:40]!r}")
-    if file in (".", "..") or Path(file).name != file or "\\" in file or ":" in file:
-        raise ValueError(f"{name}: {file[:40]!r} is not a plain file name")
-    if not re.fullmatch(r"[0-9a-f]{64}", sha256):
-        raise ValueError(f"{name}: bad sha256")
-    title, artist = texts["title"] or _title(name), texts["artist"]
-    return Style(name, title, "shipped", folder / file, sha256, artist, texts["year"], texts["network"])
+    path, sha256 = _file_of(folder, texts, name)
+    if (network == "code") != path.name.endswith(SUFFIX):
+        raise ValueError(f"{name}: {path.name[:40]!r} and network {network[:20]!r} do not agree")
+    return Style(
+        name,
+        texts["title"] or _title(name),
+        "shipped",
+        path,
+        sha256,
+        texts["artist"],
+        texts["year"],
+        network,
+        "code" if network == "code" else "network",
+        painting=texts["painting"] or name,
+    )
 
 
 def _title(name: str) -> str:
-    return name.replace("_", " ").strip().capitalize()
+    return clean_title(name.replace("_", " ")).capitalize()

@@ -6,10 +6,13 @@ import json
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from artem_vr.errors import StyleError, WeightsError
+from artem_vr.errors import ArtemError, PictureError, StyleError, WeightsError
 from artem_vr.networks.checkpoint import load_network
+from artem_vr.sources.pictures import save_picture
+from artem_vr.styles.codes import StyleCode, read_code, write_code
 from artem_vr.styles.library import Library, normalize
 
 SUM = "0" * 64
@@ -165,6 +168,193 @@ def test_add_where_nothing_can_be_written(tmp_path: Path) -> None:
         Library(tmp_path / "none", tmp_path / "file" / "own").add(path)
 
 
+COMPACT = "c" * 64
+
+
+def code_file(path: Path, network: str = COMPACT, title: str = "", picture: bytes = b"") -> str:
+    values = np.full((2, 3), len(path.name), np.float32)
+    return write_code(path, StyleCode(values, network, title, picture))
+
+
+def picture_file(path: Path) -> Path:
+    save_picture(path, np.full((20, 30, 3), 99, np.uint8))
+    return path
+
+
+def make_coded(tmp_path: Path) -> Library:
+    """Two networks and two codes, one of a painting that has a network too; and the compact network's file."""
+    library = make(tmp_path, entry("great_wave"), entry("the_scream"))
+    shipped = tmp_path / "weights"
+    (shipped / "compact.safetensors").write_bytes(b"compact")
+    entries = json.loads((shipped / "index.json").read_text())["styles"]
+    for name, painting in (("great_wave_any", "great_wave"), ("senecio", "senecio")):
+        file = f"{name}.code.safetensors"
+        digest = code_file(shipped / file)
+        more = {"file": file, "sha256": digest, "network": "code", "painting": painting, "title": "Painted " + name}
+        entries.append(entry(name, **more))
+    index = {"version": 1, "compact": {"file": "compact.safetensors", "sha256": COMPACT.upper()}, "styles": entries}
+    (shipped / "index.json").write_text(json.dumps(index))
+    return library
+
+
+def test_codes_are_styles_and_the_deck_has_the_better_of_two(tmp_path: Path) -> None:
+    library = make_coded(tmp_path)
+    code_file(tmp_path / "own" / "holiday.code.safetensors", title="Holiday by the sea")
+    (tmp_path / "own" / "holiday.safetensors").write_bytes(b"x")
+    assert library.compact == (tmp_path / "weights" / "compact.safetensors", COMPACT)
+    styles = {style.name: style for style in library.styles()}
+    assert list(styles) == ["great_wave", "the_scream", "great_wave_any", "senecio", "holiday", "holiday_own"]
+    assert [s.form for s in styles.values()] == ["network", "network", "code", "code", "code", "network"]
+    assert [s.name for s in styles.values() if not s.in_deck] == ["great_wave_any"]
+    assert styles["holiday"].title == "Holiday by the sea" and styles["great_wave_any"].painting == "great_wave"
+    assert library.problems == []
+    (tmp_path / "weights" / "great_wave.safetensors").unlink()
+    assert library.find("great_wave_any").in_deck  # now it is the only one
+
+
+def test_without_the_compact_network_everything_else_works(tmp_path: Path) -> None:
+    library = make_coded(tmp_path)
+    code_file(tmp_path / "own" / "mine.code.safetensors")
+    picture = picture_file(tmp_path / "photo.png")
+    (tmp_path / "weights" / "compact.safetensors").unlink()
+    assert library.compact is None
+    assert [style.name for style in library.styles()] == ["great_wave", "the_scream"]
+    assert len(library.problems) == 2 and "3 styles are left out" in library.problems[1]
+    for name in (str(picture), "great_wave+the_scream"):
+        with pytest.raises(StyleError, match="not installed"):
+            library.find(name)
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        3, [], {}, {"file": "../x", "sha256": COMPACT}, {"file": "compact.safetensors"},
+        {"file": "compact.safetensors", "sha256": 7}, {"file": "x", "sha256": "0"},
+    ],
+)  # fmt: skip
+def test_a_compact_network_that_is_listed_wrongly(tmp_path: Path, bad: object) -> None:
+    library = make_coded(tmp_path)
+    index = json.loads((tmp_path / "weights" / "index.json").read_text())
+    (tmp_path / "weights" / "index.json").write_text(json.dumps(index | {"compact": bad}))
+    assert library.compact is None
+    assert [style.name for style in library.styles()] == ["great_wave", "the_scream"]
+    assert "listed wrongly" in library.problems[0]
+
+
+@pytest.mark.parametrize("more", [{"file": "x.safetensors"}, {"network": "fast"}, {"painting": 3}])
+def test_a_code_that_is_listed_wrongly(tmp_path: Path, more: dict[str, object]) -> None:
+    file = {"file": "x.code.safetensors", "network": "code"}
+    library = make(tmp_path, entry("good"), entry("x", **file | more))
+    assert [style.name for style in library.styles()] == ["good"] and len(library.problems) == 1
+
+
+def test_own_codes_that_cannot_be_used_are_named(tmp_path: Path) -> None:
+    library = make_coded(tmp_path)
+    own = tmp_path / "own"
+    (own / "bad.code.safetensors").write_bytes(b"no")
+    code_file(own / "old.code.safetensors", network="d" * 64)
+    code_file(own / "old_with_picture.code.safetensors", network="d" * 64, picture=b"jpeg")
+    assert [s.name for s in library.styles() if s.kind == "own"] == ["old_with_picture"]
+    assert len(library.problems) == 2
+    assert "bad.code" in library.problems[0] and "another network" in library.problems[1]
+
+
+def test_a_picture_is_a_style(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    library = make_coded(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    picture_file(tmp_path / "the_scream.png").rename(tmp_path / "My picture")
+    picture_file(tmp_path / "great_wave.png")
+    for name in ("great_wave.png", "My picture", str(tmp_path / "great_wave.png")):
+        style = library.find(name)
+        assert (style.form, style.kind, style.path, style.name) == ("picture", "own", Path(name), name)
+        assert library.find(style.name) == style  # never the shipped style of that name
+    (tmp_path / "letter.jpg").write_text("Dear reader")
+    (tmp_path / "empty.png").write_bytes(b"")
+    for name in ("letter.jpg", "empty.png", "none.jpg", str(tmp_path / "folder.jpg"), "x" * 5000 + ".jpg"):
+        with pytest.raises(PictureError) as caught:
+            library.find(name)
+        assert "\n" not in str(caught.value)
+    with pytest.raises(StyleError):
+        library.find("bad\0name")
+
+
+def test_a_file_of_a_code_is_a_style(tmp_path: Path) -> None:
+    library = make_coded(tmp_path)
+    path = tmp_path / "A sunset.code.safetensors"
+    code_file(path)
+    style = library.find(str(path))
+    assert (style.form, style.path, style.name) == ("code", path, str(path))
+
+
+def test_blends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    library = make_coded(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    picture_file(tmp_path / "a.png")
+    style = library.find("3*great_wave + 1* a.png")
+    assert style.form == "blend" and [weight for weight, _ in style.parts] == [0.75, 0.25]
+    assert [part.name for _, part in style.parts] == ["great_wave_any", "a.png"]  # a network stands for its code
+    assert style.name == "0.75*great_wave_any+0.25*a.png" and "75 %" in style.title
+    assert library.find(style.name) == style
+    assert [w for w, _ in library.find("senecio+Great Wave+great_wave_any+a.png").parts] == [0.25] * 4
+    assert library.find("senecio+0*a.png").parts[0][0] == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "cause"),
+    [
+        ("senecio+", "no style"), ("+", "no style"), ("0.5*senecio", "blends 1 style"),
+        ("senecio+senecio" * 3, "no style"), ("+".join(["senecio"] * 5), "5 styles"),
+        ("x*senecio+senecio", "no weight"), ("-1*senecio+senecio", "weight -1"), ("nan*senecio+senecio", "weight nan"),
+        ("inf*senecio+senecio", "inf"), ("0*senecio+0*senecio", "proportion"),
+        ("1e308*senecio+1e308*senecio", "proportion"), ("senecio+the_scream", "no code"),
+        ("senecio+senecia", "mean senecio"), ("senecio+none.jpg", "none.jpg"),
+    ],
+)  # fmt: skip
+def test_blends_that_make_no_sense(tmp_path: Path, text: str, cause: str) -> None:
+    with pytest.raises(ArtemError, match=cause) as caught:
+        make_coded(tmp_path).find(text)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_name_with_a_plus_is_still_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    library = make_coded(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    code_file(tmp_path / "own" / "cats.code.safetensors", title="Cats + dogs")
+    picture_file(tmp_path / "one+two.png")
+    assert library.find("cats + dogs").name == "cats"
+    assert library.find("one+two.png").form == "picture"
+
+
+def test_keep_and_remove_a_code(tmp_path: Path) -> None:
+    library = make_coded(tmp_path)
+    code = StyleCode(np.ones((2, 3), np.float32), COMPACT, "By the sea")
+    style = library.keep(code, "Sea side" + "!" * 300)
+    assert style.name == "sea_side" and library.find("By the sea") == library.find("sea_side") == style
+    with pytest.raises(StyleError, match="already"):
+        library.keep(code, "senecio")
+    assert library.add(style.path, "again").title == "By the sea"
+    assert len(library.keep(code, "x" * 300).name) <= 60
+    library.remove("again")
+    with pytest.raises(StyleError, match="not one of your own"):
+        library.remove("senecio")
+    with pytest.raises(StyleError, match="not one of your own"):
+        library.remove("senecio+sea_side")
+    names = [s.name for s in library.styles() if s.kind == "own"]
+    assert names == ["sea_side", "x" * 60]
+    (tmp_path / "file").write_text("")
+    with pytest.raises(WeightsError, match="cannot be written"):
+        Library(tmp_path / "none", tmp_path / "file" / "own").keep(code, "sea")
+
+
+def test_the_compact_network_is_no_single_style(tmp_path: Path) -> None:
+    from artem_vr.networks.checkpoint import save_network
+    from artem_vr.networks.compact import CompactNetwork
+
+    save_network(tmp_path / "any.safetensors", CompactNetwork(8, 8, 4, 1))
+    with pytest.raises(StyleError, match="any picture"):
+        make(tmp_path).add(tmp_path / "any.safetensors")
+
+
 def test_normalize() -> None:
     assert normalize(" The Starry-Night!") == "the_starry_night"
 
@@ -174,5 +364,9 @@ def test_six_paintings_are_shipped_and_each_file_is_what_the_index_says() -> Non
     styles = library.styles()
     assert len(styles) >= 6 and not library.problems
     for style in styles:
-        load_network(style.path, style.sha256)
+        if style.form == "code":
+            code = read_code(style.path, style.sha256)
+            assert library.compact is not None and code.network == library.compact[1] and not code.picture
+        else:
+            load_network(style.path, style.sha256)
         assert style.title and style.artist and style.year
