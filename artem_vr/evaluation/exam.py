@@ -209,9 +209,7 @@ def _measure_stills(
         right_style.append(metrics.nearest(tex) == names.index(style))
 
         content = metrics.instance_normalized(features[CONTENT_LAYER])
-        photograph, other = (
-            exam.contents[k].view_as(content) for k in (index, (index + 1) % len(exam.stills))
-        )
+        photograph, other = (exam.contents[k].view_as(content) for k in (index, (index + 1) % len(exam.stills)))
         contents.append(metrics.content_distance(content, photograph, other))
         distances = metrics.content_distances(content.flatten(1), exam.contents)
         right_content.append(metrics.nearest(distances) == index)
@@ -277,9 +275,7 @@ def _moving(scene: Tensor, size: int, generator: torch.Generator) -> Moving:
     motions.append(motions[-1] @ motion.subpixel_shift(generator))
     camera = motion.Camera(scene, size)
     positions = [motion.displacement(now, before, size) for before, now in itertools.pairwise(motions)]
-    return Moving(
-        [camera.picture(m) for m in motions], positions, [motion.inside(p, size, size) for p in positions]
-    )
+    return Moving([camera.picture(m) for m in motions], positions, [motion.inside(p, size, size) for p in positions])
 
 
 def _noisy(picture: Tensor, generator: torch.Generator) -> Moving:

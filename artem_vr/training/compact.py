@@ -60,7 +60,7 @@ class Paintings:
     """
 
     def __init__(
-        self, sources: Sequence[Path], window: int, seed: int, views: int = 4, short_sides: tuple[int, int] = (320, 560)
+        self, sources: Sequence[Path], window: int, seed: int, views: int = 3, short_sides: tuple[int, int] = (320, 560)
     ) -> None:
         """``sources``: folders, or single pictures, which are never left out. Raises `PictureError` if one is empty."""
         self.window, self.seed, self.views, self.short_sides = window, seed, views, short_sides
