@@ -8,6 +8,23 @@ from pathlib import Path
 from typing import Any
 
 
+_ADAIN_OPTIONS: dict[str, dict[str, Any]] = {
+    "compact": {
+        "base": None,
+        "blocks": 7,
+        "gram_weight": 1.0,
+        "texture_weight": 2.0,
+        "content_weight": 1.0,
+        "tv_weight": 1.0,
+        "palette_weight": 5.0,
+        "plain_weight": 4.0,
+        "consistency_weight": 1.0,
+    },
+    "vgg19": {"depth": "relu4_1", "content_weight": 1.0, "style_weight": 10.0},
+}
+"""What ``train adain`` can be told with each ``--encoder``, and what holds when it is not."""
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds ``fast`` and its siblings with their arguments."""
     kinds = parser.add_subparsers(dest="kind", required=True, metavar="KIND")
@@ -36,18 +53,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_common_arguments(adain)
     adain.add_argument(
         "--encoder",
-        choices=("compact",),
+        choices=("compact", "vgg19"),
         default="compact",
-        help="what reads the paintings (default: compact, part of the network)",
+        help="what reads the paintings: a part of the network itself, or VGG-19, of which only the decoder is trained "
+        "(default: compact)",
     )
     adain.add_argument(
         "--style", type=Path, required=True, nargs="+", metavar="PICTURE|DIR", help="paintings, or folders of them"
     )
     adain.add_argument("--base", type=Path, metavar="WEIGHTS", help="start from a fast or compact network's weights")
-    adain.add_argument("--blocks", type=int, default=7, help="residual blocks of the painter (default: 7)")
-    for name, weight in (("gram", 1), ("texture", 2), ("content", 1), ("tv", 1), ("palette", 5), ("plain", 4)):
-        adain.add_argument(f"--{name}-weight", type=float, default=float(weight), help=f"default: {weight}")
-    adain.add_argument("--consistency-weight", type=float, default=1.0, help="steadiness; default: 1")
+    adain.add_argument("--blocks", type=int, help="residual blocks of the compact network's painter (default: 7)")
+    adain.add_argument("--depth", choices=("relu4_1", "relu3_1"), help="how far VGG-19 encodes (default: relu4_1)")
+    for name in sorted({name for defaults in _ADAIN_OPTIONS.values() for name in defaults if "weight" in name}):
+        known = "; ".join(f"{kind}: {own[name]:g}" for kind, own in _ADAIN_OPTIONS.items() if name in own)
+        adain.add_argument(f"--{name.replace('_', '-')}", type=float, help=f"defaults: {known}")
 
 
 def add_common_arguments(parser: argparse.ArgumentParser) -> None:
@@ -81,7 +100,9 @@ def run(arguments: argparse.Namespace) -> int:
     vgg = load_vgg(arguments.vgg).to(device)
     if arguments.precision == "bf16":
         vgg = vgg.to(torch.bfloat16)
-    objective, counted = {"fast": _fast, "adain": _adain}[arguments.kind](arguments, vgg, device)
+    kinds = {"fast": _fast, "compact": _compact, "vgg19": _vgg19}
+    kind = arguments.encoder if arguments.kind == "adain" else arguments.kind
+    objective, counted = kinds[kind](arguments, vgg, device)
     network = objective.network
     recipe = recipe_of(arguments) | {"processes": process.count} | counted
     schedule = Schedule(
@@ -140,7 +161,7 @@ def _fast(arguments: argparse.Namespace, vgg: Any, device: Any) -> tuple[Any, di
     return objective, {"photographs": len(photographs.paths)}
 
 
-def _adain(arguments: argparse.Namespace, vgg: Any, device: Any) -> tuple[Any, dict[str, int]]:
+def _compact(arguments: argparse.Namespace, vgg: Any, device: Any) -> tuple[Any, dict[str, int]]:
     """The objective of ``train adain --encoder compact`` and what the recipe counts."""
     import torch
 
@@ -172,6 +193,25 @@ def _adain(arguments: argparse.Namespace, vgg: Any, device: Any) -> tuple[Any, d
     return objective, {"photographs": len(photographs.paths), "paintings": len(paths)}
 
 
+def _vgg19(arguments: argparse.Namespace, vgg: Any, device: Any) -> tuple[Any, dict[str, int]]:
+    """The objective of ``train adain --encoder vgg19`` and what the recipe counts."""
+    import torch
+
+    from artem_vr.networks.adain import AdaINDecoder
+    from artem_vr.training.adain import VIEWS, AdaINLossWeights, AdaINObjective, sheet_paintings
+    from artem_vr.training.compact import Paintings
+    from artem_vr.training.data import Photographs, sheet_photographs
+
+    decoder = AdaINDecoder(int(arguments.depth[4])).to(device)
+    decoder = decoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    photographs = Photographs(arguments.content, arguments.crop, arguments.seed)
+    paintings = Paintings(arguments.style, window=arguments.crop, seed=arguments.seed, views=VIEWS)
+    sheet = sheet_photographs(arguments.content, 4), sheet_paintings(arguments.style, 6)
+    weights = AdaINLossWeights(content=arguments.content_weight, style=arguments.style_weight)
+    objective = AdaINObjective(decoder, vgg, paintings, photographs, weights, sheet)
+    return objective, {"photographs": len(photographs.paths), "paintings": len(paintings.paths)}
+
+
 def recipe_of(arguments: argparse.Namespace) -> dict[str, Any]:
     """What decides the result, without the machine's own paths: folders and files by name only."""
     left_out = {"command", "handler", "run", "output", "device", "json", "sample_every"}
@@ -189,8 +229,27 @@ def _without_folder(value: Any) -> Any:
     return value.name if isinstance(value, Path) else value
 
 
+def _settle_adain(arguments: argparse.Namespace) -> None:
+    """Fills in what was not said, and takes away what the other ``--encoder`` would be told."""
+    from artem_vr.errors import SettingsError
+
+    own = _ADAIN_OPTIONS[arguments.encoder]
+    for name in sorted({name for options in _ADAIN_OPTIONS.values() for name in options}):
+        value = getattr(arguments, name)
+        if name in own:
+            setattr(arguments, name, own[name] if value is None else value)
+            continue
+        if value is not None:
+            option = f"--{name.replace('_', '-')}"
+            raise SettingsError(f"{option} means nothing with --encoder {arguments.encoder}", f"Leave {option} out")
+        delattr(arguments, name)
+
+
 def _check(arguments: argparse.Namespace) -> None:
     from artem_vr.errors import PictureError, SettingsError
+
+    if arguments.kind == "adain":
+        _settle_adain(arguments)
 
     for name in ("iterations", "batch_size", "sample_every"):
         if getattr(arguments, name) < 1:
