@@ -73,9 +73,9 @@ class AdaINObjective(nn.Module):
     def forward(self, pictures: Tensor, paintings: Tensor) -> dict[str, Tensor]:
         vgg, whole = self._fixed
         with torch.no_grad():
-            deviation, mean = whole.encode(paintings).unbind(1)
-            wanted = adain(whole.features(pictures), mean, deviation)  # t, (B, C, h, w)
-            targets = {layer: moments(x) for layer, x in vgg(paintings, losses.STYLE_LAYERS).items()}
+            styles = vgg(paintings, losses.STYLE_LAYERS)
+            wanted = adain(whole.features(pictures), *moments(whole.scaled(styles[self.network.layer])))  # t
+            targets = {layer: moments(x) for layer, x in styles.items()}
         features = vgg(self.network(wanted), losses.STYLE_LAYERS)
         reached = whole.scaled(features[self.network.layer])  # f(g(t))
         style = sum((losses.moments_distance(moments(features[k]), targets[k]) for k in targets), torch.zeros(()))

@@ -7,7 +7,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-
 _ADAIN_OPTIONS: dict[str, dict[str, Any]] = {
     "compact": {
         "base": None,
@@ -95,7 +94,7 @@ def run(arguments: argparse.Namespace) -> int:
     from artem_vr.training.vgg_weights import load_vgg
 
     process = Process.join()
-    device = _device(arguments.device)
+    device = device_of(arguments.device)
     torch.manual_seed(arguments.seed)
     vgg = load_vgg(arguments.vgg).to(device)
     if arguments.precision == "bf16":
@@ -261,11 +260,12 @@ def _check(arguments: argparse.Namespace) -> None:
             raise PictureError(f"no folder {folder}", "Give --content a folder of photographs")
 
 
-def _device(name: str) -> Any:
+def device_of(name: str) -> Any:
+    """The torch device called auto, cpu or cuda. Raises `EngineError` where it is not there."""
     import torch
 
     from artem_vr.errors import EngineError
 
     if name == "cuda" and not torch.cuda.is_available():
-        raise EngineError("no CUDA device is there", "Leave --device out to train on the processor")
+        raise EngineError("no CUDA device is there", "Leave --device out to use the processor")
     return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
