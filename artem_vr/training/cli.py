@@ -18,8 +18,9 @@ _ADAIN_OPTIONS: dict[str, dict[str, Any]] = {
         "palette_weight": 5.0,
         "plain_weight": 4.0,
         "consistency_weight": 1.0,
+        "learning_rate": 1e-3,
     },
-    "vgg19": {"depth": "relu4_1", "content_weight": 1.0, "style_weight": 10.0},
+    "vgg19": {"depth": "relu4_1", "content_weight": 1.0, "style_weight": 10.0, "learning_rate": 1e-4},
 }
 """What ``train adain`` can be told with each ``--encoder``, and what holds when it is not."""
 
@@ -50,6 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
     adain = kinds.add_parser("adain", help="a network that paints like any painting")
     add_common_arguments(adain)
+    adain.set_defaults(learning_rate=None)
     adain.add_argument(
         "--encoder",
         choices=("compact", "vgg19"),
