@@ -151,9 +151,10 @@ def _to_rgb(image: Any) -> Picture:
     image.load()
     image = ImageOps.exif_transpose(image)
     if image.mode in ("I", "F") or image.mode.startswith("I;16"):  # 16 bits (held in 32 for mode I) to 8
-        deep = np.asarray(image).astype(np.float64)
-        scale = 255.0 if image.mode == "F" and deep.max(initial=0) <= 1 else 1 / 257
-        image = Image.fromarray(np.clip(deep * scale + 0.5, 0, 255).astype(np.uint8))
+        deep = np.asarray(image).astype(np.float32)  # and in place: 40 megapixels of it are enough
+        deep *= 255.0 if image.mode == "F" and deep.max(initial=0) <= 1 else 1 / 257
+        deep += 0.5
+        image = Image.fromarray(np.clip(deep, 0, 255, out=deep).astype(np.uint8))
     if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, (255, 255, 255, 255)), image)

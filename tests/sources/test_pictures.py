@@ -6,6 +6,7 @@ import io
 import os
 import stat
 import struct
+import zlib
 
 import numpy as np
 import pytest
@@ -84,6 +85,17 @@ def test_sixteen_bits_become_eight(tmp_path):
     assert load_picture(path)[0, :, 0].tolist() == [0, 100, 255]
 
 
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_sixteen_bits_of_any_kind_become_eight(tmp_path, channels):
+    cv2 = pytest.importorskip("cv2")
+    path = tmp_path / "deep.png"
+    eight = np.arange(256).reshape(16, 16, 1).repeat(channels, axis=2).astype(np.uint16)
+    if channels == 4:
+        eight[..., 3] = 255
+    assert cv2.imwrite(str(path), eight * 257)
+    assert np.array_equal(load_picture(path), eight[..., :1].repeat(3, axis=2))
+
+
 def test_cmyk_grey_and_one_bit(tmp_path):
     path = tmp_path / "print.jpg"
     Image.new("CMYK", (16, 16), (0, 255, 255, 0)).save(path, quality=95)
@@ -126,6 +138,57 @@ def test_bombs_are_refused_before_anything_is_decoded(tmp_path, monkeypatch):
         path = tmp_path / f"bomb.{name}"
         path.write_bytes(data)
         refused(path, "more than 40 megapixels")
+
+
+@pytest.mark.parametrize("mode", ["RGB", "I;16"])
+def test_forty_megapixels_are_read_and_one_line_more_is_not(tmp_path, mode):
+    path = tmp_path / "large.png"
+    Image.new(mode, (8000, 5000), 257 if mode == "I;16" else None).save(path, compress_level=1)
+    picture = load_picture(path)
+    assert picture.shape == (5000, 8000, 3) and picture[-1, -1].tolist() == picture[0, 0].tolist()
+    Image.new(mode, (8000, 5001)).save(path, compress_level=1)
+    refused(path, "8000x5001 pixels, more than 40 megapixels")
+
+
+@pytest.mark.parametrize("side", [7000, 65535])
+def test_a_frame_that_is_larger_than_its_animation_is_refused_undecoded(tmp_path, monkeypatch, side):
+    def decoding(*_):
+        raise AssertionError("decoded")
+
+    data = bytearray(encoded(gradient(), "GIF"))
+    at = data.index(b",\0\0\0\0" + struct.pack("<HH", 32, 24))
+    data[at + 5 : at + 9] = struct.pack("<HH", side, side)
+    path = tmp_path / "bomb.gif"
+    path.write_bytes(data)
+    monkeypatch.setattr(ImageFile.ImageFile, "load", decoding)
+    refused(path, "more than 40 megapixels")
+
+
+def test_a_text_that_unpacks_to_gigabytes_is_refused(tmp_path):
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    plain = encoded(gradient(), "PNG")
+    text = chunk(b"zTXt", b"Comment\0\0" + zlib.compress(b"\0" * 2**26))
+    path = tmp_path / "bomb.png"
+    path.write_bytes(plain[:33] + text + plain[33:])
+    refused(path, "damaged")
+
+
+def test_several_pictures_in_one_jpeg_give_the_first(tmp_path):
+    path = tmp_path / "phone.jpg"
+    first, second = (Image.new("RGB", (16, 16), tint) for tint in ("red", "blue"))
+    first.save(path, "MPO", save_all=True, append_images=[second])
+    assert np.abs(load_picture(path)[8, 8].astype(int) - (255, 0, 0)).max() < 12
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "GIF", "BMP"])
+def test_a_header_without_a_picture_is_refused(tmp_path, kind):
+    data = encoded(gradient(), kind)
+    path = tmp_path / "head"
+    for length in (4, 12, 30, 60):
+        path.write_bytes(data[:length])
+        refused(path, "damaged or cut off|not a picture")
 
 
 def test_the_limit_can_be_chosen(tmp_path):
