@@ -22,6 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from artem_vr.errors import WeightsError
+from artem_vr.networks.binary import BinaryNetwork
 from artem_vr.networks.fast import FastNetwork
 from artem_vr.networks.johnson import JohnsonNetwork
 
@@ -48,6 +49,9 @@ class Architecture:
 ARCHITECTURES: dict[str, Architecture] = {
     "fast": Architecture(FastNetwork, {"quarter": (4, 128), "eighth": (4, 256), "half": (4, 64), "blocks": (1, 12)}),
     "johnson": Architecture(JohnsonNetwork),
+    "binary": Architecture(
+        BinaryNetwork.from_bits, {"quarter": (4, 128), "half": (4, 64), "words": (1, 4), "layers": (1, 24)}
+    ),
 }
 """Name in the header -> how to build it. New kinds of networks are added here."""
 

@@ -4,8 +4,17 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from artem_vr.training import binary_command
+
+if TYPE_CHECKING:
+    import torch
+
+    from artem_vr.training.fast import FastObjective
+    from artem_vr.training.trainer import Process
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -13,24 +22,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     kinds = parser.add_subparsers(dest="kind", required=True, metavar="KIND")
     fast = kinds.add_parser("fast", help="a network that paints one style, for the headset")
     add_common_arguments(fast)
-    fast.add_argument("--style", type=Path, required=True, metavar="PICTURE", help="the painting")
+    add_style_arguments(fast)
     fast.add_argument("--network", choices=("fast", "johnson"), default="fast", help="which generator (default: fast)")
     fast.add_argument("--base", type=Path, metavar="WEIGHTS", help="start from the weights of another style")
-    fast.add_argument(
-        "--style-sizes",
-        type=int,
-        nargs="+",
-        default=[512, 640, 768],
-        metavar="PIXELS",
-        help="short sides at which the painting's strokes are read, in turn (default: 512 640 768)",
-    )
-    fast.add_argument("--texture-weight", type=float, default=1.0, help="strokes, whatever their colour")
-    fast.add_argument("--gram-weight", type=float, default=1.0, help="strokes and palette")
-    fast.add_argument("--content-weight", type=float, default=1.0, help="likeness to the photograph")
-    fast.add_argument("--tv-weight", type=float, default=1.0, help="smoothness (total variation)")
-    fast.add_argument(
-        "--consistency-weight", type=float, default=2.0, help="steadiness in motion and between the eyes; 0 is off"
-    )
+    binary = kinds.add_parser("binary", help="the same from bits: weights of -1 and +1")
+    add_common_arguments(binary)
+    add_style_arguments(binary)
+    binary_command.add_arguments(binary)
 
 
 def add_common_arguments(parser: argparse.ArgumentParser) -> None:
@@ -49,21 +47,43 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--precision", choices=("bf16", "fp32"), default="bf16", help="of the arithmetic")
 
 
+def add_style_arguments(parser: argparse.ArgumentParser) -> None:
+    """The painting and the weights of its losses, for networks of one style."""
+    parser.add_argument("--style", type=Path, required=True, metavar="PICTURE", help="the painting")
+    parser.add_argument(
+        "--style-sizes",
+        type=int,
+        nargs="+",
+        default=[512, 640, 768],
+        metavar="PIXELS",
+        help="short sides at which the painting's strokes are read, in turn (default: 512 640 768)",
+    )
+    parser.add_argument("--texture-weight", type=float, default=1.0, help="strokes, whatever their colour")
+    parser.add_argument("--gram-weight", type=float, default=1.0, help="strokes and palette")
+    parser.add_argument("--content-weight", type=float, default=1.0, help="likeness to the photograph")
+    parser.add_argument("--tv-weight", type=float, default=1.0, help="smoothness (total variation)")
+    parser.add_argument(
+        "--consistency-weight", type=float, default=2.0, help="steadiness in motion and between the eyes; 0 is off"
+    )
+
+
 def run(arguments: argparse.Namespace) -> int:
     """Trains, and writes the weights with their recipe. Raises `ArtemError` for bad input."""
-    _check(arguments)
+    check(arguments)
+    if arguments.kind == "binary":
+        return binary_command.run(arguments)
     import torch
 
-    from artem_vr.networks.checkpoint import load_network, save_network
+    from artem_vr.networks.checkpoint import load_network
     from artem_vr.networks.fast import FastNetwork
     from artem_vr.networks.johnson import JohnsonNetwork
     from artem_vr.training.data import Photographs, sheet_photographs
     from artem_vr.training.fast import FastObjective, LossWeights, StylePicture
-    from artem_vr.training.trainer import Process, Schedule, Trainer
+    from artem_vr.training.trainer import Process
     from artem_vr.training.vgg_weights import load_vgg
 
     process = Process.join()
-    device = _device(arguments.device)
+    device = chosen_device(arguments.device)
     torch.manual_seed(arguments.seed)
     network: torch.nn.Module = {"fast": FastNetwork, "johnson": JohnsonNetwork}[arguments.network]()
     if arguments.base:
@@ -73,17 +93,37 @@ def run(arguments: argparse.Namespace) -> int:
     vgg = load_vgg(arguments.vgg).to(device)
     if arguments.precision == "bf16":
         vgg = vgg.to(torch.bfloat16)
-    weights = LossWeights(
-        gram=arguments.gram_weight,
-        texture=arguments.texture_weight,
-        content=arguments.content_weight,
-        variation=arguments.tv_weight,
-        consistency=arguments.consistency_weight,
-    )
+    weights = LossWeights(**loss_weights(arguments))
     photographs = Photographs(arguments.content, arguments.crop, arguments.seed)
     style = StylePicture(arguments.style, tuple(arguments.style_sizes))
     sheet = sheet_photographs(arguments.content)
     objective = FastObjective(network, vgg, style, photographs, weights, sheet, arguments.seed)
+    return train(objective, arguments, process, device, lambda: network)
+
+
+def loss_weights(arguments: argparse.Namespace) -> dict[str, float]:
+    """By the names of `training.fast.LossWeights`."""
+    return {
+        "gram": arguments.gram_weight,
+        "texture": arguments.texture_weight,
+        "content": arguments.content_weight,
+        "variation": arguments.tv_weight,
+        "consistency": arguments.consistency_weight,
+    }
+
+
+def train(
+    objective: FastObjective,
+    arguments: argparse.Namespace,
+    process: Process,
+    device: torch.device,
+    finished: Callable[[], torch.nn.Module],
+) -> int:
+    """Runs the trainer and writes what ``finished`` then makes of the network, with its recipe. 0."""
+    from artem_vr.networks.checkpoint import save_network
+    from artem_vr.training.trainer import Schedule, Trainer
+
+    photographs = objective.photographs
     recipe = recipe_of(arguments) | {"processes": process.count, "photographs": len(photographs.paths)}
     schedule = Schedule(
         iterations=arguments.iterations, learning_rate=arguments.learning_rate, sample_every=arguments.sample_every
@@ -107,7 +147,7 @@ def run(arguments: argparse.Namespace) -> int:
             "recipe": json.dumps(recipe, sort_keys=True),
             "losses": json.dumps({name: round(value, 4) for name, value in trainer.losses.items()}),
         }
-        digest = save_network(arguments.output, network, metadata)
+        digest = save_network(arguments.output, finished(), metadata)
         print(json.dumps({"output": str(arguments.output), "sha256": digest, "losses": trainer.losses}))
     return 0
 
@@ -123,7 +163,7 @@ def recipe_of(arguments: argparse.Namespace) -> dict[str, Any]:
     return recipe
 
 
-def _check(arguments: argparse.Namespace) -> None:
+def check(arguments: argparse.Namespace) -> None:
     from artem_vr.errors import PictureError, SettingsError
 
     for name in ("iterations", "batch_size", "sample_every"):
@@ -136,7 +176,7 @@ def _check(arguments: argparse.Namespace) -> None:
             raise PictureError(f"no folder {folder}", "Give --content a folder of photographs")
 
 
-def _device(name: str) -> Any:
+def chosen_device(name: str) -> torch.device:
     import torch
 
     from artem_vr.errors import EngineError
