@@ -188,14 +188,15 @@ def go_on(
 
 
 def filled_deck(library: Library, settings: Settings) -> tuple[Deck, dict[str, str]]:
-    """The deck of all styles, the wanted one chosen, and each style's title. Raises `StyleError`."""
-    styles = library.styles()
+    """The deck of all styles (with ``--precision xnor`` of the binarised ones), the wanted one chosen, and each
+    style's title. Raises `StyleError`."""
+    styles = library.styles_for(settings.precision)
     for problem in library.problems:
         say(problem)
     titles = {style.name: style.title for style in styles}
     current = None
     if settings.style:
-        found = library.find(settings.style)
+        found = library.find_for(settings.precision, settings.style)
         # A weights file that is not in the library is found again by its path only.
         current = found.name if found.name in titles else settings.style
         titles.setdefault(current, found.title)

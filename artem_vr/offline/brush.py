@@ -13,8 +13,7 @@ import numpy.typing as npt
 from artem_vr.errors import EngineError, StyleError
 from artem_vr.settings import Settings
 from artem_vr.styles.library import Library
-from artem_vr.stylize.engines import choose_engine
-from artem_vr.stylize.engines.base import Engine, Painter, initial_state
+from artem_vr.stylize.engines import Engine, Painter, choose_engine, engine_for, initial_state
 from artem_vr.stylize.statistics import RateKeeper
 
 if TYPE_CHECKING:
@@ -33,13 +32,16 @@ class LoadedStyle:
     network: nn.Module
 
 
-def load_style(library: Library, name: str) -> LoadedStyle:
-    """The style called ``name`` (empty: the first of the library). Raises `StyleError`, `WeightsError`."""
+def load_style(library: Library, name: str, precision: str = "auto") -> LoadedStyle:
+    """The style called ``name`` (empty: the first of the library), with precision "xnor" its binarised version.
+
+    Raises `StyleError`, `WeightsError`.
+    """
     from artem_vr.networks.checkpoint import load_network
 
     if name:
-        style = library.find(name)
-    elif styles := library.styles():
+        style = library.find_for(precision, name)
+    elif styles := library.styles_for(precision):
         style = styles[0]
     else:
         reason = library.problems[0] if library.problems else "No style is installed"
@@ -59,7 +61,7 @@ class Brush:
         if still:
             engine = "torch" if engine == "auto" else engine
             precision = "fp32" if precision == "auto" else precision
-        self.engine: Engine = choose_engine(engine, settings.device, precision)
+        self.engine: Engine = engine_for(choose_engine(engine, settings.device, precision), style.network)
         self._style = style
         self._painters: OrderedDict[tuple[int, ...], Painter] = OrderedDict()
         self._rates = RateKeeper(settings.smoothing_seconds)

@@ -273,7 +273,7 @@ def stylize(
     from artem_vr.offline.brush import Brush, load_style
     from artem_vr.styles.library import Library
 
-    style = load_style(Library(), settings.style)
+    style = load_style(Library(), settings.style, settings.precision)
     facts = {"style": style.name, "strength": look.strength, "layout": look.layout}
     brushes: dict[Kind, Brush] = {}
 

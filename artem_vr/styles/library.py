@@ -18,6 +18,7 @@ from typing import Any, Literal
 
 from artem_vr import assets
 from artem_vr.errors import StyleError
+from artem_vr.networks.header import architecture_of
 
 INDEX = "index.json"
 INDEX_VERSION = 1
@@ -39,7 +40,11 @@ class Style:
     artist: str = ""
     year: str = ""
     network: str = ""
-    """Architecture named in the index; the file's own header decides."""
+    """Architecture named in the index or in the header of an own file; the file's own header decides."""
+
+    @property
+    def binarised(self) -> bool:
+        return self.network == "binary"
 
 
 def own_folder() -> Path:
@@ -77,8 +82,33 @@ class Library:
             while name in names:
                 name += "_own"
             names.add(name)
-            styles.append(Style(name, style.title, "own", style.path))
+            styles.append(Style(name, style.title, "own", style.path, network=style.network))
         return styles
+
+    def styles_for(self, precision: str) -> list[Style]:
+        """The styles that can be painted so: all, with "xnor" the binarised ones. Raises `StyleError` if none can."""
+        styles = self.styles()
+        if precision != "xnor":
+            return styles
+        binarised = [style for style in styles if style.binarised]
+        if not binarised:
+            raise StyleError("There is no binarised style", "Take --precision auto, or train one: artem-vr train binary")
+        return binarised
+
+    def find_for(self, precision: str, name: str) -> Style:
+        """`find`, and with precision "xnor" the binarised version of that style: it has its name and ``_xnor``.
+
+        Raises `StyleError` also where there is none.
+        """
+        style = self.find(name)
+        if precision != "xnor" or style.binarised:
+            return style
+        binarised = self.styles_for(precision)
+        for other in binarised:
+            if other.name == f"{style.name}_xnor":
+                return other
+        names = ", ".join(other.name.removesuffix("_xnor") for other in binarised)
+        raise StyleError(f"There is no binarised version of {style.name}", f"Take --precision auto, or {names}")
 
     def find(self, name: str) -> Style:
         """The style called ``name`` (or titled so), or the weights file at that path.
@@ -93,7 +123,7 @@ class Library:
         path = Path(name).expanduser()
         if path.suffix.lower() == ".safetensors":
             if path.is_file():
-                return Style(normalize(path.stem) or "own", path.stem, "own", path)
+                return Style(normalize(path.stem) or "own", path.stem, "own", path, network=architecture_of(path))
             raise StyleError(f"The weights file {name} does not exist", "Check the path")
         if path.suffix.lower() in PICTURE_SUFFIXES:
             remedy = "Choose one of the trained styles: artem-vr styles list"
@@ -177,7 +207,11 @@ class Library:
         except OSError as error:
             self.problems.append(f"Your styles in {self.own} cannot be read ({error.strerror or error})")
             return []
-        return [Style(normalize(p.stem), _title(p.stem), "own", p) for p in paths if normalize(p.stem)]
+        return [
+            Style(normalize(p.stem), _title(p.stem), "own", p, network=architecture_of(p))
+            for p in paths
+            if normalize(p.stem)
+        ]
 
 
 def _shipped_style(folder: Path, entry: Any) -> Style:

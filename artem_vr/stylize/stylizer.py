@@ -16,14 +16,16 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from artem_vr.errors import WeightsError
 from artem_vr.mailbox import Mailbox
+from artem_vr.networks.header import read_metadata
 from artem_vr.sources.frame import StereoFrame
 from artem_vr.styles.deck import Deck, Selection
 from artem_vr.styles.library import Library, Style
-from artem_vr.stylize.engines.base import Engine, Painter, State, initial_state
+from artem_vr.stylize.engines import Engine, Painter, State, engine_for, initial_state
 from artem_vr.stylize.painters import PainterKey, Painters, one_line
 from artem_vr.stylize.resolution import Scale, Size, choose_step, first_step, resize, steps_for, working_size
 from artem_vr.stylize.statistics import TAU_SECONDS, RateKeeper
@@ -71,6 +73,20 @@ class StylizerState:
     """Painted since the start."""
 
 
+@dataclass(frozen=True)
+class WeightsLoader:
+    """Loads the network of a file that was seen whole, with this sum and this kind in its header."""
+
+    path: Path
+    sha256: str
+    architecture: str
+
+    def __call__(self) -> nn.Module:
+        from artem_vr.networks.checkpoint import load_network
+
+        return load_network(self.path, self.sha256)[0]
+
+
 def load_style(style: Style) -> tuple[str, Callable[[], nn.Module]]:
     """The key (sha256) of a style's weights and what loads the network. Raises `WeightsError`.
 
@@ -80,19 +96,14 @@ def load_style(style: Style) -> tuple[str, Callable[[], nn.Module]]:
     try:
         if style.path.stat().st_size > MAX_WEIGHTS_BYTES:
             raise WeightsError(f"{style.path.name} is too large for a network of ours", "Choose another style")
-        digest = hashlib.sha256(style.path.read_bytes()).hexdigest()
+        data = style.path.read_bytes()
     except OSError as error:
         cause = f"The weights of {style.name} cannot be read ({error.strerror or error})"
         raise WeightsError(cause, "Reinstall the program, or choose another style") from None
+    digest = hashlib.sha256(data).hexdigest()
     if style.sha256 is not None and digest != style.sha256:
         raise WeightsError(f"The weights of {style.name} are damaged", "Reinstall the program, or choose another style")
-
-    def load() -> nn.Module:
-        from artem_vr.networks.checkpoint import load_network
-
-        return load_network(style.path, digest)[0]
-
-    return digest, load
+    return digest, WeightsLoader(style.path, digest, read_metadata(style.path.name, data).get("architecture", ""))
 
 
 class Stylizer:
@@ -127,6 +138,7 @@ class Stylizer:
         self._step: dict[tuple[int, Size], float] = {}
         self._rates = RateKeeper(tau)
         self._using: PainterKey | None = None
+        self._engines: dict[PainterKey, Engine] = {}
         self._generation = deck.current.generation
         self._asked = deck.current.generation
         self._statistics: State | None = None
@@ -153,7 +165,8 @@ class Stylizer:
         """Never waits for the painter."""
         now = self._clock()
         recent = [seconds for at, seconds in list(self._seconds) if now - at <= 1.0]
-        using, engine = self._using, self._engine
+        using = self._using
+        engine = self._engines.get(using, self._engine) if using else self._engine
         return StylizerState(
             style=using.style if using else "",
             engine=engine.name,
@@ -170,7 +183,9 @@ class Stylizer:
     def _prepare(self, key: PainterKey) -> Painter:
         """Runs in the thread of the painters."""
         digest, load = self._load(self._library.find(key.style))
-        return self._engine.prepare(digest, load, key.eyes, key.height, key.width)
+        engine = engine_for(self._engine, load)
+        self._engines[key] = engine
+        return engine.prepare(digest, load, key.eyes, key.height, key.width)
 
     def _run(self) -> None:
         while not self._stop.is_set():
