@@ -92,7 +92,8 @@ class Library:
             return styles
         binarised = [style for style in styles if style.binarised]
         if not binarised:
-            raise StyleError("There is no binarised style", "Take --precision auto, or train one: artem-vr train binary")
+            remedy = "Take --precision auto, or train one: artem-vr train binary"
+            raise StyleError("There is no binarised style", remedy)
         return binarised
 
     def find_for(self, precision: str, name: str) -> Style:

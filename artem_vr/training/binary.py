@@ -1,8 +1,8 @@
 """Training of a binarised network with a teacher: the fast network that already paints the same style.
 
-The teacher shows what to paint, picture by picture and feature by feature (Hinton et al. 2015; Romero et al. 2015), which
-costs no VGG-19, so that many pictures fit into an iteration. VGG-19 looks at a few of them only and keeps the strokes
-from being averaged away. Without a teacher `training.fast.FastObjective` trains the same network.
+The teacher shows what to paint, picture by picture and feature by feature (Hinton et al. 2015; Romero et al. 2015).
+That costs no VGG-19, so that many pictures fit into an iteration. VGG-19 looks at a few of them only and keeps the
+strokes from being averaged away. Without a teacher `training.fast.FastObjective` trains the same network.
 """
 
 from __future__ import annotations

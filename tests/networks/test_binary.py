@@ -143,7 +143,7 @@ def test_a_damaged_file_is_refused(tmp_path: Path, damage: str) -> None:
     elif damage == "option":
         options["words"] = 5
     path.write_bytes(safetensors.torch.save(tensors, header | {"options": json.dumps(options)}))
-    with pytest.raises(WeightsError, match="bits.safetensors"):
+    with pytest.raises(WeightsError, match=r"bits\.safetensors"):
         load_network(path)
 
 

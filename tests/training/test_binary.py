@@ -17,7 +17,7 @@ from artem_vr.networks.johnson import JohnsonNetwork
 from artem_vr.networks.layers import OwnStatistics
 from artem_vr.networks.vgg import VGG19
 from artem_vr.styles.library import Library
-from artem_vr.training.binary import TaughtLossWeights, TaughtObjective, Tap, relative_error, take_ends
+from artem_vr.training.binary import Tap, TaughtLossWeights, TaughtObjective, relative_error, take_ends
 from artem_vr.training.data import Photographs
 from artem_vr.training.fast import StylePicture
 from artem_vr.training.publish import publish

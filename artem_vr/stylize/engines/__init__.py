@@ -8,7 +8,17 @@ from pathlib import Path
 from artem_vr.errors import EngineError
 from artem_vr.stylize.engines.base import BINARY, Engine, NetworkOrLoader, Painter, Pictures, State, initial_state
 
-__all__ = ["BINARY", "Engine", "NetworkOrLoader", "Painter", "Pictures", "State", "choose_engine", "engine_for", "initial_state"]
+__all__ = [
+    "BINARY",
+    "Engine",
+    "NetworkOrLoader",
+    "Painter",
+    "Pictures",
+    "State",
+    "choose_engine",
+    "engine_for",
+    "initial_state",
+]
 
 ENGINES = ("auto", "torch", "openvino")
 DEVICES = ("auto", "cpu", "cuda")
