@@ -196,17 +196,18 @@ def go_on(
 
 
 def filled_deck(library: Library, settings: Settings) -> tuple[Deck, dict[str, str]]:
-    """The deck of all styles, the wanted one chosen, and each style's title. Raises `StyleError`.
+    """The deck of all styles (with ``--precision xnor`` of the binarised ones), the wanted one chosen, and each
+    style's title. Raises `StyleError`.
 
     A code of a painting that has a network of its own is only there when it is asked for.
     """
-    styles = library.styles()
+    styles = library.styles_for(settings.precision)
     for problem in library.problems:
         say(problem)
     titles = {style.name: style.title for style in styles if style.in_deck}
     current = None
     if settings.style:
-        found = library.find(settings.style)
+        found = library.find_for(settings.precision, settings.style)
         # What is not in the library (a file, a picture, a blend) is found again only as it was typed.
         current = found.name if any(found.name == style.name for style in styles) else settings.style
         titles.setdefault(current, found.title)

@@ -35,7 +35,7 @@ def style_sheet(
     picture = resized(load_picture(photo), CELL)
     cells = [("the photograph", picture)]
     shown, errors = [], []
-    for style in library.styles():
+    for style in library.styles_for(settings.precision):
         try:
             brush = Brush(load_style(library, style.name, settings), settings, still=True)
             cells.append((style.title or style.name, brush(picture[np.newaxis], None)[0]))
