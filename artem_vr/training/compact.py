@@ -55,12 +55,12 @@ class Paintings:
 
     A folder is drawn from in proportion to the root of its number of paintings, so that a handful of
     important ones is seen often. Of every painting there are ``views`` views, no more: the
-    statistics of each are computed once. Every third has its colours exchanged (more palettes
+    statistics of each are computed once. Every second has its colours exchanged (more palettes
     than painters had). Paintings that `held_out` names are left for evaluation.
     """
 
     def __init__(
-        self, sources: Sequence[Path], window: int, seed: int, views: int = 3, short_sides: tuple[int, int] = (320, 560)
+        self, sources: Sequence[Path], window: int, seed: int, views: int = 2, short_sides: tuple[int, int] = (320, 560)
     ) -> None:
         """``sources``: folders, or single pictures, which are never left out. Raises `PictureError` if one is empty."""
         self.window, self.seed, self.views, self.short_sides = window, seed, views, short_sides
@@ -87,7 +87,7 @@ class Paintings:
         own = np.random.default_rng((self.seed, number, *path.name.encode("utf-8", "surrogatepass")))
         low, high = (math.log(side) for side in self.short_sides)
         side = round(math.exp(own.uniform(low, high)))
-        channels = tuple(own.permutation(3).tolist()) if number % 3 == 2 else (0, 1, 2)
+        channels = tuple(own.permutation(3).tolist()) if number % 2 else (0, 1, 2)
         return View(path, side, (own.random(), own.random()), channels)
 
     def picture(self, view: View) -> Tensor:
@@ -232,4 +232,3 @@ def begin_with_code(network: CompactNetwork) -> None:
     """The encoder's first answer, whatever the painting, is the painter's own code."""
     with torch.no_grad():
         network.encoder.answer.bias.copy_(own_code(network.painter).flatten())
-        network.encoder.answer.weight.mul_(0.3)
