@@ -32,6 +32,8 @@ from artem_vr.sources.feed import Feed
 from artem_vr.styles.deck import Deck
 from artem_vr.styles.library import Library
 from artem_vr.stylize.engines import Engine, choose_engine
+from artem_vr.stylize.loading import StyleLoader
+from artem_vr.stylize.styled import Tuning
 from artem_vr.stylize.stylizer import Stylizer
 from artem_vr.vr.choose import open_headset
 from artem_vr.vr.desktop_headset import DesktopHeadset
@@ -103,7 +105,13 @@ def show(settings: Settings, parts: Parts, threads: list[LateStylizer | Feed], i
         feed.start()
         eye_size = None if desktop else headset.eye_size[::-1]  # (height, width)
         frames = HeldFrames(feed.frames, log) if every_frame else feed.frames
-        options = {"scale": settings.scale, "eye_size": eye_size, "tau": settings.smoothing_seconds}
+        options = {
+            "scale": settings.scale,
+            "eye_size": eye_size,
+            "tau": settings.smoothing_seconds,
+            "load": StyleLoader(library, settings.stroke_size),
+            "tuning": Tuning(mean_weight=settings.style_mean_weight, contrast=settings.style_contrast),
+        }
         stylizer.start(lambda engine: parts.stylizer(frames, deck, library, engine, **options))
 
         size = (settings.window_width, settings.window_height)
@@ -188,16 +196,19 @@ def go_on(
 
 
 def filled_deck(library: Library, settings: Settings) -> tuple[Deck, dict[str, str]]:
-    """The deck of all styles, the wanted one chosen, and each style's title. Raises `StyleError`."""
+    """The deck of all styles, the wanted one chosen, and each style's title. Raises `StyleError`.
+
+    A code of a painting that has a network of its own is only there when it is asked for.
+    """
     styles = library.styles()
     for problem in library.problems:
         say(problem)
-    titles = {style.name: style.title for style in styles}
+    titles = {style.name: style.title for style in styles if style.in_deck}
     current = None
     if settings.style:
         found = library.find(settings.style)
-        # A weights file that is not in the library is found again by its path only.
-        current = found.name if found.name in titles else settings.style
+        # What is not in the library (a file, a picture, a blend) is found again only as it was typed.
+        current = found.name if any(found.name == style.name for style in styles) else settings.style
         titles.setdefault(current, found.title)
     return Deck(list(titles), current, settings.strength), titles
 

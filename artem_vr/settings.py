@@ -68,6 +68,12 @@ class Settings:
     """A style's name or a picture; empty: the first of the deck."""
     strength: float = _number(1.0, 0.0, 1.0)
     """0 is the source, 1 the painting."""
+    stroke_size: int = _whole(448, 96, 1024)
+    """Short side, in pixels, at which a picture that becomes a style is read; larger means larger strokes."""
+    style_mean_weight: float = _number(1.0, 0.0, 2.0)
+    """Of a style that is a code: how much of its means is taken; 0 leaves those of the photograph."""
+    style_contrast: float = _number(1.0, 0.0, 2.0)
+    """Of a style that is a code: factor of its deviations."""
     headset: HeadsetKind = _choice("auto", "auto", "openvr", "none")
     view: View = _choice("screen", "screen", "passthrough", "dome")
     screen_distance: float = _number(2.0, 0.3, 50.0)

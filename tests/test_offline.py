@@ -450,7 +450,7 @@ def test_memory_that_does_not_suffice_is_said(style: Path) -> None:
         def prepare(self, *_: object) -> Any:
             raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
 
-    brush = Brush(load_style(Library(), str(style)), Settings(device="cpu"), still=True)
+    brush = Brush(load_style(Library(), str(style), Settings()), Settings(device="cpu"), still=True)
     brush.engine = Poor()  # type: ignore[assignment]
     with pytest.raises(ArtemError, match="--size"):
         brush(noise(8, 8)[None], None)

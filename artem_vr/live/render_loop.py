@@ -24,6 +24,7 @@ from artem_vr.render.stage import STALE_BRIGHTNESS, Look
 from artem_vr.sources.feed import FeedState
 from artem_vr.sources.frame import StereoFrame
 from artem_vr.styles.deck import Deck, fade
+from artem_vr.stylize.styled import cover
 from artem_vr.stylize.stylizer import PaintedFrame, StylizerState
 from artem_vr.vr.desktop_headset import DesktopHeadset
 from artem_vr.vr.headset import FramePoses, Headset
@@ -89,6 +90,7 @@ class RenderLoop:
         self._bare: StereoFrame | None = None  # the unpainted frame on the stage, while there is no painting
         self._bare_at = float("-inf")
         self._painting_shown = False
+        self._coded = False  # the strength is in the painting on the stage already
         self._fullscreen = False
         self._dragging = False
         self._drawn: object = None
@@ -163,6 +165,7 @@ class RenderLoop:
             shown = ShownFrame(painted.source.eyes, painted.pictures, painted.style)
             self._guard(now, self._scene.show, shown, now)
             self._waiting, self._painting_shown, self._redraw = painted, True, True
+            self._coded = painted.coded
         elif not self._painting_shown:
             bare = self._feed.latest
             if bare is not None and bare is not self._bare and now - self._bare_at >= BARE_SECONDS:
@@ -198,7 +201,7 @@ class RenderLoop:
     def _look(self, now: float) -> Look:
         lively = self._feed_state.kind not in ("stale", "failed")
         return Look(
-            strength=self._deck.current.shown_strength,
+            strength=cover(self._deck.current.shown_strength, self._coded),
             fade=fade(now, self._scene.frame.changed_at, self._fade_seconds),
             brightness=1.0 if lively else STALE_BRIGHTNESS,
         )

@@ -2,41 +2,36 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import OrderedDict
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
+from torch import nn
 
 from artem_vr.errors import EngineError, StyleError
 from artem_vr.settings import Settings
 from artem_vr.styles.library import Library
 from artem_vr.stylize.engines import choose_engine
-from artem_vr.stylize.engines.base import Engine, Painter, initial_state
+from artem_vr.stylize.engines.base import Engine, initial_state
+from artem_vr.stylize.loading import LoadedStyle, StyleLoader
 from artem_vr.stylize.statistics import RateKeeper
-
-if TYPE_CHECKING:
-    from torch import nn
+from artem_vr.stylize.styled import StyledPainter, Tuning, Workshop
 
 KEPT_PAINTERS = 2
 """Sizes that stay prepared; a folder of photographs mostly has two, upright and across."""
 
 
 @dataclass(frozen=True, eq=False)
-class LoadedStyle:
-    """A style's network (fp32, eval), checked, and the key that names its weights."""
+class NamedStyle:
+    """A checked style and what it is called."""
 
     name: str
-    key: str
-    network: nn.Module
+    loaded: LoadedStyle
 
 
-def load_style(library: Library, name: str) -> LoadedStyle:
-    """The style called ``name`` (empty: the first of the library). Raises `StyleError`, `WeightsError`."""
-    from artem_vr.networks.checkpoint import load_network
-
+def load_style(library: Library, name: str, settings: Settings) -> NamedStyle:
+    """The style called ``name`` (empty: the first of the library). Raises `ArtemError`."""
     if name:
         style = library.find(name)
     elif styles := library.styles():
@@ -44,15 +39,17 @@ def load_style(library: Library, name: str) -> LoadedStyle:
     else:
         reason = library.problems[0] if library.problems else "No style is installed"
         raise StyleError(reason, "Install artem-vr again, or name a weights file with --style")
-    network, _ = load_network(style.path, style.sha256)
-    key = style.sha256 or hashlib.sha256(style.path.read_bytes()).hexdigest()
-    return LoadedStyle(style.name, key, network)
+    loaded = StyleLoader(library, settings.stroke_size)(style)
+    network = loaded.network
+    if not isinstance(network, nn.Module):  # checked now: a damaged file is said before anything is painted
+        loaded = replace(loaded, network=network())
+    return NamedStyle(style.name, loaded)
 
 
 class Brush:
     """Paints with one style. Pictures are (E, H, W, 3) uint8 RGB; both eyes share their statistics."""
 
-    def __init__(self, style: LoadedStyle, settings: Settings, still: bool) -> None:
+    def __init__(self, style: NamedStyle, settings: Settings, still: bool) -> None:
         """``still``: for single pictures, where "auto" means the most exact arithmetic (torch, fp32) and not the
         fastest. Raises `EngineError`."""
         engine, precision = settings.engine, settings.precision
@@ -60,8 +57,10 @@ class Brush:
             engine = "torch" if engine == "auto" else engine
             precision = "fp32" if precision == "auto" else precision
         self.engine: Engine = choose_engine(engine, settings.device, precision)
-        self._style = style
-        self._painters: OrderedDict[tuple[int, ...], Painter] = OrderedDict()
+        self._style = style.loaded
+        self.coded = style.loaded.code is not None
+        self._tuning = Tuning(settings.strength, settings.style_mean_weight, settings.style_contrast)
+        self._painters: OrderedDict[tuple[int, ...], StyledPainter] = OrderedDict()
         self._rates = RateKeeper(settings.smoothing_seconds)
         self._time = 0.0
         self._state: npt.NDArray[np.float32] | None = None
@@ -81,7 +80,7 @@ class Brush:
             rate = self._rates.rate(eyes, self._time)
             if self._state is None or self._state.shape[1] != painter.channels or rate >= 1:
                 self._state, rate = initial_state(painter.channels), 1.0
-            painted, self._state = painter.paint(eyes, self._state, rate)
+            painted, self._state = painter.paint(eyes, self._state, rate, self._tuning)
         except RuntimeError as error:  # torch's and OpenVINO's word for everything
             if not any(word in str(error).lower() for word in ("memory", "alloc")):
                 raise
@@ -94,13 +93,12 @@ class Brush:
             painter.close()
         self._painters.clear()
 
-    def _painter(self, shape: tuple[int, ...]) -> Painter:
+    def _painter(self, shape: tuple[int, ...]) -> StyledPainter:
         key = shape[:3]
         if key not in self._painters:
             while len(self._painters) >= KEPT_PAINTERS:
                 self._painters.popitem(last=False)[1].close()
             count, height, width = key
-            prepared: Any = self.engine.prepare(self._style.key, self._style.network, count, height, width)
-            self._painters[key] = prepared
+            self._painters[key] = Workshop(self.engine.prepare).make(self._style, count, height, width)
         self._painters.move_to_end(key)
         return self._painters[key]

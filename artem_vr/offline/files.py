@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -272,8 +272,9 @@ def stylize(
     """
     from artem_vr.offline.brush import Brush, load_style
     from artem_vr.styles.library import Library
+    from artem_vr.stylize.styled import cover
 
-    style = load_style(Library(), settings.style)
+    style = load_style(Library(), settings.style, settings)
     facts = {"style": style.name, "strength": look.strength, "layout": look.layout}
     brushes: dict[Kind, Brush] = {}
 
@@ -284,8 +285,9 @@ def stylize(
 
     for kind in {job.kind for job in jobs}:
         brush(kind)  # an engine that is not there is said before anything is written
+    covering = replace(look, strength=cover(look.strength, style.loaded.code is not None))
     try:
-        outcome = paint_all(jobs, look, brush, report)
+        outcome = paint_all(jobs, covering, brush, report)
         for done in outcome.outputs:
             done |= brush(done["kind"]).facts
         return outcome, facts

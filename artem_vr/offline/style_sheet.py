@@ -37,7 +37,7 @@ def style_sheet(
     shown, errors = [], []
     for style in library.styles():
         try:
-            brush = Brush(load_style(library, style.name), settings, still=True)
+            brush = Brush(load_style(library, style.name, settings), settings, still=True)
             cells.append((style.title or style.name, brush(picture[np.newaxis], None)[0]))
             brush.close()
             shown.append(style.name)

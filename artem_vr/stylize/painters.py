@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from artem_vr.errors import ArtemError
-from artem_vr.stylize.engines.base import Painter
+from artem_vr.stylize.styled import StyledPainter
 
 BYTES_PER_PIXEL = 56
 """A compiled network of ours, measured with OpenVINO: 28 MB for two eyes of 512x512, 280 MB at 1512x1680."""
@@ -49,11 +49,13 @@ class Painters:
     that a style that fails at its first frame leaves the old one there.
     """
 
-    def __init__(self, prepare: Callable[[PainterKey], Painter], keep: int = 3, budget: int = 600 * 2**20) -> None:
+    def __init__(
+        self, prepare: Callable[[PainterKey], StyledPainter], keep: int = 3, budget: int = 600 * 2**20
+    ) -> None:
         """``prepare`` may raise anything; it runs in the thread of this object only."""
         self._prepare, self._keep, self._budget = prepare, keep, budget
         self._condition = threading.Condition()
-        self._ready: dict[PainterKey, Painter] = {}
+        self._ready: dict[PainterKey, StyledPainter] = {}
         self._failed: dict[PainterKey, str] = {}
         self._wanted: tuple[PainterKey, ...] = ()
         self._painting: PainterKey | None = None
@@ -86,7 +88,7 @@ class Painters:
                 self._wanted, self._painting = keys, painting
                 self._condition.notify_all()
 
-    def get(self, key: PainterKey) -> Painter | None:
+    def get(self, key: PainterKey) -> StyledPainter | None:
         """The painter if it is ready; never waits for a preparation."""
         with self._condition:
             return self._ready.get(key)

@@ -9,29 +9,28 @@ then the old one paints. Each painted frame is wholly of one style.
 
 from __future__ import annotations
 
-import hashlib
 import statistics as figures
 import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import Any
 
-from artem_vr.errors import WeightsError
 from artem_vr.mailbox import Mailbox
 from artem_vr.sources.frame import StereoFrame
 from artem_vr.styles.deck import Deck, Selection
-from artem_vr.styles.library import Library, Style
-from artem_vr.stylize.engines.base import Engine, Painter, State, initial_state
+from artem_vr.styles.library import Library
+from artem_vr.stylize.engines.base import Engine, State, initial_state
+from artem_vr.stylize.loading import Load, StyleLoader
 from artem_vr.stylize.painters import PainterKey, Painters, one_line
 from artem_vr.stylize.resolution import Scale, Size, choose_step, first_step, resize, steps_for, working_size
 from artem_vr.stylize.statistics import TAU_SECONDS, RateKeeper
+from artem_vr.stylize.styled import StyledPainter, Tuning, Workshop
 
-if TYPE_CHECKING:
-    from torch import nn
+ANY = ""
+"""In place of a style's name: the network of all styles that are codes, kept ready for a picture that may come."""
 
-MAX_WEIGHTS_BYTES = 64 * 2**20
 _JUDGE_AFTER = 15
 """Painted frames after which "auto" thinks about its size again."""
 
@@ -49,6 +48,8 @@ class PaintedFrame:
     """The deck's generation that asked for this style: a change means a new style arrived."""
     painted_at: float
     paint_seconds: float
+    coded: bool = False
+    """The strength is in the painting already (`StyledPainter.coded`)."""
 
 
 @dataclass(frozen=True)
@@ -71,30 +72,6 @@ class StylizerState:
     """Painted since the start."""
 
 
-def load_style(style: Style) -> tuple[str, Callable[[], nn.Module]]:
-    """The key (sha256) of a style's weights and what loads the network. Raises `WeightsError`.
-
-    The sum is checked here, so a network that an engine has in its cache is used for a file of
-    exactly these bytes only.
-    """
-    try:
-        if style.path.stat().st_size > MAX_WEIGHTS_BYTES:
-            raise WeightsError(f"{style.path.name} is too large for a network of ours", "Choose another style")
-        digest = hashlib.sha256(style.path.read_bytes()).hexdigest()
-    except OSError as error:
-        cause = f"The weights of {style.name} cannot be read ({error.strerror or error})"
-        raise WeightsError(cause, "Reinstall the program, or choose another style") from None
-    if style.sha256 is not None and digest != style.sha256:
-        raise WeightsError(f"The weights of {style.name} are damaged", "Reinstall the program, or choose another style")
-
-    def load() -> nn.Module:
-        from artem_vr.networks.checkpoint import load_network
-
-        return load_network(style.path, digest)[0]
-
-    return digest, load
-
-
 class Stylizer:
     """``start`` it once; read ``painted`` and ``state()`` from any thread."""
 
@@ -110,18 +87,24 @@ class Stylizer:
         keep: int = 3,
         budget: int = 600 * 2**20,
         tau: float = TAU_SECONDS,
-        load: Callable[[Style], tuple[str, Callable[[], nn.Module]]] = load_style,
+        load: Load | None = None,
+        tuning: Tuning | None = None,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         """``eye_size`` (height, width) is what the headset recommends, None without one.
 
-        ``keep`` styles stay ready (the current one and its neighbours), fewer if they would
-        take more than ``budget`` bytes. ``tau``: seconds over which statistics are smoothed.
+        ``keep`` styles stay ready (the current one and its neighbours), and the network for any picture; fewer if they
+        would take more than ``budget`` bytes. ``tau``: seconds over which statistics are smoothed. ``tuning``: of
+        styles that are codes; its strength is the deck's.
         """
         self.painted: Mailbox[PaintedFrame] = Mailbox()
         self._frames, self._deck, self._library, self._engine = frames, deck, library, engine
-        self._scale, self._eye_size, self._load, self._clock = scale, eye_size, load, clock
-        self.painters = Painters(self._prepare, keep, budget)
+        self._scale, self._eye_size, self._clock = scale, eye_size, clock
+        self._load = load if load is not None else StyleLoader(library)
+        self._any = (ANY,) if self._load.reads_pictures else ()
+        self._tuning = tuning or Tuning()
+        self._workshop = Workshop(engine.prepare)
+        self.painters = Painters(self._prepare, keep + len(self._any), budget)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="stylize", daemon=True)
         self._step: dict[tuple[int, Size], float] = {}
@@ -167,10 +150,10 @@ class Stylizer:
             frames=self._count,
         )
 
-    def _prepare(self, key: PainterKey) -> Painter:
+    def _prepare(self, key: PainterKey) -> StyledPainter:
         """Runs in the thread of the painters."""
-        digest, load = self._load(self._library.find(key.style))
-        return self._engine.prepare(digest, load, key.eyes, key.height, key.width)
+        style = self._load.shared() if key.style == ANY else self._load(self._library.find(key.style))
+        return self._workshop.make(style, key.eyes, key.height, key.width)
 
     def _run(self) -> None:
         while not self._stop.is_set():
@@ -187,7 +170,7 @@ class Stylizer:
             self._asked = selection.generation
             self.painters.forgive()
         wanted = self._key(frame, selection.style)
-        near = [PainterKey(name, wanted.eyes, wanted.height, wanted.width) for name in self._deck.neighbours()]
+        near = [replace(wanted, style=name) for name in (*self._deck.neighbours(), *self._any)]
         self.painters.want([wanted, *near], self._using)  # first, so that what is chosen next stays
         key, painter = self._choose(frame, wanted, selection)
         if key is None or painter is None:
@@ -199,7 +182,7 @@ class Stylizer:
 
     def _choose(
         self, frame: StereoFrame, wanted: PainterKey, selection: Selection
-    ) -> tuple[PainterKey | None, Painter | None]:
+    ) -> tuple[PainterKey | None, StyledPainter | None]:
         """The wanted painter if it is ready, else the one that worked before, else none."""
         painter = self.painters.get(wanted)
         if painter is not None:
@@ -212,13 +195,14 @@ class Stylizer:
             return using, self.painters.get(using)
         return None, None
 
-    def _paint(self, frame: StereoFrame, key: PainterKey, painter: Painter) -> None:
+    def _paint(self, frame: StereoFrame, key: PainterKey, painter: StyledPainter) -> None:
         begun = self._clock()
         eyes = resize(frame.eyes, (key.height, key.width))
         rate = self._rates.rate(eyes, frame.captured_at)
         statistics = self._statistics if self._statistics is not None else initial_state(painter.channels)
         try:
-            pictures, statistics = painter.paint(eyes, statistics, rate)
+            tuning = replace(self._tuning, strength=self._deck.current.strength)
+            pictures, statistics = painter.paint(eyes, statistics, rate, tuning)
         except Exception as error:  # noqa: BLE001 (rule 1)
             self.painters.drop(key, f"{key.style} failed while painting ({one_line(error)})")
             self._message = self.painters.failure(key) or ""
@@ -228,7 +212,8 @@ class Stylizer:
         now = self._clock()
         self._count += 1
         self._seconds.append((now, now - begun))
-        self.painted.put(PaintedFrame(frame, pictures, key.style, self._generation, now, now - begun))
+        painted = PaintedFrame(frame, pictures, key.style, self._generation, now, now - begun, painter.coded)
+        self.painted.put(painted)
         self._judge_size(frame)
 
     def _fall_back(self, failed: PainterKey, eyes: int) -> None:

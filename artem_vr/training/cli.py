@@ -164,7 +164,7 @@ def _adain(arguments: argparse.Namespace, vgg: Any, device: Any) -> tuple[Any, d
         plain=arguments.plain_weight,
     )
     photographs = Photographs(arguments.content, arguments.crop, arguments.seed)
-    paintings = Paintings(arguments.style, window=320, seed=arguments.seed)
+    paintings = Paintings(arguments.style, window=288, seed=arguments.seed)
     paths = paintings.paths
     step = max(1, len(paths) // 6)
     sheet = sheet_photographs(arguments.content, 4), [load_picture(p) for p in paths[::-step][:6]]

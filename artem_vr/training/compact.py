@@ -60,7 +60,7 @@ class Paintings:
     """
 
     def __init__(
-        self, sources: Sequence[Path], window: int, seed: int, views: int = 4, short_sides: tuple[int, int] = (320, 560)
+        self, sources: Sequence[Path], window: int, seed: int, views: int = 3, short_sides: tuple[int, int] = (320, 560)
     ) -> None:
         """``sources``: folders, or single pictures, which are never left out. Raises `PictureError` if one is empty."""
         self.window, self.seed, self.views, self.short_sides = window, seed, views, short_sides
@@ -124,14 +124,10 @@ class CompactObjective(nn.Module):
 
     def batch(self, iteration: int, batch_size: int, first: int) -> dict[str, Tensor]:
         pictures = self.photographs.batch(iteration, batch_size, first)
-        height, width = pictures.shape[-2:]
-        grids, noise, strengths, views = [], [], [], []
+        motions, strengths, views = [], [], []
         for place in range(first, first + batch_size):
             random = torch.Generator().manual_seed(self.seed * 7_919 + iteration * 1_009 + place)
-            make = warps.disparity_grid if (iteration + place) % 2 else warps.head_motion_grid
-            grids.append(make(height, width, random))
-            sigma = torch.rand((), generator=random) * 3 / 255
-            noise.append(torch.randn(1, 3, height, width, generator=random) * sigma)
+            motions.append(warps.draw_motion(*pictures.shape[-2:], random, (iteration + place) % 2 == 1))
             draw = torch.rand((), generator=random)  # below PLAIN_SHARE: a strength from 0 to 1, 0 twice as often
             strengths.append((draw / PLAIN_SHARE * 1.5 - 0.5).clamp(0, 1) if draw < PLAIN_SHARE else torch.ones(()))
             views.append(self.paintings.view(iteration, place))
@@ -142,8 +138,8 @@ class CompactObjective(nn.Module):
             "pictures": pictures,
             "paintings": torch.cat([self.paintings.picture(view) for view in views]),
             "strengths": torch.stack(strengths),
-            "grids": torch.cat(grids),
-            "noise": torch.cat(noise),
+            "grids": torch.cat([grid for grid, _ in motions]),
+            "noise": torch.cat([noise for _, noise in motions]),
             **targets,
         }
 

@@ -75,16 +75,12 @@ class FastObjective(nn.Module):
         pictures = self.photographs.batch(iteration, batch_size, first)
         result = {"pictures": pictures, "scale": torch.tensor(iteration % len(self._targets))}
         if self.weights.consistency:
-            height, width = pictures.shape[-2:]
-            grids, noise = [], []
+            motions = []
             for place in range(first, first + batch_size):
                 random = torch.Generator().manual_seed(self.seed * 7_919 + iteration * 1_009 + place)
-                turn = (iteration + place) % 2
-                make = warps.disparity_grid if turn else warps.head_motion_grid
-                grids.append(make(height, width, random))
-                sigma = torch.rand((), generator=random) * 3 / 255
-                noise.append(torch.randn(1, 3, height, width, generator=random) * sigma)
-            result |= {"grids": torch.cat(grids), "noise": torch.cat(noise)}
+                motions.append(warps.draw_motion(*pictures.shape[-2:], random, (iteration + place) % 2 == 1))
+            grids, noise = (torch.cat(parts) for parts in zip(*motions, strict=True))
+            result |= {"grids": grids, "noise": noise}
         return result
 
     def forward(

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
+from torch import nn
 
 from artem_vr.live.controls import View
 from artem_vr.live.render_loop import RenderLoop
@@ -23,6 +24,7 @@ from artem_vr.sources.feed import FeedState
 from artem_vr.sources.frame import StereoFrame
 from artem_vr.styles.deck import Deck
 from artem_vr.styles.library import Library, Style
+from artem_vr.stylize.loading import LoadedStyle
 from artem_vr.stylize.stylizer import Stylizer
 from artem_vr.vr.openvr_headset import OpenVRHeadset
 from tests.openvr_runtime import Runtime, build
@@ -120,7 +122,7 @@ class Rig:
         self.deck, self.view = Deck(STYLES, clock=self.clock), View(hud=False)
         self.meter = RunMeter(0.0, self.log)
         self.stylizer = Stylizer(
-            self.feed.frames, self.deck, library, self.engine, scale=1.0, load=key_of, clock=self.clock
+            self.feed.frames, self.deck, library, self.engine, scale=1.0, load=Keys(), clock=self.clock
         )
         self.stylizer.painted = self.log
         self.loop = RenderLoop(
@@ -176,9 +178,16 @@ class Rig:
         gl.standing_errors()
 
 
-def key_of(style: Style) -> tuple[str, Any]:
-    """Instead of `load_style`: the style's name is its key."""
-    return style.name, lambda: None
+class Keys:
+    """Instead of `StyleLoader`: the style's name is its key."""
+
+    reads_pictures = False
+
+    def __call__(self, style: Style) -> LoadedStyle:
+        return LoadedStyle(style.name, nn.Identity)
+
+    def shared(self) -> LoadedStyle:
+        raise AssertionError("nobody reads pictures here")
 
 
 def noise(seed: int, height: int = EYE_HEIGHT, width: int = EYE_WIDTH) -> Pictures:

@@ -1,6 +1,6 @@
 """Run by test_run.py as a program of its own: `app.run` with a painter that returns what it gets.
 
-    python -c "..." [--stuck source|painter] RUN-OPTIONS
+python -c "..." [--stuck source|painter] RUN-OPTIONS
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from artem_vr import app, cli
 from artem_vr.sources import registry
 from artem_vr.styles.library import Library
 from artem_vr.stylize.stylizer import Stylizer
-from tests.app.conftest import STYLES, TestEngine, key_of
+from tests.app.conftest import STYLES, Keys, TestEngine
 
 
 def main(arguments: list[str]) -> None:
@@ -32,7 +32,7 @@ def main(arguments: list[str]) -> None:
         parts = app.Parts(
             library=lambda: Library(shipped=Path(folder) / "none", own=Path(folder)),
             engine=lambda settings: engine,
-            stylizer=lambda *positional, **named: Stylizer(*positional, **named, load=key_of),
+            stylizer=lambda *positional, **named: Stylizer(*positional, **{**named, "load": Keys()}),
         )
         if stuck == "painter":
             engine.paint = hangs_after(2, engine.paint)

@@ -83,9 +83,7 @@ def test_frames_prints_one_line_of_json(tmp_path: Path, picture: Path, display: 
         (["--source", "phone:http://127.0.0.1:9/video"], "127.0.0.1"),
     ],
 )
-def test_a_source_that_does_not_open_is_one_line_and_status_2(
-    tmp_path: Path, options: list[str], words: str
-) -> None:
+def test_a_source_that_does_not_open_is_one_line_and_status_2(tmp_path: Path, options: list[str], words: str) -> None:
     (tmp_path / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n\0\0")
     done = run(tmp_path, None, *options)
     assert done.returncode == 2, done.stderr

@@ -19,10 +19,11 @@ from artem_vr.networks.johnson import JohnsonNetwork
 from artem_vr.networks.layers import InstanceNorm
 from artem_vr.styles.library import Library, Style
 from artem_vr.stylize.engines import Engine, choose_engine, initial_state
+from artem_vr.stylize.engines.graph import loaded
 from artem_vr.stylize.engines.openvino_engine import read_container, write_container
 from artem_vr.stylize.engines.torch_engine import TorchEngine, cpu_has_bf16
+from artem_vr.stylize.loading import load_network_style
 from artem_vr.stylize.statistics import smoothing_rate
-from artem_vr.stylize.stylizer import load_style
 
 PSNR = {"fp32": 45.0, "bf16": 30.0}
 """Decibels against torch fp32. bf16 has 8 bits of mantissa: 0.4 % a value."""
@@ -174,11 +175,11 @@ def test_johnson_in_openvino(tmp_path: Path) -> None:
     "style", [style for style in Library().styles() if style.kind == "shipped"], ids=lambda s: s.name
 )
 def test_shipped_weights(style: Style, tmp_path: Path) -> None:
-    _, load = load_style(style)
+    network = loaded(load_network_style(style).network)
     pictures = film(4, 2, 128, 160, 2)
-    truth, _ = play(TorchEngine("cpu", "fp32"), load(), pictures, 2)
+    truth, _ = play(TorchEngine("cpu", "fp32"), network, pictures, 2)
     for engine in engines(tmp_path):
-        painted, _ = play(engine, load(), pictures, 2)
+        painted, _ = play(engine, network, pictures, 2)
         assert min(map(psnr, painted, truth)) >= PSNR[engine.precision] - 2, engine.precision
 
 

@@ -10,14 +10,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+from torch import nn
 
 from artem_vr.errors import StyleError, WeightsError
 from artem_vr.mailbox import Mailbox
 from artem_vr.sources.frame import StereoFrame
 from artem_vr.styles.deck import Deck
 from artem_vr.styles.library import Style
+from artem_vr.stylize.engines.graph import loaded
+from artem_vr.stylize.loading import LoadedStyle, load_network_style
 from artem_vr.stylize.painters import PainterKey, Painters, how_many
-from artem_vr.stylize.stylizer import PaintedFrame, Stylizer, load_style
+from artem_vr.stylize.stylizer import PaintedFrame, Stylizer
 
 PATIENCE = 30.0
 NAMES = [f"style{i}" for i in range(8)]
@@ -99,14 +102,19 @@ class Setup:
         self.count = 0
         options = {"scale": 1.0} | options
         self.stylizer = Stylizer(
-            self.frames, self.deck, self.library, self.engine, load=self.load, **options  # type: ignore[arg-type]
+            self.frames, self.deck, self.library, self.engine, load=self, **options  # type: ignore[arg-type]
         )  # fmt: skip
         self.stylizer.start()
 
-    def load(self, style: Style) -> tuple[str, Callable[[], Any]]:
+    reads_pictures = False
+
+    def __call__(self, style: Style) -> LoadedStyle:
         if style.name in self.bad:
             raise WeightsError(f"The weights of {style.name} are damaged", "Reinstall the program")
-        return style.name.removeprefix("style"), lambda: None
+        return LoadedStyle(style.name.removeprefix("style"), nn.Identity)
+
+    def shared(self) -> LoadedStyle:
+        raise AssertionError("nobody reads pictures here")
 
     def send(self, eyes: int = 2, height: int = 64, width: int = 72, value: int = 100) -> StereoFrame:
         pictures = np.full((eyes, height, width, 3), value, np.uint8)
@@ -365,12 +373,12 @@ def test_load_style_checks_the_sum(tmp_path: Path) -> None:
 
     path = tmp_path / "x.safetensors"
     digest = save_network(path, FastNetwork(8, 8, 4, 1))
-    key, load = load_style(Style("x", "X", "shipped", path, digest))
-    assert key == digest and isinstance(load(), FastNetwork)
+    style = load_network_style(Style("x", "X", "shipped", path, digest))
+    assert style.key == digest and style.code is None and isinstance(loaded(style.network), FastNetwork)
     with pytest.raises(WeightsError, match="damaged"):
-        load_style(Style("x", "X", "shipped", path, "0" * 64))
+        load_network_style(Style("x", "X", "shipped", path, "0" * 64))
     with pytest.raises(WeightsError, match="cannot be read"):
-        load_style(Style("x", "X", "own", tmp_path / "none"))
+        load_network_style(Style("x", "X", "own", tmp_path / "none"))
     path.write_bytes(path.read_bytes()[:-1])
     with pytest.raises(WeightsError):
-        load()
+        loaded(style.network)

@@ -45,7 +45,7 @@ class Painter(Protocol):
     def paint(self, pictures: Pictures, state: State, rate: float, code: Code | None = None) -> tuple[Any, State]:
         """The painted pictures, same shape and type in memory of their own, and the new state.
 
-        Raises ValueError for a wrong shape, and if ``code`` is there or not against `coded`. Called by one thread at a time.
+        Raises ValueError for a wrong shape, and where a code is missing or not wanted. Called by one thread at a time.
         """
         ...
 
@@ -111,4 +111,5 @@ def check_inputs(painter: Painter, pictures: Pictures, code: Code | None) -> Non
         raise ValueError(f"pictures are {pictures.shape} {pictures.dtype}, and not {wanted} uint8")
     shape = None if code is None else code.shape
     if shape != ((2, painter.channels) if painter.coded else None):
-        raise ValueError(f"a code of shape {shape} for a painter of {painter.channels} channels, coded: {painter.coded}")
+        wants = f"codes of {painter.channels} channels" if painter.coded else "no code"
+        raise ValueError(f"the painter takes {wants}, and not one of shape {shape}")

@@ -23,9 +23,10 @@ from artem_vr.stylize.engines.base import BLOCK
 
 
 class BlockForm(nn.Module):
-    """``(blocks, state, rate[, code]) -> (blocks, new state)``; blocks (E, H/4, W/4, 48) uint8 as `base.pack` makes them.
+    """``(blocks, state, rate[, code]) -> (blocks, new state)``.
 
-    H and W are whole multiples of the network's. State, rate and, if ``coded``, code as in `layers.SmoothedStatistics`.
+    Blocks are (E, H/4, W/4, 48) uint8 as `base.pack` makes them; H and W are whole multiples of the network's. State,
+    rate and, if ``coded``, code as in `layers.SmoothedStatistics`.
     """
 
     def __init__(self, network: FastNetwork, coded: bool = False) -> None:
@@ -45,9 +46,7 @@ class BlockForm(nn.Module):
         self.norm_encode4, self.norm_encode8 = network.norm_encode4, network.norm_encode8
         self.norm_decode4, self.norm_decode2 = network.norm_decode4, network.norm_decode2
 
-    def forward(
-        self, blocks: Tensor, state: Tensor, rate: Tensor, code: Tensor | None = None
-    ) -> tuple[Tensor, Tensor]:
+    def forward(self, blocks: Tensor, state: Tensor, rate: Tensor, code: Tensor | None = None) -> tuple[Tensor, Tensor]:
         statistics = PhaseStatistics(state, rate, code)
         x = blocks.permute(0, 3, 1, 2).float() / 255 - 0.5  # (E, 48, H/4, W/4)
         x = self.encode4(F.pad(x, (1,) * 4, mode="replicate"))

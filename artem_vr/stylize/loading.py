@@ -1,0 +1,124 @@
+"""From a style of the library to what an engine can prepare: a network, and a code where the network takes one."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from artem_vr.errors import StyleError, WeightsError
+from artem_vr.styles.codes import mixed, read_code
+from artem_vr.styles.library import Library, Style
+from artem_vr.stylize.encoder import STROKE_SIZE, Encoder
+from artem_vr.stylize.engines.base import Code, NetworkOrLoader
+
+if TYPE_CHECKING:
+    from torch import nn
+
+MAX_WEIGHTS_BYTES = 64 * 2**20
+
+
+@dataclass(frozen=True, eq=False)
+class LoadedStyle:
+    """A checked style. Styles of one ``key`` can share one prepared painter."""
+
+    key: str
+    """sha256 of the network's file."""
+    network: NetworkOrLoader
+    code: Code | None = None
+    """What the network shall paint, if it takes codes."""
+    plain: Code | None = None
+    """The code with which that network shows the photograph."""
+
+
+class Load(Protocol):
+    """What the stylizer asks; `StyleLoader`, or what tests put in its place."""
+
+    @property
+    def reads_pictures(self) -> bool: ...
+    def __call__(self, style: Style) -> LoadedStyle: ...
+    def shared(self) -> LoadedStyle: ...
+
+
+class StyleLoader:
+    """Loads styles of every form; the network that reads paintings is loaded once, and only if it is needed.
+
+    Called from one thread at a time.
+    """
+
+    def __init__(self, library: Library, stroke_size: int = STROKE_SIZE) -> None:
+        """``stroke_size``: short side, in pixels, at which pictures are read; larger means larger strokes."""
+        self._library, self._stroke_size = library, stroke_size
+        self._encoder: Encoder | None = None
+
+    def __call__(self, style: Style) -> LoadedStyle:
+        """Raises `StyleError`, `WeightsError` or `PictureError`."""
+        if style.form == "network":
+            return load_network_style(style)
+        encoder = self.encoder()
+        return LoadedStyle(encoder.key, encoder.network, self.code(style), encoder.plain)
+
+    @property
+    def reads_pictures(self) -> bool:
+        """Whether the network that reads paintings is installed."""
+        return self._library.compact is not None
+
+    def shared(self) -> LoadedStyle:
+        """The network of all styles that are codes, without a code. Raises `StyleError`, `WeightsError`."""
+        encoder = self.encoder()
+        _ = encoder.plain  # loads it now, so that the next picture need not wait for that
+        return LoadedStyle(encoder.key, encoder.network)
+
+    def encoder(self) -> Encoder:
+        """Raises `StyleError` where the network that reads paintings is not installed."""
+        if self._encoder is None:
+            compact = self._library.compact
+            if compact is None:
+                raise StyleError("The network that paints like any picture is missing", "Reinstall the program")
+            self._encoder = Encoder(*compact)
+        return self._encoder
+
+    def code(self, style: Style) -> Code:
+        """The code of a style that is a code, a picture or a blend of such."""
+        if style.form == "blend":
+            return mixed([self.code(part) for _, part in style.parts], [weight for weight, _ in style.parts])
+        if style.form == "picture":
+            return self._read(style)
+        code = read_code(style.path, style.sha256)
+        if code.network == self.encoder().key:
+            return code.values
+        if not code.picture:
+            cause = f"{style.name} was made for another version of the network that reads paintings"
+            raise StyleError(cause, "Add its picture again: artem-vr styles add PICTURE")
+        from artem_vr.sources.pictures import decode_picture
+
+        return self.encoder().encode(decode_picture(code.picture), self._stroke_size)
+
+    def _read(self, style: Style) -> Code:
+        from artem_vr.sources.pictures import load_picture
+
+        return self.encoder().encode(load_picture(style.path), self._stroke_size)
+
+
+def load_network_style(style: Style) -> LoadedStyle:
+    """A style that is a network of its own. Raises `WeightsError`.
+
+    The sum is checked here, so a network that an engine has in its cache is used for a file of
+    exactly these bytes only.
+    """
+    try:
+        if style.path.stat().st_size > MAX_WEIGHTS_BYTES:
+            raise WeightsError(f"{style.path.name} is too large for a network of ours", "Choose another style")
+        digest = hashlib.sha256(style.path.read_bytes()).hexdigest()
+    except OSError as error:
+        cause = f"The weights of {style.name} cannot be read ({error.strerror or error})"
+        raise WeightsError(cause, "Reinstall the program, or choose another style") from None
+    if style.sha256 is not None and digest != style.sha256:
+        raise WeightsError(f"The weights of {style.name} are damaged", "Reinstall the program, or choose another style")
+
+    def load() -> nn.Module:
+        from artem_vr.networks.checkpoint import load_network
+
+        return load_network(style.path, digest)[0]
+
+    return LoadedStyle(digest, load)

@@ -1,0 +1,93 @@
+"""Painters that know their style: prepared networks, shared by all the styles that are only codes for them."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from artem_vr.styles.codes import adjusted
+from artem_vr.stylize.engines.base import Code, Painter, Pictures, State
+from artem_vr.stylize.loading import LoadedStyle
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """How a code is applied (`styles.codes.adjusted`); networks of one style know nothing of it."""
+
+    strength: float = 1.0
+    """Content-style trade-off alpha (Huang & Belongie 2017), 0..1."""
+    mean_weight: float = 1.0
+    contrast: float = 1.0
+
+
+ALL_PAINTED = 0.4
+"""From this strength on a style that is a code covers the source wholly; what is weaker is in the code."""
+
+
+def cover(strength: float, coded: bool) -> float:
+    """How much of the source the painting covers, 0..1; at strength 0 nothing of it, bit for bit.
+
+    A code itself says how strongly it is painted, so that strokes grow with it. But even at strength 0 a
+    network blurs the source a little: weak codes are mixed with it.
+    """
+    return min(1.0, strength / ALL_PAINTED) if coded else strength
+
+
+class StyledPainter:
+    """A painter of an engine together with a style's code, if its network takes one."""
+
+    def __init__(self, painter: Painter, style: LoadedStyle, release: Callable[[], None]) -> None:
+        self.channels, self.coded = painter.channels, style.code is not None
+        self._painter, self._style, self._release = painter, style, release
+        self._tuned: tuple[Tuning, Code] | None = None
+        self._closed = False
+
+    def paint(self, pictures: Pictures, state: State, rate: float, tuning: Tuning) -> tuple[Any, State]:
+        """As `Painter.paint`."""
+        code, plain = self._style.code, self._style.plain
+        if code is None or plain is None:
+            return self._painter.paint(pictures, state, rate)
+        if self._tuned is None or self._tuned[0] != tuning:
+            self._tuned = tuning, adjusted(code, plain, tuning.strength, tuning.mean_weight, tuning.contrast)
+        return self._painter.paint(pictures, state, rate, self._tuned[1])
+
+    def close(self) -> None:
+        """May be called twice."""
+        if not self._closed:
+            self._closed = True
+            self._release()
+
+
+class Workshop:
+    """Makes `StyledPainter`s. Styles of one network, at one size, share its compiled form."""
+
+    def __init__(self, prepare: Callable[..., Painter]) -> None:
+        """``prepare`` is `Engine.prepare`."""
+        self._prepare = prepare
+        self._lock = threading.Lock()
+        self._shared: dict[tuple[object, ...], tuple[Painter, int]] = {}
+        """Painter and how many styles use it."""
+
+    def make(self, style: LoadedStyle, eyes: int, height: int, width: int) -> StyledPainter:
+        """Called from one thread at a time; what it makes may be closed from any."""
+        place = (style.key, eyes, height, width)
+        with self._lock:
+            painter, users = self._shared.get(place, (None, 0))
+            if painter is not None:
+                self._shared[place] = painter, users + 1
+        if painter is None:
+            painter = self._prepare(style.key, style.network, eyes, height, width)
+            with self._lock:
+                self._shared[place] = painter, 1
+        return StyledPainter(painter, style, lambda: self._release(place))
+
+    def _release(self, place: tuple[object, ...]) -> None:
+        with self._lock:
+            painter, users = self._shared[place]
+            if users > 1:
+                self._shared[place] = painter, users - 1
+                return
+            del self._shared[place]
+        painter.close()

@@ -1,0 +1,150 @@
+"""Styles that are codes share one compiled network, are painted as strongly as asked, and cost no preparation."""
+
+from __future__ import annotations
+
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from artem_vr.mailbox import Mailbox
+from artem_vr.sources.frame import StereoFrame
+from artem_vr.styles.codes import adjusted
+from artem_vr.styles.deck import Deck
+from artem_vr.styles.library import Style
+from artem_vr.stylize.engines.base import Code
+from artem_vr.stylize.loading import LoadedStyle
+from artem_vr.stylize.styled import Tuning, Workshop, cover
+from artem_vr.stylize.stylizer import Stylizer
+
+PATIENCE = 30.0
+PLAIN = np.array([[1, 1], [0, 0]], np.float32)
+CODES = {name: np.array([[2, 3], [k, -k]], np.float32) for k, name in enumerate(("a", "b", "c"), 1)}
+
+
+class Painter:
+    channels, coded = 2, True
+
+    def __init__(self, eyes: int, height: int, width: int) -> None:
+        self.eyes, self.height, self.width = eyes, height, width
+        self.codes: list[Code] = []
+        self.closed = 0
+
+    def paint(self, pictures: np.ndarray, state: np.ndarray, rate: float, code: Code | None = None) -> Any:
+        assert code is not None and not self.closed
+        self.codes.append(code)
+        return pictures, state
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+class Engine:
+    name, precision, device, pixels_per_second = "fake", "fp32", "cpu", 1e12
+
+    def __init__(self) -> None:
+        self.made: list[Painter] = []
+
+    def prepare(self, style_key: str, network: Any, eyes: int, height: int, width: int) -> Painter:
+        self.made.append(Painter(eyes, height, width))
+        return self.made[-1]
+
+
+def style(name: str) -> LoadedStyle:
+    return LoadedStyle("network", lambda: None, CODES[name], PLAIN)  # type: ignore[arg-type, return-value]
+
+
+def test_codes_of_one_network_share_what_is_compiled_and_the_last_one_closes_it() -> None:
+    engine = Engine()
+    shop = Workshop(engine.prepare)
+    one, two = shop.make(style("a"), 2, 8, 8), shop.make(style("b"), 2, 8, 8)
+    shop.make(style("b"), 2, 16, 8).close()
+    assert [p.closed for p in engine.made] == [0, 1]
+    one.close()
+    one.close()  # twice counts once
+    assert engine.made[0].closed == 0
+    two.close()
+    assert engine.made[0].closed == 1
+    shop.make(style("a"), 2, 8, 8)
+    assert len(engine.made) == 3  # what was closed is not used again
+
+
+def test_tuning_reaches_the_code_bit_for_bit() -> None:
+    engine = Engine()
+    painter = Workshop(engine.prepare).make(style("a"), 1, 8, 8)
+    pictures, state = np.zeros((1, 8, 8, 3), np.uint8), np.zeros((2, 2), np.float32)
+    for tuning in (Tuning(), Tuning(0.0), Tuning(0.5, 0.7, 1.4)):
+        painter.paint(pictures, state, 1.0, tuning)
+        wanted = adjusted(CODES["a"], PLAIN, tuning.strength, tuning.mean_weight, tuning.contrast)
+        assert np.array_equal(engine.made[0].codes[-1], wanted)
+    assert np.array_equal(engine.made[0].codes[0], CODES["a"])
+    assert np.array_equal(engine.made[0].codes[1], PLAIN)
+
+
+@pytest.mark.parametrize("coded", [True, False])
+def test_strength_0_is_the_source_and_more_is_never_less(coded: bool) -> None:
+    covers = [cover(strength, coded) for strength in np.linspace(0, 1, 21)]
+    assert covers[0] == 0.0 and covers[-1] == 1.0 and covers == sorted(covers)
+
+
+class Loader:
+    """Loads the codes above; counts, and can be made slow."""
+
+    reads_pictures = True
+
+    def __init__(self) -> None:
+        self.gate = threading.Event()
+        self.gate.set()
+
+    def __call__(self, wanted: Style) -> LoadedStyle:
+        assert self.gate.wait(PATIENCE)
+        return style(wanted.name)
+
+    def shared(self) -> LoadedStyle:
+        return LoadedStyle("network", lambda: None)  # type: ignore[arg-type, return-value]
+
+
+class Names:
+    def find(self, name: str) -> Style:
+        return Style(name, name, "own", Path(name))
+
+
+def wait_for(condition: Any) -> Any:
+    end = time.monotonic() + PATIENCE
+    while time.monotonic() < end:
+        if value := condition():
+            return value
+        time.sleep(0.002)
+    raise AssertionError("it did not happen")
+
+
+def test_a_picture_that_comes_finds_its_network_compiled_and_the_old_style_goes_on_meanwhile() -> None:
+    """Three codes and the network that waits for a fourth: one preparation; strength is in the painting."""
+    frames: Mailbox[StereoFrame] = Mailbox()
+    deck, engine, loader = Deck(["a"], strength=0.5), Engine(), Loader()
+    stylizer = Stylizer(frames, deck, Names(), engine, scale=1.0, load=loader)  # type: ignore[arg-type]
+    stylizer.start()
+    count = 0
+
+    def painted(name: str) -> Any:
+        nonlocal count
+        count += 1
+        frames.put(StereoFrame(np.full((2, 64, 64, 3), 90, np.uint8), count / 30, count))
+        result = stylizer.painted.take(0.05)
+        return result if result is not None and result.style == name else None
+
+    first = wait_for(lambda: painted("a"))
+    assert first.coded
+    assert np.array_equal(engine.made[0].codes[-1], adjusted(CODES["a"], PLAIN, 0.5))
+    loader.gate.clear()
+    deck.replace_names(["a", "b"])
+    deck.select("b")
+    assert wait_for(lambda: painted("a"))  # goes on while b is being read
+    loader.gate.set()
+    wait_for(lambda: painted("b"))
+    assert len(engine.made) == 1
+    assert stylizer.stop(PATIENCE)
+    assert engine.made[0].closed == 1
