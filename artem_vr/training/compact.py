@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from artem_vr.errors import WeightsError
 from artem_vr.evaluation.split import held_out
 from artem_vr.networks.compact import CompactNetwork
 from artem_vr.networks.fast import FastNetwork
@@ -216,12 +217,19 @@ class CompactObjective(nn.Module):
 def start_from(network: CompactNetwork, base: nn.Module) -> None:
     """Begin with the weights of a fast network (its style becomes every painting's first answer) or a compact one.
 
-    Blocks that ``base`` does not have begin as identities.
+    Blocks that ``base`` does not have begin as identities. Raises `WeightsError` if it is another kind or size.
     """
-    if isinstance(base, CompactNetwork):
+    if isinstance(base, CompactNetwork) and base.options == network.options:
         network.load_state_dict(base.state_dict())
         return
-    assert isinstance(base, FastNetwork)
+    sizes = network.options | {"blocks": 0}
+    if (
+        not isinstance(base, FastNetwork)
+        or base.options | {"blocks": 0} != sizes
+        or len(base.blocks) > len(network.painter.blocks)
+    ):
+        cause = f"The base ({getattr(base, 'architecture', '?')}, {getattr(base, 'options', {})}) does not fit"
+        raise WeightsError(cause, f"Give a fast or compact network of {network.options}, or another --blocks")
     for extra in list(network.painter.blocks)[len(base.blocks) :]:
         nn.init.zeros_(extra.norm2.weight)  # type: ignore[union-attr, arg-type]
     network.painter.load_state_dict(base.state_dict(), strict=False)
