@@ -41,6 +41,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--unseen", action="store_true", help="no network was trained on --content: take any of it")
     parser.add_argument("--style", metavar="NAME", help="the painting, where the weights do not say it")
     parser.add_argument("--no-baselines", action="store_true", help="leave out the four rows to compare with")
+    parser.add_argument(
+        "--naive-signs", action="store_true",
+        help="also measure each fast network with its body turned into signs without training",
+    )  # fmt: skip
     parser.add_argument("--threads", type=int, metavar="N", help="of the processor; 1 is fastest on a busy machine")
     parser.add_argument("--sheet", type=Path, metavar="FILE", help="also draw a sheet of painted photographs (PNG)")
     output = parser.add_mutually_exclusive_group()
@@ -151,12 +155,14 @@ class _Shipped:
     sha256: str | None
 
 
-def _subjects(arguments: argparse.Namespace, paintings: list[str]) -> list[tuple[NetworkSubject, str, Path]]:
-    """The networks, the painting each is like, and its file."""
+def _subjects(arguments: argparse.Namespace, paintings: list[str]) -> list[tuple[NetworkSubject, str, Path | None]]:
+    """The networks, the painting each is like, and its file, where it has one."""
+    from artem_vr.evaluation.binarised import NAIVE, naive_signs
     from artem_vr.evaluation.subjects import NetworkSubject
     from artem_vr.networks.checkpoint import load_network
+    from artem_vr.networks.fast import FastNetwork
 
-    subjects = []
+    subjects: list[tuple[NetworkSubject, str, Path | None]] = []
     for word in arguments.weights:
         for entry in _shipped() if word == "all" else [_Shipped(Path(word), None, None)]:
             network, metadata = load_network(entry.file, sha256=entry.sha256)
@@ -169,6 +175,8 @@ def _subjects(arguments: argparse.Namespace, paintings: list[str]) -> list[tuple
                     f"there is no painting {wanted!r} among those of --paintings", "Add it, or name one with --style"
                 )
             subjects.append((NetworkSubject(metadata["architecture"], network), style, entry.file))
+            if arguments.naive_signs and isinstance(network, FastNetwork):
+                subjects.append((NetworkSubject(NAIVE, naive_signs(network)), style, None))
     return subjects
 
 
@@ -239,7 +247,7 @@ def _film(path: Path, size: int, most: int = 60) -> list[np.ndarray]:
     return [np.ascontiguousarray(frame) for frame in frames]
 
 
-def _sheet(exam: Exam, subjects: list[tuple[NetworkSubject, str, Path]], count: int = 4) -> np.ndarray:
+def _sheet(exam: Exam, subjects: list[tuple[NetworkSubject, str, Path | None]], count: int = 4) -> np.ndarray:
     from artem_vr.evaluation import report
 
     stills = [still.picture for still in exam.stills[:count]]
