@@ -51,6 +51,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument("--style", metavar="NAME", help="the painting, where the weights do not say it")
     parser.add_argument("--no-baselines", action="store_true", help="leave out the four rows to compare with")
+    parser.add_argument(
+        "--naive-signs", action="store_true",
+        help="also measure each fast network with its body turned into signs without training",
+    )  # fmt: skip
     parser.add_argument("--threads", type=int, metavar="N", help="of the processor; 1 is fastest on a busy machine")
     parser.add_argument("--sheet", type=Path, metavar="FILE", help="also draw a sheet of painted photographs (PNG)")
     output = parser.add_mutually_exclusive_group()
@@ -69,6 +73,8 @@ def run(arguments: argparse.Namespace) -> int:
         torch.set_num_threads(arguments.threads)
     paintings = _paintings(arguments.paintings, arguments.held_out)
     candidates = _candidates(arguments, paintings)
+    if arguments.naive_signs:
+        candidates = _beside_naive_signs(candidates)
     exam, conditions = _exam(arguments, paintings)
     rows: list[Row] = []
     single = [candidate for candidate in candidates if not candidate.of_many]
@@ -165,7 +171,7 @@ class _Candidate:
 
     subject: NetworkSubject
     style: str
-    file: Path
+    file: Path | None
     of_many: bool = False
     """One of the paintings of a network for any: measured on a share of the photographs, then averaged."""
 
@@ -187,6 +193,21 @@ def _candidates(arguments: argparse.Namespace, paintings: dict[str, Tensor]) -> 
         else:
             style = _painting_of(arguments.style, [metadata.get("style", ""), Path(word).stem], paintings)
             result.append(_Candidate(NetworkSubject(metadata["architecture"], network), style, Path(word)))
+    return result
+
+
+def _beside_naive_signs(candidates: list[_Candidate]) -> list[_Candidate]:
+    """Behind each fast network the same with its body turned into signs."""
+    from artem_vr.evaluation.binarised import NAIVE, naive_signs
+    from artem_vr.evaluation.subjects import NetworkSubject
+    from artem_vr.networks.fast import FastNetwork
+
+    result: list[_Candidate] = []
+    for candidate in candidates:
+        result.append(candidate)
+        if isinstance(candidate.subject.network, FastNetwork):
+            signs = NetworkSubject(NAIVE, naive_signs(candidate.subject.network))
+            result.append(_Candidate(signs, candidate.style, None))
     return result
 
 

@@ -82,9 +82,9 @@ def test_other_networks_are_refused_in_one_line() -> None:
 def test_only_bits_leave_the_chosen_engine(library: Library) -> None:
     chosen = Other()
     for name in ("sunset", "dawn"):
-        assert engine_for(chosen, load_network_style(library.find(name)).network) is chosen  # type: ignore[arg-type]
+        assert engine_for(chosen, load_network_style(library.find(name)).network) is chosen
     for network in (load_network_style(library.find("mine")).network, bits()):  # a loader, and a network itself
-        other = engine_for(chosen, network)  # type: ignore[arg-type]
+        other = engine_for(chosen, network)
         assert (other.name, other.precision, other.device) == ("torch", "xnor", "cpu")
         assert engine_for(other, network) is other
 
@@ -92,7 +92,7 @@ def test_only_bits_leave_the_chosen_engine(library: Library) -> None:
 def test_the_deck_goes_from_real_numbers_to_bits_and_back(library: Library) -> None:
     frames: Mailbox[StereoFrame] = Mailbox()
     deck = Deck([style.name for style in library.styles()], "sunset")
-    stylizer = Stylizer(frames, deck, library, Other(), scale=1.0)  # type: ignore[arg-type]
+    stylizer = Stylizer(frames, deck, library, Other(), scale=1.0)
     stylizer.start()
     try:
         eyes, seen = np.random.default_rng(0).integers(0, 256, (2, 64, 80, 3), np.uint8), {}
