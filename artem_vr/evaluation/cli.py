@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,10 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from artem_vr.evaluation.exam import Exam, Row, Still
+    from artem_vr.evaluation.optimized import Optimized
     from artem_vr.evaluation.subjects import NetworkSubject
+    from artem_vr.networks.adain import AdaINDecoder
+    from artem_vr.networks.vgg import VGG19
 
 SHEET_PAINTINGS = 8
 """On a sheet, of the many that a network for any painting was examined with."""
@@ -50,6 +54,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="that a network for any painting paints like each of them, other ones each time (default: 4)",
     )  # fmt: skip
     parser.add_argument("--style", metavar="NAME", help="the painting, where the weights do not say it")
+    parser.add_argument(
+        "--optimize", type=int, metavar="N",
+        help="also a row for pictures that are optimised by themselves (Gatys et al. 2016), over the first N "
+        "photographs at rest, for each painting; each takes minutes on a processor",
+    )  # fmt: skip
+    parser.add_argument(
+        "--optimize-iterations", type=int, default=200, metavar="N", help="through VGG-19, a picture (default: 200)"
+    )
     parser.add_argument("--no-baselines", action="store_true", help="leave out the four rows to compare with")
     parser.add_argument(
         "--naive-signs", action="store_true",
@@ -68,14 +80,18 @@ def run(arguments: argparse.Namespace) -> int:
     import torch
 
     from artem_vr.evaluation import report
+    from artem_vr.evaluation.optimized import Optimized
+    from artem_vr.evaluation.pictures import short_side
+    from artem_vr.training.vgg_weights import load_vgg
 
     if arguments.threads is not None:
         torch.set_num_threads(arguments.threads)
     paintings = _paintings(arguments.paintings, arguments.held_out)
-    candidates = _candidates(arguments, paintings)
+    vgg = functools.cache(lambda: load_vgg(arguments.vgg))  # may be a download: not before it is needed
+    candidates = _candidates(arguments, paintings, vgg)
     if arguments.naive_signs:
         candidates = _beside_naive_signs(candidates)
-    exam, conditions = _exam(arguments, paintings)
+    exam, conditions = _exam(arguments, paintings, vgg())
     rows: list[Row] = []
     single = [candidate for candidate in candidates if not candidate.of_many]
     for style in dict.fromkeys(candidate.style for candidate in single):
@@ -85,6 +101,11 @@ def run(arguments: argparse.Namespace) -> int:
     for file in dict.fromkeys(candidate.file for candidate in candidates if candidate.of_many):
         many = [candidate for candidate in candidates if candidate.of_many and candidate.file == file]
         rows += _rows_of_many(exam, many, arguments.photographs_per_painting, not arguments.no_baselines)
+    if arguments.optimize is not None:
+        few = exam.stills_only(arguments.optimize)
+        for style in dict.fromkeys(candidate.style for candidate in candidates):
+            painting = short_side(exam.paintings[style], arguments.painting_size)
+            rows.append(_optimized_row(few, style, Optimized(vgg(), painting, arguments.optimize_iterations)))
     if arguments.sheet is not None:
         report.save_sheet(arguments.sheet, _sheet(exam, candidates))
     heading = (
@@ -111,6 +132,8 @@ def _check(arguments: argparse.Namespace) -> None:
         "painting_size": (64, 2048),
         "threads": (1, 1024),
         "photographs_per_painting": (1, 10_000),
+        "optimize": (1, 10_000),
+        "optimize_iterations": (1, 1_000_000),
     }
     for option, (least, most) in bounds.items():
         value = getattr(arguments, option)
@@ -132,11 +155,10 @@ def _paintings(folder: Path, only_held_out: bool) -> dict[str, Tensor]:
     return {path.stem: read_picture(path) for path in chosen}
 
 
-def _exam(arguments: argparse.Namespace, paintings: dict[str, Tensor]) -> tuple[Exam, dict[str, Any]]:
+def _exam(arguments: argparse.Namespace, paintings: dict[str, Tensor], vgg: VGG19) -> tuple[Exam, dict[str, Any]]:
     from artem_vr.evaluation.exam import Exam
     from artem_vr.evaluation.pictures import choose_photographs, read_picture, square
     from artem_vr.evaluation.stereo import read_pairs
-    from artem_vr.training.vgg_weights import load_vgg
 
     chosen = choose_photographs(arguments.content, arguments.photographs, arguments.seed, arguments.unseen)
     photographs = [square(read_picture(path), arguments.size) for path in chosen]
@@ -146,7 +168,7 @@ def _exam(arguments: argparse.Namespace, paintings: dict[str, Tensor]) -> tuple[
     exam = Exam(
         photographs,
         paintings,
-        load_vgg(arguments.vgg),
+        vgg,
         moving=arguments.moving,
         seed=arguments.seed,
         painting_size=arguments.painting_size,
@@ -176,8 +198,11 @@ class _Candidate:
     """One of the paintings of a network for any: measured on a share of the photographs, then averaged."""
 
 
-def _candidates(arguments: argparse.Namespace, paintings: dict[str, Tensor]) -> list[_Candidate]:
+def _candidates(
+    arguments: argparse.Namespace, paintings: dict[str, Tensor], vgg: Callable[[], VGG19]
+) -> list[_Candidate]:
     from artem_vr.evaluation.subjects import NetworkSubject
+    from artem_vr.networks.adain import AdaINDecoder
     from artem_vr.networks.checkpoint import load_network
     from artem_vr.networks.compact import CompactNetwork
 
@@ -186,10 +211,14 @@ def _candidates(arguments: argparse.Namespace, paintings: dict[str, Tensor]) -> 
         if word == "all":
             result += _shipped(arguments.style, paintings)
             continue
-        network, metadata = load_network(word)
-        if isinstance(network, CompactNetwork):
+        network, metadata = load_network(word, parts=True)
+        if isinstance(network, CompactNetwork | AdaINDecoder):
             styles = [_painting_of(arguments.style, [], paintings)] if arguments.style else list(paintings)
-            result += _of_any(Path(word), {style: paintings[style] for style in styles})
+            chosen = {style: paintings[style] for style in styles}
+            if isinstance(network, AdaINDecoder):
+                result += _of_decoder(Path(word), network, vgg(), chosen, arguments.painting_size)
+            else:
+                result += _of_any(Path(word), chosen)
         else:
             style = _painting_of(arguments.style, [metadata.get("style", ""), Path(word).stem], paintings)
             result.append(_Candidate(NetworkSubject(metadata["architecture"], network), style, Path(word)))
@@ -236,6 +265,25 @@ def _of_any(file: Path, paintings: dict[str, Tensor]) -> list[_Candidate]:
     return [_Candidate(NetworkSubject("compact", network, code), name, file, True) for name, code in codes.items()]
 
 
+def _of_decoder(
+    file: Path, decoder: AdaINDecoder, vgg: VGG19, paintings: dict[str, Tensor], painting_size: int
+) -> list[_Candidate]:
+    """VGG-19 and the decoder of AdaIN, once for each painting. Raises WeightsError if they do not fit."""
+    import torch
+
+    from artem_vr.evaluation.pictures import short_side
+    from artem_vr.evaluation.subjects import NetworkSubject
+    from artem_vr.networks.adain import AdaINNetwork
+
+    try:
+        network = AdaINNetwork(vgg, decoder)
+    except ValueError as error:
+        raise WeightsError(f"{file.name} does not fit: {error}", "Give --vgg the file it was trained with") from None
+    with torch.no_grad():
+        codes = {name: network.encode(short_side(picture, painting_size))[0] for name, picture in paintings.items()}
+    return [_Candidate(NetworkSubject("adain", network, code), name, file, True) for name, code in codes.items()]
+
+
 def _shipped(style: str | None, paintings: dict[str, Tensor]) -> list[_Candidate]:
     """The networks and codes that are shipped; all of them like the painting ``style`` if that is said."""
     import torch
@@ -277,6 +325,14 @@ def _row(exam: Exam, candidate: _Candidate) -> Row:
     subject, style = candidate.subject, candidate.style
     row = measure(exam, subject, style, steps=_progress(f"{subject.name} {style}"))
     measure_network(exam, subject, subject.network, candidate.file, row)
+    return row
+
+
+def _optimized_row(exam: Exam, style: str, subject: Optimized) -> Row:
+    from artem_vr.evaluation.exam import measure
+
+    row = measure(exam, subject, style, steps=_progress(f"{subject.name} {style}"))
+    row.ms = subject.ms
     return row
 
 

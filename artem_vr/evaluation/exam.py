@@ -173,6 +173,12 @@ class Exam:
             part.pairs = _some(self.pairs, first, moving)
         return part
 
+    def stills_only(self, count: int) -> Exam:
+        """The first ``count`` photographs and no motions, for subjects that take minutes a picture."""
+        part = self.share(0, count)
+        part.movings, part.noisy, part.pairs, part.film = [], [], [], None
+        return part
+
     def features(self, picture: Tensor, layers: tuple[str, ...] = STYLE_LAYERS) -> dict[str, Tensor]:
         with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=self._fast):
             return self._vgg(picture, layers)

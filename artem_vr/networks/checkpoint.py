@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from artem_vr.atomic_file import write_atomically
 from artem_vr.errors import WeightsError
+from artem_vr.networks.adain import AdaINDecoder
 from artem_vr.networks.binary import BinaryNetwork
 from artem_vr.networks.compact import CompactNetwork
 from artem_vr.networks.fast import FastNetwork
@@ -43,6 +44,8 @@ class Architecture:
     build: Callable[..., nn.Module]
     ranges: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     """Every option that a file must name, with its least and greatest value."""
+    whole: bool = True
+    """Pictures in, painted pictures out. False: a part, which is of no use without another network."""
 
 
 _FAST = {"quarter": (4, 128), "eighth": (4, 256), "half": (4, 64), "blocks": (1, 12)}
@@ -54,6 +57,7 @@ ARCHITECTURES: dict[str, Architecture] = {
     "binary": Architecture(
         BinaryNetwork.from_bits, {"quarter": (4, 128), "half": (4, 64), "words": (1, 4), "layers": (1, 24)}
     ),
+    "adain": Architecture(AdaINDecoder, {"depth": (3, 4)}, whole=False),
 }
 """Name in the header -> how to build it. New kinds of networks are added here."""
 
@@ -97,18 +101,23 @@ def save_network(
 
 
 def load_network(
-    path: str | os.PathLike[str], sha256: str | None = None, device: str | torch.device = "cpu"
+    path: str | os.PathLike[str],
+    sha256: str | None = None,
+    device: str | torch.device = "cpu",
+    *,
+    parts: bool = False,
 ) -> tuple[nn.Module, dict[str, str]]:
     """The network in ``path``, fp32, in eval mode, without gradients, and the header's metadata.
 
-    ``sha256`` (hex) is compared when it is given. Raises `WeightsError` for anything wrong.
+    ``sha256`` (hex) is compared when it is given. ``parts``: also a network that does not paint by itself.
+    Raises `WeightsError` for anything wrong.
     """
     path = Path(path)
     data = _read(path)
     if sha256 is not None and hashlib.sha256(data).hexdigest() != sha256.lower():
         raise WeightsError(f"The sha256 of {path.name} is not the recorded one", DAMAGED)
     metadata = read_metadata(path.name, data)
-    network = _build(path, metadata)
+    network = _build(path, metadata, parts)
     try:
         tensors = safetensors.torch.load(data)
     except Exception as error:  # noqa: BLE001 (the parser's own error types differ between versions)
@@ -137,7 +146,7 @@ def _read(path: Path) -> bytes:
     return data
 
 
-def _build(path: Path, metadata: Mapping[str, str]) -> nn.Module:
+def _build(path: Path, metadata: Mapping[str, str], parts: bool) -> nn.Module:
     version = metadata.get("format_version")
     if version != str(FORMAT_VERSION):
         cause = (
@@ -149,6 +158,9 @@ def _build(path: Path, metadata: Mapping[str, str]) -> nn.Module:
     if architecture is None:
         known = ", ".join(sorted(ARCHITECTURES))
         raise WeightsError(f"{path.name} holds a network of unknown kind {name[:40]!r}", f"Known are: {known}")
+    if not (architecture.whole or parts):
+        cause = f"{path.name} is a decoder ({name}), which paints nothing without VGG-19 and a painting"
+        raise WeightsError(cause, "Choose a style network; artem-vr evaluate measures decoders")
     options = _options(path, metadata.get("options", "{}"), architecture.ranges)
     with torch.random.fork_rng(devices=[]):  # building draws random weights; leave the caller's luck alone
         return architecture.build(**options)

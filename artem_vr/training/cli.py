@@ -194,10 +194,11 @@ def check(arguments: argparse.Namespace) -> None:
 
 
 def chosen_device(name: str) -> torch.device:
+    """The torch device called auto, cpu or cuda. Raises `EngineError` where it is not there."""
     import torch
 
     from artem_vr.errors import EngineError
 
     if name == "cuda" and not torch.cuda.is_available():
-        raise EngineError("no CUDA device is there", "Leave --device out to train on the processor")
+        raise EngineError("no CUDA device is there", "Leave --device out to use the processor")
     return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
