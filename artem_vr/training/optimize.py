@@ -73,7 +73,8 @@ class Optimization:
         ``start`` (1, 3, H, W): the photograph, noise, or an earlier result. Raises `SettingsError` when the
         loss is no longer a number.
         """
-        picture = start.detach().clone().requires_grad_(True)
+        plain = torch.contiguous_format  # L-BFGS takes gradients of no other
+        picture = start.detach().clone(memory_format=plain).requires_grad_(True)
         optimizer = self._optimizer(picture)
         evaluated, gradient, total = torch.zeros(0), torch.zeros(0), torch.zeros(())
 
@@ -84,8 +85,8 @@ class Optimization:
                 total = self.losses(picture)["total"]
                 total.backward()  # type: ignore[no-untyped-call]
                 assert picture.grad is not None
-                evaluated, gradient, total = picture.detach().clone(), picture.grad.clone(), total.detach()
-            picture.grad = gradient.clone()
+                evaluated, gradient, total = picture.detach().clone(), picture.grad, total.detach()
+            picture.grad = gradient.clone(memory_format=plain)
             return total
 
         for done in range(1, self._options.iterations + 1):
