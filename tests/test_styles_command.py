@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import json
+import zlib
 from pathlib import Path
 
 import numpy as np
 import pytest
+import safetensors.numpy
+from PIL import Image
 
 from artem_vr import cli
 from artem_vr.offline.style_sheet import CELL, sheet
-from artem_vr.sources.pictures import load_picture, save_picture
+from artem_vr.sources.pictures import decode_picture, load_picture, save_picture
 from artem_vr.styles import library
+from artem_vr.styles.codes import read_code
 
 
 @pytest.fixture
@@ -42,20 +46,145 @@ def room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_list(room: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["styles"]) == 0
-    assert capsys.readouterr() == ("  1  random  Random Strokes; Nobody, 1900\n", "")
+    assert capsys.readouterr() == ("  1  random  network  Random Strokes; Nobody, 1900\n", "")
     assert cli.main(["styles", "list", "--json"]) == cli.main(["styles", "--json"]) == 0
     first, second = capsys.readouterr().out.splitlines()
     assert first == second
-    assert json.loads(first)["styles"][0]["name"] == "random"
+    style = json.loads(first)["styles"][0]
+    assert (style["name"], style["form"], style["kind"], style["year"]) == ("random", "network", "shipped", "1900")
 
 
 def test_add_and_remove(room: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["styles", "add", "mine.safetensors", "--name", "My Own"]) == 0
     assert cli.main(["styles"]) == 0
-    assert "  2  my_own  My own; your own\n" in capsys.readouterr().out
+    assert "  2  my_own  network  My own; your own\n" in capsys.readouterr().out
     assert cli.main(["styles", "remove", "my_own"]) == 0
     assert cli.main(["styles", "remove", "random"]) == 2
     assert capsys.readouterr().err.count("\n") == 1
+
+
+@pytest.fixture
+def coded_room(room: Path) -> Path:
+    """The same with a network that paints like any picture."""
+    import torch
+
+    from artem_vr.networks.checkpoint import save_network
+    from artem_vr.networks.compact import CompactNetwork
+
+    torch.manual_seed(0)
+    digest = save_network(room / "weights" / "compact.safetensors", CompactNetwork(8, 8, 8, 1))
+    index = json.loads((room / "weights" / "index.json").read_text())
+    index["compact"] = {"file": "compact.safetensors", "sha256": digest}
+    (room / "weights" / "index.json").write_text(json.dumps(index))
+    return room
+
+
+def stripes(height: int, width: int) -> Image.Image:
+    y, x = np.mgrid[0:height, 0:width]
+    return Image.fromarray(np.stack([x * 7 % 256, y * 5 % 256, (x + y) % 256], axis=-1).astype(np.uint8))
+
+
+def save_odd(path: Path, kind: str) -> None:
+    """A picture of a kind that few think of."""
+    picture = stripes(60, 80)
+    match kind:
+        case "1x1" | "1x4000" | "4000x1":
+            width, height = map(int, kind.split("x"))
+            stripes(height, width).save(path, "PNG")
+        case "40 megapixels":
+            Image.new("RGB", (8000, 5000), (200, 90, 40)).save(path, "JPEG")
+        case "cmyk":
+            picture.convert("CMYK").save(path, "JPEG")
+        case "16 bits":
+            Image.fromarray((np.mgrid[0:60, 0:80][0] * 1000).astype(np.uint16)).save(path, "PNG")
+        case "palette":
+            picture.convert("P").save(path, "PNG")
+        case "alpha":
+            picture.putalpha(120)
+            picture.save(path, "PNG")
+        case "animated":
+            picture.save(path, "GIF", save_all=True, append_images=[picture.rotate(90)])
+
+
+@pytest.mark.parametrize(
+    "kind",
+    ["1x1", "1x4000", "4000x1", "40 megapixels", "cmyk", "16 bits", "palette", "alpha", "animated"],
+)
+def test_any_picture_can_be_added(coded_room: Path, kind: str, capsys: pytest.CaptureFixture[str]) -> None:
+    save_odd(coded_room / "odd one.jpg", kind)
+    assert cli.main(["styles", "add", "odd one.jpg", "--json"]) == 0
+    captured = capsys.readouterr()
+    added = json.loads(captured.out)
+    assert (added["name"], added["form"], added["kind"], added["title"]) == ("odd_one", "code", "own", "Odd one")
+    code = read_code(Path(added["path"]))
+    assert np.isfinite(code.values).all() and code.network == library.Library().compact[1]  # type: ignore[index]
+    assert decode_picture(code.picture).std() < 128 and captured.err == ""
+    assert cli.main(["styles"]) == 0
+    assert "odd_one  code     Odd one; your own" in capsys.readouterr().out
+
+
+def spoil(path: Path, kind: str) -> None:
+    """A file that cannot be a style."""
+    match kind:
+        case "truncated":
+            stripes(200, 300).save(path, "JPEG")
+            path.write_bytes(path.read_bytes()[:3000])
+        case "text":
+            path.write_text("Dear reader, this is a letter")
+        case "bomb":
+            stripes(4, 4).save(path, "PNG")
+            data = bytearray(path.read_bytes())
+            data[16:24] = (60_000).to_bytes(4, "big") * 2
+            data[29:33] = zlib.crc32(data[12:29]).to_bytes(4, "big")
+            path.write_bytes(data)
+        case "empty":
+            path.write_bytes(b"")
+        case "folder":
+            path.mkdir()
+
+
+@pytest.mark.parametrize("kind", ["truncated", "text", "bomb", "empty", "folder", "missing"])
+def test_what_is_no_picture_is_refused_in_one_line(
+    coded_room: Path, kind: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spoil(coded_room / "bad.jpg", kind)
+    for words in (["add", "bad.jpg"], ["add", "bad.jpg", "--name", "x"]):
+        assert cli.main(["styles", *words]) == 2
+        error = capsys.readouterr().err
+        assert error.count("\n") == 1 and "bad.jpg" in error
+    assert not (coded_room / "own").exists()
+
+
+def test_codes_that_are_not_numbers_are_refused(coded_room: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    header = {"format_version": "1", "kind": "style code", "network": "a" * 64}
+    values = np.full((2, 48), np.nan, np.float32)
+    safetensors.numpy.save_file({"code": values}, coded_room / "nan.code.safetensors", header)
+    assert cli.main(["styles", "add", "nan.code.safetensors"]) == 2
+    assert "not finite" in capsys.readouterr().err
+    (coded_room / "own").mkdir()
+    (coded_room / "nan.code.safetensors").rename(coded_room / "own" / "nan.code.safetensors")
+    assert cli.main(["styles"]) == 0
+    captured = capsys.readouterr()
+    assert "nan.code" in captured.err and captured.err.count("\n") == 1 and "nan" not in captured.out
+
+
+def test_pictures_names_and_folders(coded_room: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    stripes(60, 80).save(coded_room / "random.png")
+    assert cli.main(["styles", "add", "random.png"]) == 2  # the name of the shipped style
+    assert "already" in capsys.readouterr().err
+    assert cli.main(["styles", "add", "random.png", "--name", "Late Summer"]) == 0
+    assert cli.main(["styles", "remove", "late_summer"]) == 0
+    (coded_room / "own").rmdir()
+    (coded_room / "own").write_text("no folder")
+    capsys.readouterr()
+    assert cli.main(["styles", "add", "random.png", "--name", "x"]) == 2
+    assert "cannot be written" in capsys.readouterr().err
+
+
+def test_without_the_network_for_pictures(room: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    stripes(60, 80).save(room / "photo.png")
+    assert cli.main(["styles", "add", "photo.png"]) == 2
+    assert "not installed" in capsys.readouterr().err and not (room / "own").exists()
 
 
 def test_add_says_what_it_cannot_take(room: Path, capsys: pytest.CaptureFixture[str]) -> None:

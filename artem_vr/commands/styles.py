@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import json
 import sys
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from artem_vr.commands.options import add_setting, load_settings
 
 if TYPE_CHECKING:
-    from artem_vr.styles.library import Style
+    from artem_vr.styles.library import Library, Style
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,7 +26,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action = actions.add_parser(name, help=summary, description=summary[0].upper() + summary[1:] + ".")
         action.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="print JSON")
         if name == "add":
-            action.add_argument("file", type=Path, metavar="PICTURE", help="a picture, or a trained .safetensors file")
+            action.add_argument(
+                "file", type=Path, metavar="PICTURE", help="a picture, or a .safetensors file of weights or of a code"
+            )
             action.add_argument("--name", help="how the style is to be called (default: as the file)")
         elif name == "remove":
             action.add_argument("name", metavar="NAME")
@@ -38,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from artem_vr.styles.library import PICTURE_SUFFIXES, Library
+    from artem_vr.styles.library import Library
 
     library = Library()
     action = arguments.action or "list"
@@ -49,9 +50,7 @@ def run(arguments: argparse.Namespace) -> int:
         print(json.dumps(result) if arguments.json else result["output"])
         return 2 if result["errors"] else 0
     if action == "add":
-        if arguments.file.suffix.lower() in PICTURE_SUFFIXES:
-            library.find(str(arguments.file))  # says what becomes of pictures
-        style = library.add(arguments.file, arguments.name)
+        style = _added(library, arguments.file, arguments.name)
         print(json.dumps(_facts(style)) if arguments.json else f"Added {style.name}")
         return 0
     if action == "remove":
@@ -73,11 +72,31 @@ def report(line: str) -> None:
     print(f"artem-vr: {line}", file=sys.stderr)
 
 
+def _added(library: Library, file: Path, name: str | None) -> Style:
+    """A file of weights or of a code is copied; of anything else, as a picture, the code and a small copy are kept."""
+    if file.suffix.lower() == ".safetensors":
+        return library.add(file, name)
+    from artem_vr.errors import StyleError
+    from artem_vr.sources.pictures import load_picture
+    from artem_vr.styles.library import NO_COMPACT, title_of
+    from artem_vr.stylize.encoder import Encoder
+
+    picture = load_picture(file)
+    if library.compact is None:
+        raise StyleError(f"{file.name} is a picture, and {NO_COMPACT}", "Reinstall the program")
+    name = name or file.stem
+    library.free_name(name)  # a name that is taken is told before the picture is read
+    return library.keep(Encoder(*library.compact).code(picture, title_of(name)), name)
+
+
 def _line(number: int, style: Style, width: int) -> str:
+    """``3  senecio      code     Senecio; Paul Klee, 1922``"""
     maker = ", ".join(text for text in (style.artist, style.year) if text)
     origin = "your own" if style.kind == "own" else ""
-    return f"{number:>3}  {style.name:<{width}}  {'; '.join(t for t in (style.title, maker, origin) if t)}"
+    facts = "; ".join(text for text in (style.title, maker, origin) if text)
+    return f"{number:>3}  {style.name:<{width}}  {style.form:<7}  {facts}"
 
 
 def _facts(style: Style) -> dict[str, Any]:
-    return {**dataclasses.asdict(style), "path": str(style.path)}
+    """The style as JSON has it; the parts of blends, which no list holds, are left out."""
+    return {name: value for name, value in vars(style).items() if name != "parts"} | {"path": str(style.path)}

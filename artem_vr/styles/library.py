@@ -137,16 +137,16 @@ class Library:
         _, metadata = load_network(path)
         if metadata["architecture"] == "compact":
             raise StyleError(f"{path.name} paints like any picture: it is no single style", "Add a picture instead")
-        target = self._place(name or path.stem, ".safetensors")
+        target = self.own / f"{self.free_name(name or path.stem)}.safetensors"
         try:
             write_atomically(target, path.read_bytes())
         except OSError as error:
             raise StyleError(f"{target} cannot be written ({error.strerror})", "Check the folder's rights") from None
-        return Style(target.stem, _title(target.stem), "own", target)
+        return Style(target.stem, title_of(target.stem), "own", target)
 
     def keep(self, code: StyleCode, name: str) -> Style:
         """Put a code among the user's own styles, as ``name``. Raises `StyleError` (name taken) or `WeightsError`."""
-        target = self._place(name, SUFFIX)
+        target = self.own / f"{self.free_name(name)}{SUFFIX}"
         write_code(target, code)
         return _own_code(target, code)
 
@@ -162,12 +162,12 @@ class Library:
             raise StyleError(cause, "Check the folder's rights") from None
         return style
 
-    def _place(self, name: str, suffix: str) -> Path:
-        """Where a new style of that name goes. Raises `StyleError` if the name is taken."""
+    def free_name(self, name: str) -> str:
+        """``name`` as a new style can have it. Raises `StyleError` if it is taken."""
         name = normalize(name)[:_LONGEST_NAME].strip("_") or "own"
         if any(name == style.name for style in self.styles()):
             raise StyleError(f"There is already a style {name!r}", "Choose another name, or remove that one")
-        return self.own / f"{name}{suffix}"
+        return name
 
     def _outside(self, styles: list[Style], name: str) -> Style:
         """The file of that name, as a style. Raises `StyleError` or `PictureError`."""
@@ -178,7 +178,7 @@ class Library:
                 raise StyleError(f"The weights file {name} does not exist", "Check the path")
             if path.name.endswith(SUFFIX):
                 stem = path.name.removesuffix(SUFFIX)
-                return Style(name, _title(stem) or "A code", "own", path, network="code", form="code")
+                return Style(name, title_of(stem) or "A code", "own", path, network="code", form="code")
             return Style(normalize(path.stem) or "own", path.stem, "own", path)
         if suffix in PICTURE_SUFFIXES or (_is_file(name) and _is_picture(path)):
             return self._picture(name, path)
@@ -197,7 +197,7 @@ class Library:
         check_file(path)
         if not _is_picture(path):
             raise PictureError(f"{name} is not a picture, whatever its name says", "Save it as PNG or JPEG")
-        return Style(name, _title(path.stem) or "A picture", "own", path, form="picture")
+        return Style(name, title_of(path.stem) or "A picture", "own", path, form="picture")
 
     def _blend(self, styles: list[Style], text: str) -> Style:
         if self.compact is None:
@@ -272,7 +272,7 @@ class Library:
             stem = path.name.removesuffix(SUFFIX)
             if stem == path.name:
                 if normalize(path.stem):
-                    yield Style(normalize(path.stem), _title(path.stem), "own", path)
+                    yield Style(normalize(path.stem), title_of(path.stem), "own", path)
                 continue
             try:
                 code = read_code(path)
@@ -288,7 +288,7 @@ class Library:
 
 def _own_code(path: Path, code: StyleCode) -> Style:
     stem = path.name.removesuffix(SUFFIX)
-    return Style(normalize(stem), code.title or _title(stem), "own", path, network="code", form="code")
+    return Style(normalize(stem), code.title or title_of(stem), "own", path, network="code", form="code")
 
 
 def _called(styles: list[Style], name: str) -> Style | None:
@@ -356,7 +356,7 @@ def _shipped_style(folder: Path, entry: Any) -> Style:
         raise ValueError(f"{name}: {path.name[:40]!r} and network {network[:20]!r} do not agree")
     return Style(
         name,
-        texts["title"] or _title(name),
+        texts["title"] or title_of(name),
         "shipped",
         path,
         sha256,
@@ -368,5 +368,6 @@ def _shipped_style(folder: Path, entry: Any) -> Style:
     )
 
 
-def _title(name: str) -> str:
+def title_of(name: str) -> str:
+    """A title for what is called ``name``: my_holiday, My holiday."""
     return clean_title(name.replace("_", " ")).capitalize()

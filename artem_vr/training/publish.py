@@ -1,20 +1,32 @@
 """``python -m artem_vr.training.publish``: puts trained weights among the shipped styles.
 
-Checks the file, stores it in fp16 with the style's title in its header, and lists it with its
-sha256 in index.json. Listing it again replaces the old entry.
+A style's own network is checked, stored in fp16 with the style's title in its header, and listed with its
+sha256 in index.json; listing it again replaces the old entry. ``--compact FILE --codes DIR`` does the same with
+the network that paints like any painting, and with the codes of all paintings of a folder, in place of those
+that were there: codes belong to one file of weights.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
+import tempfile
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-from artem_vr.errors import ArtemError
+from artem_vr.atomic_file import write_atomically
+from artem_vr.errors import ArtemError, StyleError, WeightsError
 from artem_vr.networks.checkpoint import load_network, save_network
-from artem_vr.styles.library import INDEX, INDEX_VERSION
+from artem_vr.networks.compact import CompactNetwork
+from artem_vr.sources.pictures import load_picture
+from artem_vr.styles.codes import SUFFIX, StyleCode, write_code
+from artem_vr.styles.library import INDEX, INDEX_VERSION, normalize, title_of
+from artem_vr.stylize.encoder import Encoder
+from artem_vr.training.data import picture_files
+
+COMPACT_FILE = "compact.safetensors"
 
 
 def publish(weights: Path, folder: Path, name: str, title: str, artist: str = "", year: str = "") -> dict[str, str]:
@@ -23,50 +35,143 @@ def publish(weights: Path, folder: Path, name: str, title: str, artist: str = ""
     Raises `WeightsError` for a bad file; the folder is then as it was.
     """
     network, metadata = load_network(weights)
-    kept = {key: value for key, value in metadata.items() if key not in ("architecture", "options", "format_version")}
-    kept |= {"title": title, "artist": artist, "year": year}
     folder.mkdir(parents=True, exist_ok=True)
     file = f"{name}.safetensors"
-    digest = save_network(folder / file, network, kept)
     entry = {
         "name": name,
         "file": file,
-        "sha256": digest,
+        "sha256": save_network(
+            folder / file, network, _kept(metadata) | {"title": title, "artist": artist, "year": year}
+        ),
         "title": title,
         "artist": artist,
         "year": year,
         "network": metadata["architecture"],
     }
-    index = folder / INDEX
-    styles = json.loads(index.read_text("utf-8"))["styles"] if index.exists() else []
-    places = [k for k, style in enumerate(styles) if style["name"] == name]
+    index = _read_index(folder)
+    places = [k for k, style in enumerate(index["styles"]) if style["name"] == name]
     if places:
-        styles[places[0]] = entry
+        index["styles"][places[0]] = entry
     else:
-        styles.append(entry)
-    temporary = index.with_suffix(".part")
-    temporary.write_text(json.dumps({"version": INDEX_VERSION, "styles": styles}, indent=1) + "\n", "utf-8")
-    os.replace(temporary, index)
+        index["styles"].append(entry)
+    _write_index(folder, index)
     return entry
+
+
+def publish_compact(
+    weights: Path, paintings: Path, folder: Path, titles: Mapping[str, Mapping[str, str]] | None = None
+) -> dict[str, Any]:
+    """Adds the compact network in ``weights``, and the code of every picture of ``paintings``, to ``folder``.
+
+    ``titles``: by a painting's file name without ending, any of ``name``, ``title``, ``artist``, ``year``; what is
+    missing is taken from a listed network of the same name. A code whose painting has such a network is called
+    NAME_any. Codes are made by the network as it is stored, in fp16. Returns what index.json now says about the
+    network and its codes. Raises `WeightsError`, `StyleError` or `PictureError`; the folder is then as it was.
+    """
+    network, metadata = load_network(weights)
+    if not isinstance(network, CompactNetwork):
+        raise WeightsError(f"{weights.name} is no compact network", "Train one with artem-vr train adain")
+    with tempfile.TemporaryDirectory() as place:
+        stored = Path(place) / COMPACT_FILE
+        digest = save_network(stored, network, _kept(metadata))
+        data, encoder = stored.read_bytes(), Encoder(stored, digest)
+        pictures = {path.stem: load_picture(path) for path in picture_files(paintings, "--codes", "paintings")}
+        codes = {stem: encoder.encode(picture) for stem, picture in pictures.items()}
+    index = _read_index(folder)
+    networks = {style["name"]: style for style in index["styles"] if style.get("network") != "code"}
+    entries = [_code_entry(stem, dict((titles or {}).get(stem, {})), networks) for stem in codes]
+    names = [entry["name"] for entry in entries]
+    if len(set(names) | set(networks)) < len(names) + len(networks):
+        raise StyleError(f"Two of the styles in {folder} would have one name", "Name paintings otherwise in --titles")
+
+    write_atomically(folder / COMPACT_FILE, data)
+    for entry, values in zip(entries, codes.values(), strict=True):
+        entry["sha256"] = write_code(folder / entry["file"], StyleCode(values, digest, entry["title"]))
+    index["compact"] = {"file": COMPACT_FILE, "sha256": digest}
+    index["styles"] = [*networks.values(), *entries]
+    _write_index(folder, index)
+    for old in folder.glob(f"*{SUFFIX}"):
+        if old.name not in {entry["file"] for entry in entries}:
+            old.unlink()
+    return {"compact": index["compact"], "styles": entries}
+
+
+def read_titles(path: Path) -> dict[str, dict[str, str]]:
+    """The table of `publish_compact` from a JSON file. Raises `StyleError`."""
+    remedy = 'Write {"file_name": {"name": "...", "title": "...", "artist": "...", "year": "..."}, ...}'
+    try:
+        table = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise StyleError(f"The titles in {path} cannot be read ({error})", remedy) from None
+    keys = {"name", "title", "artist", "year"}
+    if not isinstance(table, dict) or not all(
+        isinstance(row, dict) and set(row) <= keys and all(isinstance(v, str) for v in row.values())
+        for row in table.values()
+    ):
+        raise StyleError(f"{path} is no table of titles", remedy)
+    return table
+
+
+def _code_entry(stem: str, row: dict[str, str], networks: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
+    painting = normalize(row.get("name", stem))
+    better = networks.get(painting, {})
+    title = row.get("title") or better.get("title") or title_of(painting)
+    name = f"{painting}_any" if better else painting
+    return {
+        "name": name,
+        "file": f"{name}{SUFFIX}",
+        "sha256": "",
+        "title": f"{title} (code)" if better else title,
+        "artist": row.get("artist") or better.get("artist", ""),
+        "year": row.get("year") or better.get("year", ""),
+        "network": "code",
+        "painting": painting,
+    }
+
+
+def _kept(metadata: Mapping[str, str]) -> dict[str, str]:
+    return {key: value for key, value in metadata.items() if key not in ("architecture", "options", "format_version")}
+
+
+def _read_index(folder: Path) -> dict[str, Any]:
+    index = folder / INDEX
+    return json.loads(index.read_text("utf-8")) if index.exists() else {"version": INDEX_VERSION, "styles": []}
+
+
+def _write_index(folder: Path, index: Mapping[str, Any]) -> None:
+    ordered = {key: index[key] for key in ("version", "compact", "styles") if key in index}
+    write_atomically(folder / INDEX, (json.dumps(ordered, indent=1) + "\n").encode())
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="artem_vr.training.publish", description=__doc__)
-    parser.add_argument("weights", type=Path)
+    parser.add_argument("weights", type=Path, nargs="?", help="a style's own network")
     parser.add_argument("--into", type=Path, default=Path("weights"), metavar="DIR")
-    parser.add_argument("--name", required=True)
-    parser.add_argument("--title", required=True)
+    parser.add_argument("--name")
+    parser.add_argument("--title")
     parser.add_argument("--artist", default="")
     parser.add_argument("--year", default="")
+    parser.add_argument("--compact", type=Path, metavar="FILE", help="the network that paints like any painting")
+    parser.add_argument("--codes", type=Path, metavar="DIR", help="paintings whose codes are shipped with --compact")
+    parser.add_argument("--titles", type=Path, metavar="FILE", help="JSON: names, titles, artists, years of --codes")
     arguments = parser.parse_args()
+    if arguments.weights and not (arguments.name and arguments.title):
+        parser.error("a network of its own needs --name and --title")
+    if bool(arguments.compact) != bool(arguments.codes) or not (arguments.weights or arguments.compact):
+        parser.error("give WEIGHTS, or --compact with --codes, or both")
+    published: list[dict[str, Any]] = []
     try:
-        entry = publish(
-            arguments.weights, arguments.into, arguments.name, arguments.title, arguments.artist, arguments.year
-        )
+        if arguments.weights:
+            words = arguments.name, arguments.title, arguments.artist, arguments.year
+            published.append(publish(arguments.weights, arguments.into, *words))
+        if arguments.compact:
+            titles = read_titles(arguments.titles) if arguments.titles else None
+            published.append(publish_compact(arguments.compact, arguments.codes, arguments.into, titles))
     except ArtemError as error:
         print(error, file=sys.stderr)
         return 2
-    print(json.dumps(entry))
+    for entry in published:
+        print(json.dumps(entry))
     return 0
 
 

@@ -1,0 +1,125 @@
+"""Publishing puts the compact network and its codes among the shipped styles, whole and consistent, or not at all."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from artem_vr.networks.checkpoint import load_network, save_network
+from artem_vr.networks.compact import CompactNetwork
+from artem_vr.networks.fast import FastNetwork
+from artem_vr.sources.pictures import load_picture, save_picture
+from artem_vr.styles.codes import read_code
+from artem_vr.styles.library import Library
+from artem_vr.stylize.encoder import Encoder
+from artem_vr.training import publish
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    """Trained weights (fp32), two paintings, a table of titles, and a shipped style of one of the paintings."""
+    torch.manual_seed(0)
+    save_network(tmp_path / "trained.safetensors", CompactNetwork(8, 8, 8, 1), {"recipe": "{}"}, torch.float32)
+    save_network(tmp_path / "fast.safetensors", FastNetwork(8, 8, 8, 1))
+    (tmp_path / "paintings").mkdir()
+    for k, name in enumerate(("great_wave", "the_kiss_klimt")):
+        picture = np.random.default_rng(k).integers(0, 256, (40, 50, 3), np.uint8)
+        save_picture(tmp_path / "paintings" / f"{name}.png", picture)
+    table = {"the_kiss_klimt": {"name": "the_kiss", "title": "The Kiss", "artist": "Gustav Klimt", "year": "1908"}}
+    (tmp_path / "titles.json").write_text(json.dumps(table))
+    publish.publish(tmp_path / "fast.safetensors", tmp_path / "weights", "great_wave", "The Wave", "Hokusai", "1831")
+    return tmp_path
+
+
+def run(place: Path, *words: str | Path) -> int:
+    sys.argv = ["publish", "--into", str(place / "weights"), *map(str, words)]
+    return publish.main()
+
+
+def usual(place: Path) -> list[str | Path]:
+    return ["--compact", place / "trained.safetensors", "--codes", place / "paintings",
+            "--titles", place / "titles.json"]  # fmt: skip
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_network_and_codes_are_listed_and_belong_together(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(place, *usual(place)) == 0
+    assert json.loads(capsys.readouterr().out)["compact"]["file"] == "compact.safetensors"
+    library = Library(place / "weights", place / "own")
+    wave, wave_code, kiss = library.styles()
+    assert library.problems == [] and library.compact is not None
+    assert (wave_code.name, wave_code.title, wave_code.artist) == ("great_wave_any", "The Wave (code)", "Hokusai")
+    assert (kiss.name, kiss.title, kiss.artist, kiss.year) == ("the_kiss", "The Kiss", "Gustav Klimt", "1908")
+    assert [style.in_deck for style in (wave, wave_code, kiss)] == [True, False, True]
+
+    network, metadata = load_network(*library.compact)
+    assert isinstance(network, CompactNetwork) and metadata["recipe"] == "{}"
+    assert all(torch.equal(p, p.half().float()) for p in network.parameters())
+    encoder = Encoder(*library.compact)
+    for style, file in ((wave_code, "great_wave"), (kiss, "the_kiss_klimt")):
+        code = read_code(style.path, style.sha256)
+        assert code.network == encoder.key and not code.picture  # shipped codes carry no picture
+        assert np.array_equal(code.values, encoder.encode(load_picture(place / "paintings" / f"{file}.png")))
+
+
+def test_publishing_again_replaces_and_leaves_nothing_behind(place: Path) -> None:
+    assert run(place, *usual(place)) == 0
+    before = Library(place / "weights", place / "own").styles()
+    assert run(place, *usual(place)) == 0
+    after = Library(place / "weights", place / "own").styles()
+    assert [(s.name, s.path) for s in after] == [(s.name, s.path) for s in before]
+    assert all(read_code(style.path, style.sha256).values.any() for style in after[1:])
+    (place / "paintings" / "great_wave.png").unlink()
+    save_network(place / "trained.safetensors", CompactNetwork(8, 8, 8, 1))
+    assert run(place, *usual(place)) == 0
+    names = ["compact.safetensors", "great_wave.safetensors", "index.json", "the_kiss.code.safetensors"]
+    assert sorted(content(place / "weights")) == names
+    assert Library(place / "weights", place / "own").find("the_kiss").form == "code"
+    assert run(place, place / "fast.safetensors", "--name", "new", "--title", "New") == 0  # keeps the compact network
+    assert Library(place / "weights", place / "own").compact is not None
+
+
+def test_the_full_size_fits_its_budget(place: Path) -> None:
+    torch.manual_seed(0)
+    save_network(place / "full.safetensors", CompactNetwork())
+    assert run(place, *usual(place), "--compact", place / "full.safetensors") == 0
+    assert (place / "weights" / "compact.safetensors").stat().st_size <= 4_000_000
+    assert sum(p.numel() for p in CompactNetwork().parameters()) <= 2_000_000
+
+
+@pytest.mark.parametrize("bad", ["weights", "kind", "picture", "no pictures", "titles", "names"])
+def test_what_is_wrong_leaves_the_folder_as_it_was(place: Path, bad: str, capsys: pytest.CaptureFixture[str]) -> None:
+    match bad:
+        case "weights":
+            (place / "trained.safetensors").write_bytes(b"no")
+        case "kind":
+            save_network(place / "trained.safetensors", FastNetwork(8, 8, 8, 1))
+        case "picture":
+            (place / "paintings" / "z.jpg").write_text("a letter")
+        case "no pictures":
+            for path in (place / "paintings").iterdir():
+                path.unlink()
+        case "titles":
+            (place / "titles.json").write_text('{"great_wave": {"painter": 3}}')
+        case "names":
+            (place / "titles.json").write_text('{"great_wave": {"name": "the_kiss_klimt"}}')
+    before = content(place / "weights")
+    assert run(place, *usual(place)) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1 and "Traceback" not in error
+    assert content(place / "weights") == before
+
+
+@pytest.mark.parametrize("words", [[], ["--compact", "x"], ["--codes", "x"], ["weights.safetensors"]])
+def test_what_is_missing_is_asked_for(place: Path, words: list[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        run(place, *words)
+    assert caught.value.code == 2
