@@ -13,6 +13,7 @@ import pytest
 from torch import nn
 
 from artem_vr.live.controls import View
+from artem_vr.live.curator import Curator
 from artem_vr.live.render_loop import RenderLoop
 from artem_vr.live.run_report import PaintingLog, RunMeter
 from artem_vr.live.scene import Scene
@@ -125,6 +126,8 @@ class Rig:
             self.feed.frames, self.deck, library, self.engine, scale=1.0, load=Keys(), clock=self.clock
         )
         self.stylizer.painted = self.log
+        self.curator = Curator(library)
+        self.titles: dict[str, str] = {}
         self.loop = RenderLoop(
             context=context,
             headset=self.headset,
@@ -133,9 +136,10 @@ class Rig:
             stylizer=self.stylizer,
             deck=self.deck,
             view=self.view,
+            curator=self.curator,
             meter=self.meter,
             source_name=lambda: "test",
-            titles={},
+            titles=self.titles,
             clock=self.clock,
         )
         self.stylizer.start()
@@ -172,6 +176,7 @@ class Rig:
 
     def close(self) -> None:
         self.engine.paint = lambda style, pictures: pictures
+        self.curator.stop(PATIENCE)
         self.stylizer.stop(PATIENCE)
         self.headset.close()
         self.scene.release()

@@ -357,9 +357,9 @@ def test_preparation_that_fails_is_not_repeated_until_forgiven() -> None:
     painters.start()
     key = PainterKey("a", 1, 8, 8)
     for _ in range(5):
-        painters.want([key], None)
-        painters.want([], None)
-    painters.want([key], None)
+        painters.want([key])
+        painters.want([])
+    painters.want([key])
     reason = wait_for(lambda: painters.failure(key))
     assert "never works" in reason.replace("\n", " ") and len(calls) == 1
     painters.forgive()
