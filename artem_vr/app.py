@@ -89,7 +89,7 @@ def show(settings: Settings, parts: Parts, threads: list[Stoppable], interval: S
     meter = RunMeter(time.perf_counter(), log)
     library = parts.library()
     deck, titles = filled_deck(library, settings)
-    outside = entry(library, settings.region_style)[0] if settings.region_style else ""
+    outside = entry(library, settings.region_style, settings.precision)[0] if settings.region_style else ""
     deck.outside = outside if settings.region != "none" else ""
     source = ChosenSource(settings.source, settings.layout)
     recorder = Recorder(settings.record) if settings.record else None
@@ -210,17 +210,18 @@ def go_on(
 
 
 def filled_deck(library: Library, settings: Settings) -> tuple[Deck, dict[str, str]]:
-    """The deck of all styles, the wanted one chosen, and each style's title. Raises `StyleError`.
+    """The deck of all styles (with ``--precision xnor`` of the binarised ones), the wanted one chosen, and each
+    style's title. Raises `StyleError`.
 
     A code of a painting that has a network of its own is only there when it is asked for.
     """
-    styles = library.styles()
+    styles = library.styles_for(settings.precision)
     for problem in library.problems:
         say(problem)
     titles = {style.name: style.title for style in styles if style.in_deck}
     current = None
     if settings.style:
-        current, title = entry(library, settings.style)
+        current, title = entry(library, settings.style, settings.precision)
         titles.setdefault(current, title)
     return Deck(list(titles), current, settings.strength), titles
 

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 SIZES = ((512, 512), (1080, 1200))
 """(width, height) of one eye."""
+OURS = ("fast", "compact")
 CALLS_A_TURN = 3
 """A fast network is called so often in its turn: the slow one before it emptied the caches."""
 
@@ -65,7 +66,7 @@ def run_bench(
 ) -> dict[str, Any]:
     """Measure and return ``{"machine": {...}, "rows": [...]}``.
 
-    ``sizes`` are (width, height). ``networks``: "fast" and "johnson" to measure, None for those
+    ``sizes`` are (width, height). ``networks``: "fast", "compact" and "johnson" to measure, None for those
     that are shipped (random weights where none is: the speed is the same). Rows of "johnson" in
     torch fp32 are the baseline: both memory layouts are tried, and the faster counts.
     """
@@ -115,15 +116,19 @@ def shipped_networks(files: Sequence[Path] = ()) -> tuple[dict[str, nn.Module], 
     for path in files:
         network, metadata = load_network(path)
         networks[metadata["architecture"]], weights[metadata["architecture"]] = network, path.stem
-    for style in Library().styles():
+    library = Library()
+    shipped = [(style.path, style.sha256, style.name) for style in library.styles() if style.form == "network"]
+    if library.compact is not None:
+        shipped.append((*library.compact, "compact"))
+    for path, digest, name in shipped:
         try:
-            network, metadata = load_network(style.path, style.sha256)
+            network, metadata = load_network(path, digest)
         except ArtemError:
             continue
         kind = metadata["architecture"]
         if kind not in networks:
-            networks[kind], weights[kind] = network, style.name
-    for kind in ("fast", "johnson"):
+            networks[kind], weights[kind] = network, name
+    for kind in (*OURS, "johnson"):
         if kind not in networks:
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(0)
@@ -150,25 +155,23 @@ def _combinations(cache: Path) -> Iterable[tuple[str, Engine, str]]:
 
     yield "johnson", TorchEngine("cpu", "fp32", channels_last=False), "contiguous"
     yield "johnson", TorchEngine("cpu", "fp32", channels_last=True), "channels_last"
-    yield "fast", TorchEngine("cpu", "fp32"), ""
-    best = TorchEngine("cpu")
-    if best.precision != "fp32":
-        yield "fast", best, ""
+    engines: list[Engine] = [TorchEngine("cpu", "fp32")]
+    if (best := TorchEngine("cpu")).precision != "fp32":
+        engines.append(best)
+    yield from ((network, engine, "") for engine in engines for network in OURS)
     for precision in ("fp32", "auto"):
         try:
             engine = choose_engine("openvino", "cpu", precision, cache=cache)
         except ArtemError:
             continue
         if precision == "fp32" or engine.precision != "fp32":
-            yield "fast", engine, ""
-            yield "johnson", engine, ""
+            yield from ((network, engine, "") for network in (*OURS, "johnson"))
     try:
         cuda = choose_engine("torch", "cuda")
     except ArtemError:
         return
     yield "johnson", choose_engine("torch", "cuda", "fp32"), "contiguous"
-    yield "johnson", cuda, ""
-    yield "fast", cuda, ""
+    yield from ((network, cuda, "") for network in ("johnson", *OURS))
 
 
 def _take_turns(
@@ -183,8 +186,10 @@ def _take_turns(
         progress(f"{eyes} x {width}x{height}: round {turn} of {repeats}")
         for i, candidate in enumerate(candidates):
             for _ in range(candidate.calls):
+                painter = candidate.painter
+                code = initial_state(painter.channels) if painter.coded else None  # any code takes the same time
                 begun = time.perf_counter()
-                _, states[i] = candidate.painter.paint(pictures, states[i], 0.1 if turn else 1.0)
+                _, states[i] = painter.paint(pictures, states[i], 0.1 if turn else 1.0, code)
                 if turn:
                     candidate.times.append(time.perf_counter() - begun)
 

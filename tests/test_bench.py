@@ -7,6 +7,7 @@ import json
 import pytest
 
 from artem_vr.bench import Candidate, _rows, as_text, run_bench
+from artem_vr.networks.compact import CompactNetwork
 from artem_vr.networks.fast import FastNetwork
 from artem_vr.networks.johnson import JohnsonNetwork
 
@@ -17,7 +18,8 @@ def test_rows_of_a_tiny_run() -> None:
     johnson = JohnsonNetwork()
     johnson.blocks = johnson.blocks[:1]
     lines: list[str] = []
-    networks = {"fast": FastNetwork(16, 16, 16, 1).eval(), "johnson": johnson.eval()}
+    compact = CompactNetwork(16, 16, 16, 1)
+    networks = {"fast": FastNetwork(16, 16, 16, 1).eval(), "compact": compact.eval(), "johnson": johnson.eval()}
     result = run_bench(((48, 40),), (1, 2), 1, lines.append, networks)
     assert json.loads(json.dumps(result)) == result
     assert {"cpu", "cores", "gpu", "versions"} <= set(result["machine"])
@@ -26,7 +28,8 @@ def test_rows_of_a_tiny_run() -> None:
         assert all(set(row) >= FIELDS and (row["width"], row["height"]) == (48, 40) for row in rows)
         (baseline,) = [r for r in rows if (r["network"], r["engine"], r["precision"]) == ("johnson", "torch", "fp32")]
         assert baseline["ratio_to_johnson_fp32"] == 1.0
-        assert {("fast", "torch", "fp32")} <= {(r["network"], r["engine"], r["precision"]) for r in rows}
+        measured = {(r["network"], r["engine"], r["precision"]) for r in rows}
+        assert {("fast", "torch", "fp32"), ("compact", "torch", "fp32")} <= measured
         for row in rows:
             ratio = baseline["ms_median"] / row["ms_median"]
             assert row["ratio_to_johnson_fp32"] == pytest.approx(ratio, rel=0.02, abs=0.02)

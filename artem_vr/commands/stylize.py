@@ -6,10 +6,15 @@ import argparse
 import dataclasses
 import json
 import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from artem_vr.commands.options import add_setting, load_settings
 from artem_vr.errors import SettingsError
+
+if TYPE_CHECKING:
+    from artem_vr.offline.files import Job, Outcome
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -21,8 +26,57 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", "--output", required=True, metavar="OUTPUT", help="a file, or a folder")
     add_setting(parser, "style", "strength", "layout", "device", "engine", "precision")
     parser.add_argument("--preserve-color", action="store_true", help="keep the source's colours, paint its lightness")
-    parser.add_argument("--size", type=_size, metavar="PIXELS", help="longer side of the result (default: as it is)")
+    parser.add_argument(
+        "--size", type=_size, metavar="PIXELS",
+        help="longer side of the result (default: as it is; 512 with --method optimize)",
+    )  # fmt: skip
     parser.add_argument("--json", action="store_true", help="print one JSON object about what was done")
+    parser.add_argument(
+        "--method", choices=("network", "optimize"), default="network",
+        help="optimize: change a picture's own pixels until VGG-19 sees the PICTURE given with --style in it "
+        "(Gatys et al. 2016); minutes a picture (default: network)",
+    )  # fmt: skip
+    _add_optimize_arguments(parser)
+
+
+def _add_optimize_arguments(parser: argparse.ArgumentParser) -> None:
+    """Those of ``--method optimize``; each stays out of the namespace unless it is given."""
+    group = parser.add_argument_group("with --method optimize", argument_default=argparse.SUPPRESS)
+    group.add_argument("--optimizer", choices=("lbfgs", "adam"), help="default: lbfgs")
+    group.add_argument("--iterations", type=_count, metavar="N", help="default: 200")
+    group.add_argument("--snapshot-every", type=_count, metavar="N", help="keep OUTPUT-000100.PNG and so on as well")
+    group.add_argument(
+        "--resume", nargs="?", const="", metavar="PICTURE",
+        help="go on from an earlier result (default: the newest of OUTPUT and its snapshots, if there is one)",
+    )  # fmt: skip
+    group.add_argument("--start", choices=("photograph", "noise"), help="what to begin with (default: photograph)")
+    group.add_argument("--seed", type=_seed, metavar="N", help="of the noise (default: 0)")
+    group.add_argument("--vgg", type=Path, metavar="FILE", help="VGG-19 weights (default: downloaded once, checked)")
+    for name, what in (("content", "likeness to the photograph"), ("style", "strokes and palette"),
+                       ("tv", "smoothness (total variation)")):  # fmt: skip
+        group.add_argument(f"--{name}-weight", type=_weight, metavar="W", help=f"{what} (default: 1)")
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= 1_000_000:
+        raise argparse.ArgumentTypeError("it must be a whole number from 1 to 1000000")
+    return int(text)
+
+
+def _seed(text: str) -> int:
+    if not text.isdecimal() or int(text) >= 2**63:
+        raise argparse.ArgumentTypeError("it must be a whole number from 0 up")
+    return int(text)
+
+
+def _weight(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 1e6:
+        raise argparse.ArgumentTypeError("it must be a number from 0 to 1000000")
+    return value
 
 
 def _size(text: str) -> int:
@@ -35,12 +89,17 @@ def run(arguments: argparse.Namespace) -> int:
     settings = load_settings(arguments)
     given = vars(arguments)
     settings = dataclasses.replace(settings, strength=given.get("strength", 1.0), layout=given.get("layout", "mono"))
+    optimizing = arguments.method == "optimize"
+    _check_method(arguments)
     from artem_vr.offline import files
 
     look = files.Look(settings.layout, settings.strength, arguments.preserve_color, arguments.size)
     inputs = [Path(text) for text in arguments.inputs]
     if "" in (arguments.output, *arguments.inputs):
         raise SettingsError("an INPUT or the OUTPUT is empty", "Name a file or a folder")
+    film = next((path for path in inputs if path.suffix.lower() in files.VIDEO_SUFFIXES), None)
+    if optimizing and film is not None:
+        raise SettingsError(f"{film} is a video, and --method optimize paints pictures", "Leave --method out")
     jobs, errors = files.plan(inputs, Path(arguments.output), files.typed_as_folder(arguments.output))
 
     def report(line: str) -> None:
@@ -48,7 +107,11 @@ def run(arguments: argparse.Namespace) -> int:
 
     for _, line in errors:
         report(line)
-    outcome, facts = files.stylize(jobs, look, settings, report) if jobs else (files.Outcome(), {})
+    outcome, facts = files.Outcome(), dict[str, Any]()
+    if jobs and optimizing:
+        outcome, facts = _optimize(arguments, jobs, settings.device, report)
+    elif jobs:
+        outcome, facts = files.stylize(jobs, look, settings, report)
     outcome.errors[:0] = [{"input": str(path), "error": line} for path, line in errors]
     if arguments.json:
         print(json.dumps({**facts, "outputs": outcome.outputs, "errors": outcome.errors}))
@@ -56,3 +119,46 @@ def run(arguments: argparse.Namespace) -> int:
         for done in outcome.outputs:
             print(done["output"])
     return 2 if outcome.errors else 0
+
+
+_ONLY_OPTIMIZE = (
+    "optimizer", "iterations", "snapshot_every", "resume", "start", "seed", "vgg", "content_weight", "style_weight",
+    "tv_weight",
+)  # fmt: skip
+_ONLY_NETWORK = ("strength", "layout", "engine", "precision")
+
+
+def _check_method(arguments: argparse.Namespace) -> None:
+    """Raises `SettingsError` for options that belong to the other method, and for what the method lacks."""
+    given = vars(arguments)
+    optimizing = arguments.method == "optimize"
+    strange = [name for name in (_ONLY_NETWORK if optimizing else _ONLY_OPTIMIZE) if name in given]
+    if optimizing and arguments.preserve_color:
+        strange.append("preserve_color")
+    if strange:
+        option = f"--{strange[0].replace('_', '-')}"
+        raise SettingsError(f"{option} means nothing with --method {arguments.method}", f"Leave {option} out")
+    if optimizing and not given.get("style"):
+        raise SettingsError("--method optimize has no painting", "Give --style a PICTURE")
+
+
+def _optimize(
+    arguments: argparse.Namespace, jobs: Sequence[Job], device: str, report: Callable[[str], None]
+) -> tuple[Outcome, dict[str, Any]]:
+    from artem_vr.offline.optimize import SIZE, Order, optimize
+    from artem_vr.training.optimize import OptimizeOptions
+
+    given = vars(arguments)
+    names = ("optimizer", "iterations", "content_weight", "style_weight", "tv_weight")
+    options = OptimizeOptions(**{name: given[name] for name in names if name in given})
+    others = {name: given[name] for name in ("vgg", "snapshot_every", "start", "seed") if name in given}
+    resume = given.get("resume")
+    order = Order(
+        Path(arguments.style).expanduser(),
+        options,
+        size=arguments.size or SIZE,
+        resume="newest" if resume == "" else resume and Path(resume),
+        device=device,
+        **others,
+    )
+    return optimize(jobs, order, report)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,13 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from artem_vr.evaluation.exam import Exam, Row, Still
+    from artem_vr.evaluation.optimized import Optimized
     from artem_vr.evaluation.subjects import NetworkSubject
+    from artem_vr.networks.adain import AdaINDecoder
+    from artem_vr.networks.vgg import VGG19
+
+SHEET_PAINTINGS = 8
+"""On a sheet, of the many that a network for any painting was examined with."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -39,8 +46,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--painting-size", type=int, default=512, metavar="PIXELS", help="short side (default: 512)")
     parser.add_argument("--seed", type=int, default=0, help="which photographs and motions (default: 0)")
     parser.add_argument("--unseen", action="store_true", help="no network was trained on --content: take any of it")
+    parser.add_argument(
+        "--held-out", action="store_true", help="only those of --paintings that train adain leaves out of training"
+    )
+    parser.add_argument(
+        "--photographs-per-painting", type=int, default=4, metavar="N",
+        help="that a network for any painting paints like each of them, other ones each time (default: 4)",
+    )  # fmt: skip
     parser.add_argument("--style", metavar="NAME", help="the painting, where the weights do not say it")
+    parser.add_argument(
+        "--optimize", type=int, metavar="N",
+        help="also a row for pictures that are optimised by themselves (Gatys et al. 2016), over the first N "
+        "photographs at rest, for each painting; each takes minutes on a processor",
+    )  # fmt: skip
+    parser.add_argument(
+        "--optimize-iterations", type=int, default=200, metavar="N", help="through VGG-19, a picture (default: 200)"
+    )
     parser.add_argument("--no-baselines", action="store_true", help="leave out the four rows to compare with")
+    parser.add_argument(
+        "--naive-signs", action="store_true",
+        help="also measure each fast network with its body turned into signs without training",
+    )  # fmt: skip
     parser.add_argument("--threads", type=int, metavar="N", help="of the processor; 1 is fastest on a busy machine")
     parser.add_argument("--sheet", type=Path, metavar="FILE", help="also draw a sheet of painted photographs (PNG)")
     output = parser.add_mutually_exclusive_group()
@@ -54,24 +80,34 @@ def run(arguments: argparse.Namespace) -> int:
     import torch
 
     from artem_vr.evaluation import report
-    from artem_vr.evaluation.exam import measure, measure_network
+    from artem_vr.evaluation.optimized import Optimized
+    from artem_vr.evaluation.pictures import short_side
+    from artem_vr.training.vgg_weights import load_vgg
 
     if arguments.threads is not None:
         torch.set_num_threads(arguments.threads)
-    paintings = _paintings(arguments.paintings)
-    subjects = _subjects(arguments, list(paintings))
-    exam, conditions = _exam(arguments, paintings)
+    paintings = _paintings(arguments.paintings, arguments.held_out)
+    vgg = functools.cache(lambda: load_vgg(arguments.vgg))  # may be a download: not before it is needed
+    candidates = _candidates(arguments, paintings, vgg)
+    if arguments.naive_signs:
+        candidates = _beside_naive_signs(candidates)
+    exam, conditions = _exam(arguments, paintings, vgg())
     rows: list[Row] = []
-    for style in dict.fromkeys(style for _, style, _ in subjects):
-        for subject, its_style, file in subjects:
-            if its_style == style:
-                row = measure(exam, subject, style, steps=_progress(f"{subject.name} {style}"))
-                measure_network(exam, subject, subject.network, file, row)
-                rows.append(row)
+    single = [candidate for candidate in candidates if not candidate.of_many]
+    for style in dict.fromkeys(candidate.style for candidate in single):
+        rows += [_row(exam, candidate) for candidate in single if candidate.style == style]
         if not arguments.no_baselines:
             rows += _baseline_rows(exam, style)
+    for file in dict.fromkeys(candidate.file for candidate in candidates if candidate.of_many):
+        many = [candidate for candidate in candidates if candidate.of_many and candidate.file == file]
+        rows += _rows_of_many(exam, many, arguments.photographs_per_painting, not arguments.no_baselines)
+    if arguments.optimize is not None:
+        few = exam.stills_only(arguments.optimize)
+        for style in dict.fromkeys(candidate.style for candidate in candidates):
+            painting = short_side(exam.paintings[style], arguments.painting_size)
+            rows.append(_optimized_row(few, style, Optimized(vgg(), painting, arguments.optimize_iterations)))
     if arguments.sheet is not None:
-        report.save_sheet(arguments.sheet, _sheet(exam, subjects))
+        report.save_sheet(arguments.sheet, _sheet(exam, candidates))
     heading = (
         f"{conditions['photographs']} photographs of {conditions['size']} pixels, {conditions['moving']} of them "
         f"in motion; {len(paintings)} paintings; stereo {conditions['stereo']}; seed {conditions['seed']}"
@@ -95,6 +131,9 @@ def _check(arguments: argparse.Namespace) -> None:
         "size": (64, 2048),
         "painting_size": (64, 2048),
         "threads": (1, 1024),
+        "photographs_per_painting": (1, 10_000),
+        "optimize": (1, 10_000),
+        "optimize_iterations": (1, 1_000_000),
     }
     for option, (least, most) in bounds.items():
         value = getattr(arguments, option)
@@ -104,18 +143,22 @@ def _check(arguments: argparse.Namespace) -> None:
         raise SettingsError(f"--seed is {arguments.seed}", "Give 0 or more")
 
 
-def _paintings(folder: Path) -> dict[str, Tensor]:
+def _paintings(folder: Path, only_held_out: bool) -> dict[str, Tensor]:
     """By name of file, (1, 3, H, W) each."""
     from artem_vr.evaluation.pictures import files, read_picture
+    from artem_vr.evaluation.split import held_out
 
-    return {path.stem: read_picture(path) for path in files(folder, "--paintings")}
+    found = files(folder, "--paintings")
+    chosen = [path for path in found if held_out(path)] if only_held_out else found
+    if not chosen:
+        raise PictureError(f"{folder} has no painting that training leaves out", "Leave --held-out away")
+    return {path.stem: read_picture(path) for path in chosen}
 
 
-def _exam(arguments: argparse.Namespace, paintings: dict[str, Tensor]) -> tuple[Exam, dict[str, Any]]:
+def _exam(arguments: argparse.Namespace, paintings: dict[str, Tensor], vgg: VGG19) -> tuple[Exam, dict[str, Any]]:
     from artem_vr.evaluation.exam import Exam
     from artem_vr.evaluation.pictures import choose_photographs, read_picture, square
     from artem_vr.evaluation.stereo import read_pairs
-    from artem_vr.training.vgg_weights import load_vgg
 
     chosen = choose_photographs(arguments.content, arguments.photographs, arguments.seed, arguments.unseen)
     photographs = [square(read_picture(path), arguments.size) for path in chosen]
@@ -125,7 +168,7 @@ def _exam(arguments: argparse.Namespace, paintings: dict[str, Tensor]) -> tuple[
     exam = Exam(
         photographs,
         paintings,
-        load_vgg(arguments.vgg),
+        vgg,
         moving=arguments.moving,
         seed=arguments.seed,
         painting_size=arguments.painting_size,
@@ -145,47 +188,167 @@ def _exam(arguments: argparse.Namespace, paintings: dict[str, Tensor]) -> tuple[
 
 
 @dataclass(frozen=True)
-class _Shipped:
-    file: Path
-    name: str | None
-    sha256: str | None
+class _Candidate:
+    """Something that paints, the painting it paints like, and the file its weights are from."""
+
+    subject: NetworkSubject
+    style: str
+    file: Path | None
+    of_many: bool = False
+    """One of the paintings of a network for any: measured on a share of the photographs, then averaged."""
 
 
-def _subjects(arguments: argparse.Namespace, paintings: list[str]) -> list[tuple[NetworkSubject, str, Path]]:
-    """The networks, the painting each is like, and its file."""
+def _candidates(
+    arguments: argparse.Namespace, paintings: dict[str, Tensor], vgg: Callable[[], VGG19]
+) -> list[_Candidate]:
+    from artem_vr.evaluation.subjects import NetworkSubject
+    from artem_vr.networks.adain import AdaINDecoder
+    from artem_vr.networks.checkpoint import load_network
+    from artem_vr.networks.compact import CompactNetwork
+
+    result: list[_Candidate] = []
+    for word in arguments.weights:
+        if word == "all":
+            result += _shipped(arguments.style, paintings)
+            continue
+        network, metadata = load_network(word, parts=True)
+        if isinstance(network, CompactNetwork | AdaINDecoder):
+            styles = [_painting_of(arguments.style, [], paintings)] if arguments.style else list(paintings)
+            chosen = {style: paintings[style] for style in styles}
+            if isinstance(network, AdaINDecoder):
+                result += _of_decoder(Path(word), network, vgg(), chosen, arguments.painting_size)
+            else:
+                result += _of_any(Path(word), chosen)
+        else:
+            style = _painting_of(arguments.style, [metadata.get("style", ""), Path(word).stem], paintings)
+            result.append(_Candidate(NetworkSubject(metadata["architecture"], network), style, Path(word)))
+    return result
+
+
+def _beside_naive_signs(candidates: list[_Candidate]) -> list[_Candidate]:
+    """Behind each fast network the same with its body turned into signs."""
+    from artem_vr.evaluation.binarised import NAIVE, naive_signs
+    from artem_vr.evaluation.subjects import NetworkSubject
+    from artem_vr.networks.fast import FastNetwork
+
+    result: list[_Candidate] = []
+    for candidate in candidates:
+        result.append(candidate)
+        if isinstance(candidate.subject.network, FastNetwork):
+            signs = NetworkSubject(NAIVE, naive_signs(candidate.subject.network))
+            result.append(_Candidate(signs, candidate.style, None))
+    return result
+
+
+def _painting_of(said: str | None, names: list[str], paintings: dict[str, Tensor]) -> str:
+    """The painting that was said, else the first of ``names`` that is there. Raises PictureError."""
+    names = [said] if said else names
+    found = next((name for name in names if name in paintings), None)
+    if found is None:
+        wanted = next(name for name in names if name)
+        raise PictureError(
+            f"there is no painting {wanted!r} among those of --paintings", "Add it, or name one with --style"
+        )
+    return found
+
+
+def _of_any(file: Path, paintings: dict[str, Tensor]) -> list[_Candidate]:
+    """The network for any painting, once for each painting, as the program reads it."""
+    import torch
+
+    from artem_vr.evaluation.subjects import NetworkSubject
+    from artem_vr.stylize.encoder import Encoder
+
+    encoder = Encoder(file)
+    network = encoder.network()
+    codes = {name: torch.from_numpy(encoder.encode(_bytes(picture))) for name, picture in paintings.items()}
+    return [_Candidate(NetworkSubject("compact", network, code), name, file, True) for name, code in codes.items()]
+
+
+def _of_decoder(
+    file: Path, decoder: AdaINDecoder, vgg: VGG19, paintings: dict[str, Tensor], painting_size: int
+) -> list[_Candidate]:
+    """VGG-19 and the decoder of AdaIN, once for each painting. Raises WeightsError if they do not fit."""
+    import torch
+
+    from artem_vr.evaluation.pictures import short_side
+    from artem_vr.evaluation.subjects import NetworkSubject
+    from artem_vr.networks.adain import AdaINNetwork
+
+    try:
+        network = AdaINNetwork(vgg, decoder)
+    except ValueError as error:
+        raise WeightsError(f"{file.name} does not fit: {error}", "Give --vgg the file it was trained with") from None
+    with torch.no_grad():
+        codes = {name: network.encode(short_side(picture, painting_size))[0] for name, picture in paintings.items()}
+    return [_Candidate(NetworkSubject("adain", network, code), name, file, True) for name, code in codes.items()]
+
+
+def _shipped(style: str | None, paintings: dict[str, Tensor]) -> list[_Candidate]:
+    """The networks and codes that are shipped; all of them like the painting ``style`` if that is said."""
+    import torch
+
     from artem_vr.evaluation.subjects import NetworkSubject
     from artem_vr.networks.checkpoint import load_network
+    from artem_vr.styles.codes import read_code
+    from artem_vr.styles.library import Library
 
-    subjects = []
-    for word in arguments.weights:
-        for entry in _shipped() if word == "all" else [_Shipped(Path(word), None, None)]:
-            network, metadata = load_network(entry.file, sha256=entry.sha256)
-            style = arguments.style or next(
-                (n for n in (entry.name, metadata.get("style"), entry.file.stem) if n in paintings), None
-            )
-            if style not in paintings:
-                wanted = style or entry.name or metadata.get("style") or entry.file.stem
-                raise PictureError(
-                    f"there is no painting {wanted!r} among those of --paintings", "Add it, or name one with --style"
-                )
-            subjects.append((NetworkSubject(metadata["architecture"], network), style, entry.file))
-    return subjects
+    library = Library()
+    shipped = [one for one in library.styles() if one.kind == "shipped"]
+    if not shipped:
+        reason = library.problems[0] if library.problems else "No styles are shipped"
+        raise WeightsError(reason, "Reinstall artem-vr, or name a file of weights instead of all")
+    for problem in library.problems:
+        print(f"artem-vr: {problem}", file=sys.stderr)
+    compact = library.compact
+    result = []
+    for one in shipped:
+        code = None
+        if one.form == "code" and compact is not None:
+            kept = read_code(one.path, one.sha256)
+            if kept.network != compact[1]:
+                raise WeightsError(f"{one.name} is for another network than the one shipped", "Reinstall artem-vr")
+            code = torch.from_numpy(kept.values)
+            network, metadata = load_network(*compact)
+        else:
+            network, metadata = load_network(one.path, one.sha256)
+        subject = NetworkSubject(metadata["architecture"], network, code)
+        names = [one.painting, metadata.get("style", "")]
+        file = compact[0] if code is not None and compact is not None else one.path
+        result.append(_Candidate(subject, _painting_of(style, names, paintings), file))
+    return result
 
 
-def _shipped() -> list[_Shipped]:
-    """The networks of weights/index.json."""
-    from artem_vr import assets
+def _row(exam: Exam, candidate: _Candidate) -> Row:
+    from artem_vr.evaluation.exam import measure, measure_network
 
-    remedy = "Reinstall artem-vr, or name a file of weights instead of all"
-    try:
-        folder = assets.folder("weights")
-        index = json.loads((folder / "index.json").read_text(encoding="utf-8"))
-        entries = [_Shipped(folder / e["file"], str(e["name"]), e.get("sha256")) for e in index["styles"]]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise WeightsError(f"the list of shipped styles cannot be read ({error})", remedy) from error
-    if not entries:
-        raise WeightsError("no styles are shipped", remedy)
-    return entries
+    subject, style = candidate.subject, candidate.style
+    row = measure(exam, subject, style, steps=_progress(f"{subject.name} {style}"))
+    measure_network(exam, subject, subject.network, candidate.file, row)
+    return row
+
+
+def _optimized_row(exam: Exam, style: str, subject: Optimized) -> Row:
+    from artem_vr.evaluation.exam import measure
+
+    row = measure(exam, subject, style, steps=_progress(f"{subject.name} {style}"))
+    row.ms = subject.ms
+    return row
+
+
+def _rows_of_many(exam: Exam, many: list[_Candidate], photographs: int, with_baselines: bool) -> list[Row]:
+    """A row for each painting, then the mean of these, then those of the baselines over the same paintings."""
+    from artem_vr.evaluation.exam import mean_row
+
+    rows: list[Row] = []
+    others: list[list[Row]] = []
+    for number, candidate in enumerate(many):
+        part = exam.share(number * photographs, photographs)
+        rows.append(_row(part, candidate))
+        if with_baselines:
+            others.append(_baseline_rows(part, candidate.style))
+    mean = "1 painting" if len(many) == 1 else f"mean of {len(many)} paintings"
+    return [*rows, *(mean_row(one, mean) for one in (rows, *map(list, zip(*others, strict=True))))]
 
 
 def _baseline_rows(exam: Exam, style: str) -> list[Row]:
@@ -239,15 +402,22 @@ def _film(path: Path, size: int, most: int = 60) -> list[np.ndarray]:
     return [np.ascontiguousarray(frame) for frame in frames]
 
 
-def _sheet(exam: Exam, subjects: list[tuple[NetworkSubject, str, Path]], count: int = 4) -> np.ndarray:
+def _sheet(exam: Exam, candidates: list[_Candidate]) -> np.ndarray:
+    """Four photographs; of a network for any painting six, and eight of the paintings."""
     from artem_vr.evaluation import report
 
-    stills = [still.picture for still in exam.stills[:count]]
+    many = [candidate for candidate in candidates if candidate.of_many]
+    shown = [c for c in candidates if not c.of_many] + many[:: max(1, len(many) // SHEET_PAINTINGS)][:SHEET_PAINTINGS]
+    stills = [still.picture for still in exam.stills[: 6 if many else 4]]
     styles = [
-        (f"{style} ({subject.name})", _bytes(exam.paintings[style]), [_bytes(subject.still(s)) for s in stills])
-        for subject, style, _ in subjects
+        (
+            f"{candidate.style} ({candidate.subject.name})",
+            _bytes(exam.paintings[candidate.style]),
+            [_bytes(candidate.subject.still(still)) for still in stills],
+        )
+        for candidate in shown
     ]
-    return report.sheet([_bytes(s) for s in stills], styles)
+    return report.sheet([_bytes(still) for still in stills], styles)
 
 
 def _bytes(picture: Tensor) -> np.ndarray:

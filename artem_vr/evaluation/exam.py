@@ -5,26 +5,35 @@ What does not depend on the subject is made once (`Exam`); `measure` then fills 
 
 from __future__ import annotations
 
+import copy
 import itertools
 import math
 import statistics
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from artem_vr.evaluation import metrics, motion, stereo
+from artem_vr.evaluation.binarised import parameter_count
 from artem_vr.evaluation.subjects import Subject
 from artem_vr.networks.vgg import STYLE_LAYERS, VGG19
 
 CONTENT_LAYER = "relu4_1"
 PAINTING_SIZE = 512
+T = TypeVar("T")
+
 NOISE = 2 / 255
 """Deviation of the sensor noise of the noise test."""
+
+
+PLAIN_MEANS = frozenset({"edge", "edge_ssim", "style_retrieval", "content_retrieval", "disparity_drift", "bad1"})
+"""Measures that can be 0 or negative; of all others the mean is geometric."""
 
 
 @dataclass
@@ -81,6 +90,8 @@ class Still:
     picture: Tensor
     """(1, 3, size, size)."""
     edges: Tensor
+    index: int
+    """Which row of `Exam.contents` is its own."""
 
 
 @dataclass(frozen=True)
@@ -136,16 +147,37 @@ class Exam:
         self.painting_statistics = {
             name: metrics.style_statistics(self.features(short_side(p, painting_size))) for name, p in paintings.items()
         }
-        self.stills = [Still(p, metrics.edges(p)) for p in photographs]
+        self.stills = [Still(p, metrics.edges(p), k) for k, p in enumerate(photographs)]
         self.contents = torch.cat([self._content(self.features(p, (CONTENT_LAYER,))).flatten(1) for p in photographs])
         small = max(16, self.size * 2 // 3)
         scenes = photographs[:moving]
         self.movings = [_moving(scene, small, _generator(seed, 1, i)) for i, scene in enumerate(scenes)]
         self.noisy = [_noisy(m.frames[0], _generator(seed, 2, i)) for i, m in enumerate(self.movings)]
+        self._given_pairs = bool(pairs)
         self.pairs = pairs or [
             stereo.synthetic_pair(scene, small, _generator(seed, 3, i)) for i, scene in enumerate(scenes)
         ]
         self.film = _film(film) if film is not None else None
+
+    def share(self, first: int, count: int) -> Exam:
+        """``count`` of the photographs, from number ``first`` on and round, and as large a part of the motions.
+
+        A picture must still be told from all photographs and paintings. For subjects of many styles: each is
+        examined on other photographs, and `mean_row` has seen them all.
+        """
+        part = copy.copy(self)
+        part.stills = _some(self.stills, first, count)
+        moving = math.ceil(len(self.movings) * len(part.stills) / len(self.stills))
+        part.movings, part.noisy = _some(self.movings, first, moving), _some(self.noisy, first, moving)
+        if not self._given_pairs:  # given ones are few: everybody paints them
+            part.pairs = _some(self.pairs, first, moving)
+        return part
+
+    def stills_only(self, count: int) -> Exam:
+        """The first ``count`` photographs and no motions, for subjects that take minutes a picture."""
+        part = self.share(0, count)
+        part.movings, part.noisy, part.pairs, part.film = [], [], [], None
+        return part
 
     def features(self, picture: Tensor, layers: tuple[str, ...] = STYLE_LAYERS) -> dict[str, Tensor]:
         with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=self._fast):
@@ -181,6 +213,16 @@ def measure(
     return row
 
 
+def mean_row(rows: Sequence[Row], style: str) -> Row:
+    """Rows of one subject in several styles as one, called ``style``: means as over photographs (`metrics`)."""
+    result = Row(rows[0].network, style, parameters=rows[0].parameters, file_bytes=rows[0].file_bytes)
+    for field in fields(Row):
+        if field.name not in ("network", "style", "parameters", "file_bytes"):
+            mean = metrics.plain_mean if field.name in PLAIN_MEANS else metrics.geometric_mean
+            setattr(result, field.name, mean(torch.tensor([getattr(row, field.name) for row in rows])))
+    return result
+
+
 def measure_network(exam: Exam, subject: Subject, network: nn.Module, file: Path | None, row: Row) -> None:
     """Fills in time, parameters and size on disk."""
     picture = exam.stills[0].picture
@@ -190,7 +232,7 @@ def measure_network(exam: Exam, subject: Subject, network: nn.Module, file: Path
         subject.still(picture)
         times.append(1000 * (time.perf_counter() - start))
     row.ms = statistics.median(times[1:])  # the first one prepares
-    row.parameters = sum(p.numel() for p in network.parameters())
+    row.parameters = parameter_count(network)
     row.file_bytes = file.stat().st_size if file is not None else None
 
 
@@ -199,7 +241,7 @@ def _measure_stills(
 ) -> None:
     names = list(exam.painting_statistics)
     styles, texs, contents, correlations, ssims, right_style, right_content = ([] for _ in range(7))
-    for index, still in enumerate(steps(exam.stills)):
+    for still in steps(exam.stills):
         painted = subject.still(still.picture)
         features = exam.features(painted)
         own = metrics.style_statistics(features)
@@ -209,10 +251,12 @@ def _measure_stills(
         right_style.append(metrics.nearest(tex) == names.index(style))
 
         content = metrics.instance_normalized(features[CONTENT_LAYER])
-        photograph, other = (exam.contents[k].view_as(content) for k in (index, (index + 1) % len(exam.stills)))
+        photograph, other = (
+            exam.contents[k].view_as(content) for k in (still.index, (still.index + 1) % len(exam.contents))
+        )
         contents.append(metrics.content_distance(content, photograph, other))
         distances = metrics.content_distances(content.flatten(1), exam.contents)
-        right_content.append(metrics.nearest(distances) == index)
+        right_content.append(metrics.nearest(distances) == still.index)
 
         edges = metrics.edges(painted)
         correlations.append(metrics.edge_correlation(edges, still.edges))
@@ -224,6 +268,11 @@ def _measure_stills(
     row.edge_ssim = metrics.plain_mean(torch.cat(ssims))
     row.style_retrieval = metrics.plain_mean(torch.cat(right_style).float())
     row.content_retrieval = metrics.plain_mean(torch.cat(right_content).float())
+
+
+def _some(things: list[T], first: int, count: int) -> list[T]:
+    """``count`` of them, no more than there are, from ``first`` on; the end is followed by the beginning."""
+    return [things[(first + k) % len(things)] for k in range(min(count, len(things)))]
 
 
 def _gains(movings: list[Moving], subject: Subject) -> tuple[Tensor, Tensor, Tensor, Tensor]:

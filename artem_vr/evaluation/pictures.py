@@ -11,6 +11,9 @@ from torch.nn import functional as F
 from artem_vr.errors import PictureError
 from artem_vr.evaluation.split import held_out
 
+MOST_PROPORTION = 8
+"""Of a picture that is to be brought to size: a strip of 1x4000 shall not fill the memory."""
+
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 
 
@@ -23,8 +26,16 @@ def read_picture(path: Path) -> Tensor:
     return torch.from_numpy(load_picture(path)).permute(2, 0, 1)[None].float() / 255
 
 
+def without_ends(picture: Tensor) -> Tensor:
+    """(..., H, W), and of what is longer than `MOST_PROPORTION` times its width the middle."""
+    most = MOST_PROPORTION * min(picture.shape[-2:])
+    top, left = (max(0, (side - most) // 2) for side in picture.shape[-2:])
+    return picture[..., top : top + most, left : left + most]
+
+
 def short_side(picture: Tensor, size: int) -> Tensor:
-    """(1, 3, H, W) resized, antialiased, so that its shorter side is ``size``."""
+    """(1, 3, H, W) resized, antialiased, so that its shorter side is ``size``; of strips only the middle."""
+    picture = without_ends(picture)
     height, width = picture.shape[-2:]
     scale = size / min(height, width)
     shape = (max(size, round(height * scale)), max(size, round(width * scale)))

@@ -8,7 +8,7 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
-from artem_vr.networks.layers import SmoothedStatistics, statistics_channels
+from artem_vr.networks.layers import OwnStatistics, SmoothedStatistics, statistics_channels
 
 Sequence = Callable[[Tensor], Tensor]
 """Paints the frames of one scene one after the other; (E, 3, H, W), RGB in [0, 1], E eyes."""
@@ -34,13 +34,15 @@ class Subject(Protocol):
 class NetworkSubject:
     """A style network: stills with each picture's own statistics, sequences with smoothed ones."""
 
-    def __init__(self, name: str, network: nn.Module) -> None:
+    def __init__(self, name: str, network: nn.Module, code: Tensor | None = None) -> None:
+        """``code`` (2, C): what a network that paints like any painting shall paint."""
         self.name = name
         self.network = network.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._code = code
 
     def still(self, pictures: Tensor) -> Tensor:
         with torch.no_grad():
-            return self.network(pictures.contiguous(memory_format=torch.channels_last))
+            return self.network(pictures.contiguous(memory_format=torch.channels_last), OwnStatistics(self._code))
 
     def sequence(self) -> Sequence:
         state = torch.zeros(2, statistics_channels(self.network))
@@ -48,7 +50,7 @@ class NetworkSubject:
 
         def paint(eyes: Tensor) -> Tensor:
             nonlocal state, rate
-            statistics = SmoothedStatistics(state, rate)
+            statistics = SmoothedStatistics(state, rate, self._code)
             with torch.no_grad():
                 painted = self.network(eyes.contiguous(memory_format=torch.channels_last), statistics)
             state, rate = statistics.new_state(), torch.tensor([RATE])

@@ -155,10 +155,10 @@ def brought(library: Library, path: Path) -> tuple[str, str]:
     return entry(library, str(path))
 
 
-def entry(library: Library, typed: str) -> tuple[str, str]:
+def entry(library: Library, typed: str, precision: str = "auto") -> tuple[str, str]:
     """Name in the deck, and title, of the style that was named so. Raises `ArtemError`.
 
     What is not in the library (a file, a picture, a blend) is found again only as it was typed.
     """
-    found = library.find(typed)
+    found = library.find_for(precision, typed)
     return (found.name if found in library.styles() else typed), found.title

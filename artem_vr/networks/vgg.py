@@ -42,10 +42,12 @@ class VGG19(nn.Module):
     mean: Tensor
     conv1_1: nn.Conv2d
 
-    def __init__(self) -> None:
+    def __init__(self, last: str = LAYERS[-1]) -> None:
+        """``last``: the deepest layer that is wanted; what follows is left out."""
         super().__init__()
+        self.layers = LAYERS[: LAYERS.index(last) + 1]
         self.register_buffer("mean", torch.zeros(3))
-        for name, (inputs, outputs) in CONVOLUTIONS.items():
+        for name, (inputs, outputs) in list(CONVOLUTIONS.items())[: len(self.layers)]:
             self.add_module(name, nn.Conv2d(inputs, outputs, 3, padding=1))
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.requires_grad_(False)
@@ -58,6 +60,14 @@ class VGG19(nn.Module):
         vgg.load_state_dict(dict(state), strict=True)
         return vgg
 
+    def up_to(self, last: str) -> VGG19:
+        """This network without what follows the layer ``last``; both share their weights."""
+        with torch.device("meta"):  # no weights, and no luck drawn for them
+            part = VGG19(last)
+        own = self.state_dict()
+        part.load_state_dict({name: own[name] for name in part.state_dict()}, assign=True)
+        return part
+
     def forward(self, x: Tensor, layers: Sequence[str] = STYLE_LAYERS) -> dict[str, Tensor]:
         """Features after the named rectifiers, (B, C, h, w), in the order of the network.
 
@@ -66,9 +76,9 @@ class VGG19(nn.Module):
         time), or that of ``torch.autocast``.
         Raises ValueError for a layer this network does not have.
         """
-        unknown = set(layers) - set(LAYERS)
+        unknown = set(layers) - set(self.layers)
         if unknown:
-            raise ValueError(f"VGG19 has no {', '.join(sorted(unknown))}; it has {', '.join(LAYERS)}")
+            raise ValueError(f"VGG19 has no {', '.join(sorted(unknown))}; it has {', '.join(self.layers)}")
         features: dict[str, Tensor] = {}
         x = (x.float() - self.mean[:, None, None]).to(self.conv1_1.weight.dtype)
         x = x.contiguous(memory_format=torch.channels_last)

@@ -300,14 +300,25 @@ def paint_all(
     jobs: Sequence[Job], look: Look, brush: Callable[[Kind], PaintEyes], report: Callable[[str], None]
 ) -> Outcome:
     """Paint every job; one that fails costs one line to ``report`` and the others go on."""
+
+    def work(job: Job) -> dict[str, Any]:
+        paint = paint_picture if job.kind == "picture" else paint_video
+        return paint(job, look, brush(job.kind))
+
+    return each_job(jobs, work, report, eyes=1 if look.layout == "mono" else 2)
+
+
+def each_job(
+    jobs: Sequence[Job], work: Callable[[Job], dict[str, Any]], report: Callable[[str], None], eyes: int = 1
+) -> Outcome:
+    """Do ``work``, which returns facts and may raise `ArtemError`, for every job; as `paint_all` does."""
     outcome = Outcome()
     bar = _progress(jobs, total=len(jobs), desc="stylize", unit="file") if len(jobs) > 1 else jobs
     for job in bar:
         begun = time.perf_counter()
         try:
             (job.output.parent if job.prefix is None else job.output).mkdir(parents=True, exist_ok=True)
-            work = paint_picture if job.kind == "picture" else paint_video
-            facts = work(job, look, brush(job.kind))
+            facts = work(job)
         except (ArtemError, OSError, MemoryError) as error:
             line = _in_one_line(job, error)
             outcome.errors.append({"input": str(job.input), "error": line})
@@ -316,7 +327,6 @@ def paint_all(
         if "notice" in facts:
             report(facts["notice"])
         seconds = round(time.perf_counter() - begun, 3)
-        eyes = 1 if look.layout == "mono" else 2
         outcome.outputs.append(
             {"input": str(job.input), "output": str(job.output), "kind": job.kind, "eyes": eyes, "seconds": seconds}
             | facts

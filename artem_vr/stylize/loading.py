@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from artem_vr.errors import StyleError, WeightsError
+from artem_vr.networks.header import read_metadata
 from artem_vr.styles.codes import mixed, read_code
 from artem_vr.styles.library import Library, Style
 from artem_vr.stylize.encoder import STROKE_SIZE, Encoder
@@ -32,6 +33,20 @@ class LoadedStyle:
     """What the network shall paint, if it takes codes."""
     plain: Code | None = None
     """The code with which that network shows the photograph."""
+
+
+@dataclass(frozen=True)
+class WeightsLoader:
+    """Loads the network of a file that was seen whole, with this sum and this kind in its header."""
+
+    path: Path
+    sha256: str
+    architecture: str
+
+    def __call__(self) -> nn.Module:
+        from artem_vr.networks.checkpoint import load_network
+
+        return load_network(self.path, self.sha256)[0]
 
 
 class Load(Protocol):
@@ -125,16 +140,12 @@ def load_network_style(style: Style) -> LoadedStyle:
     try:
         if style.path.stat().st_size > MAX_WEIGHTS_BYTES:
             raise WeightsError(f"{style.path.name} is too large for a network of ours", "Choose another style")
-        digest = hashlib.sha256(style.path.read_bytes()).hexdigest()
+        data = style.path.read_bytes()
     except OSError as error:
         cause = f"The weights of {style.name} cannot be read ({error.strerror or error})"
         raise WeightsError(cause, "Reinstall the program, or choose another style") from None
+    digest = hashlib.sha256(data).hexdigest()
     if style.sha256 is not None and digest != style.sha256:
         raise WeightsError(f"The weights of {style.name} are damaged", "Reinstall the program, or choose another style")
-
-    def load() -> nn.Module:
-        from artem_vr.networks.checkpoint import load_network
-
-        return load_network(style.path, digest)[0]
-
-    return LoadedStyle(digest, load)
+    architecture = read_metadata(style.path.name, data).get("architecture", "")
+    return LoadedStyle(digest, WeightsLoader(style.path, digest, architecture))

@@ -22,7 +22,7 @@ from artem_vr.mailbox import Mailbox
 from artem_vr.sources.frame import StereoFrame
 from artem_vr.styles.deck import Deck, Selection
 from artem_vr.styles.library import Library
-from artem_vr.stylize.engines.base import Engine, State, initial_state
+from artem_vr.stylize.engines import Engine, State, engine_for, initial_state
 from artem_vr.stylize.loading import Load, StyleLoader
 from artem_vr.stylize.painters import PainterKey, Painters, called, one_line
 from artem_vr.stylize.resolution import Scale, Size, choose_step, first_step, resize, steps_for, working_size
@@ -142,12 +142,13 @@ class Stylizer:
         self._load = load if load is not None else StyleLoader(library)
         self._any = (ANY,) if self._load.reads_pictures else ()
         self._tuning = tuning or Tuning()
-        self._workshop = Workshop(engine.prepare)
+        self._workshop = Workshop()
         self.painters = Painters(self._prepare, keep + len(self._any), budget)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="stylize", daemon=True)
         self._step: dict[tuple[int, Size], float] = {}
         self._series, self._other_series = _Series(tau), _Series(tau)
+        self._engines: dict[PainterKey, Engine] = {}
         self._generation = deck.current.generation
         self._asked = deck.current.generation
         self._failed = -1
@@ -174,7 +175,8 @@ class Stylizer:
         """Never waits for the painter."""
         now = self._clock()
         recent = [seconds for at, seconds in list(self._seconds) if now - at <= 1.0]
-        using, engine = self._series.key, self._engine
+        using = self._series.key
+        engine = self._engines.get(using, self._engine) if using else self._engine
         return StylizerState(
             style=using.style if using else "",
             engine=engine.name,
@@ -192,7 +194,8 @@ class Stylizer:
     def _prepare(self, key: PainterKey) -> StyledPainter:
         """Runs in the thread of the painters."""
         style = self._load.shared() if key.style == ANY else self._load(self._library.find(key.style))
-        return self._workshop.make(style, key.eyes, key.height, key.width)
+        engine = self._engines[key] = engine_for(self._engine, style.network)
+        return self._workshop.make(engine, style, key.eyes, key.height, key.width)
 
     def _run(self) -> None:
         while not self._stop.is_set():

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from artem_vr.errors import PictureError
+from artem_vr.evaluation.pictures import without_ends
 from artem_vr.evaluation.split import held_out
 from artem_vr.sources.pictures import load_picture
 
@@ -26,7 +27,8 @@ def to_tensor(picture: np.ndarray) -> Tensor:
 
 
 def resize_short_side(picture: Tensor, short_side: int) -> Tensor:
-    """(1, 3, H, W) resized, antialiased, so that its shorter side is ``short_side``."""
+    """(1, 3, H, W) resized, antialiased, so that its shorter side is ``short_side``; of strips only the middle."""
+    picture = without_ends(picture)
     height, width = picture.shape[-2:]
     scale = short_side / min(height, width)
     size = (max(short_side, round(height * scale)), max(short_side, round(width * scale)))
@@ -66,7 +68,7 @@ class Photographs:
         rng = np.random.default_rng((self.seed, iteration, place))
         picture = load_picture(self.paths[rng.integers(len(self.paths))])
         low, high = (math.log(s) for s in self.scales)
-        window = max(2, round(min(picture.shape[:2]) / math.exp(rng.uniform(low, high))))  # cut, then resize
+        window = max(1, round(min(picture.shape[:2]) / math.exp(rng.uniform(low, high))))  # cut, then resize
         top = rng.integers(picture.shape[0] - window + 1)
         left = rng.integers(picture.shape[1] - window + 1)
         picture = picture[top : top + window, left : left + window]

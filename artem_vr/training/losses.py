@@ -66,6 +66,20 @@ def style_loss(ours: dict[str, Tensor], targets: dict[str, TextureStatistics]) -
     return gram, texture
 
 
+def moments_distance(ours: tuple[Tensor, Tensor], target: tuple[Tensor, Tensor]) -> Tensor:
+    """(B,): squared differences of means and deviations, (B, C) each, over the target's squares.
+
+    The style loss of AdaIN (Huang & Belongie 2017, equation 13), made relative.
+    """
+    difference = sum(((a - b).square().sum(dim=1) for a, b in zip(ours, target, strict=True)), torch.zeros(()))
+    return difference / sum((b.square().sum(dim=1) for b in target), torch.zeros(()))
+
+
+def feature_distance(ours: Tensor, target: Tensor) -> Tensor:
+    """(B,): squared difference of features, (B, C, h, w) each, over the target's squares."""
+    return (ours - target).square().sum(dim=(1, 2, 3)) / target.square().sum(dim=(1, 2, 3))
+
+
 def instance_normalized(features: Tensor) -> Tensor:
     """(B, C, H, W) with zero mean and unit deviation for every picture and channel."""
     features = features.float()

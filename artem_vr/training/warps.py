@@ -47,6 +47,16 @@ def disparity_grid(height: int, width: int, generator: torch.Generator, pixels: 
     return torch.stack((grid[..., 0] + shift, grid[..., 1]), dim=-1)
 
 
+def draw_motion(height: int, width: int, generator: torch.Generator, other_eye: bool) -> tuple[Tensor, Tensor]:
+    """(1, H, W, 2) and (1, 3, H, W): where a head or, in the ``other_eye``, the scene's depth moves each pixel to,
+    and the noise, in units of the picture, that the sensor adds: a deviation of up to 3/255.
+    """
+    make = disparity_grid if other_eye else head_motion_grid
+    grid = make(height, width, generator)
+    sigma = torch.rand((), generator=generator) * 3 / 255
+    return grid, torch.randn(1, 3, height, width, generator=generator) * sigma
+
+
 def sample(pictures: Tensor, grid: Tensor) -> Tensor:
     """``pictures`` (B, C, H, W) sampled at ``grid`` (B, H, W, 2), bicubic: little blur."""
     return F.grid_sample(pictures, grid, mode="bicubic", padding_mode="reflection", align_corners=False)

@@ -11,9 +11,12 @@ from artem_vr import assets
 from artem_vr.errors import ArtemError
 from artem_vr.evaluation import cli
 from artem_vr.evaluation.split import held_out
+from artem_vr.networks.binary import BinaryNetwork
 from artem_vr.networks.checkpoint import save_network
+from artem_vr.networks.compact import CompactNetwork
 from artem_vr.networks.fast import FastNetwork
 from artem_vr.networks.vgg import VGG19
+from artem_vr.training.publish import publish_compact
 
 pytest.importorskip("cv2")
 
@@ -55,6 +58,17 @@ def usual(place: Path) -> list[str | Path]:
             "--size", "64", "--painting-size", "80", "--moving", "1", "--photographs", "2"]  # fmt: skip
 
 
+def test_bits_stand_beside_naive_signs(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    save_network(place / "bits.safetensors", BinaryNetwork(8, 8, 1, 1).packed(), {"style": "great_wave"})
+    words = [*usual(place), "--json", "--no-baselines", "--naive-signs"]
+    assert run(place / "a.safetensors", place / "bits.safetensors", *words) == 0
+    rows = json.loads(capsys.readouterr().out)["rows"]
+    assert [row["network"] for row in rows] == ["fast", "fast, naive signs", "binary"]
+    assert all(row["style_loss"] > 0 and row["e_stab"] > 0 for row in rows)
+    assert rows[1]["file_bytes"] is None and rows[2]["file_bytes"] == (place / "bits.safetensors").stat().st_size
+    assert rows[2]["parameters"] > 64 * 64 * 9
+
+
 def test_json_of_a_file_and_the_baselines(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     sheet = place / "sheet.png"
     assert run(place / "a.safetensors", *usual(place), "--json", "--sheet", sheet) == 0
@@ -74,7 +88,7 @@ def test_all_is_what_is_shipped(
 ) -> None:
     shipped = place / "weights"
     digest = save_network(shipped / "s.safetensors", FastNetwork(16, 16, 8, 1), {})
-    entry = {"name": "starry_night", "file": "s.safetensors", "sha256": digest}
+    entry = {"name": "starry_night", "file": "s.safetensors", "sha256": digest, "title": "T"}
     (shipped / "index.json").write_text(json.dumps({"version": 1, "styles": [entry]}))
     monkeypatch.setattr(assets, "folder", lambda name: place / name)
     assert run("all", *usual(place), "--no-baselines", "--markdown") == 0
@@ -85,6 +99,63 @@ def test_all_is_what_is_shipped(
     (shipped / "index.json").write_text("[]")
     with pytest.raises(ArtemError, match="shipped styles"):
         run("all", *usual(place))
+
+
+@pytest.fixture(scope="module")
+def compact(place: Path) -> Path:
+    """A network for any painting; and four paintings, two of which no training uses."""
+    from PIL import Image
+
+    torch.manual_seed(1)
+    save_network(place / "compact.safetensors", CompactNetwork(16, 16, 8, 1))
+    (place / "many").mkdir()
+    names = [f"painting{k}.png" for k in range(200)]
+    unseen, seen = ([n for n in names if held_out(Path(n)) == wanted] for wanted in (True, False))
+    for k, name in enumerate(unseen[:2] + seen[:2]):
+        colours = np.random.default_rng(k).integers(0, 256, (6 + 9 * k, 8 + 9 * k, 3), np.uint8)
+        Image.fromarray(np.kron(colours, np.ones((4, 4, 1), np.uint8))).save(place / "many" / name)
+    return place / "compact.safetensors"
+
+
+def test_a_network_for_any_painting_is_measured_on_paintings_it_has_not_seen(
+    place: Path, compact: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = [compact, *usual(place), "--paintings", place / "many", "--photographs-per-painting", "1", "--json"]
+    assert run(*words, "--held-out", "--sheet", place / "many.png") == 0
+    printed = json.loads(capsys.readouterr().out)
+    rows = printed["rows"]
+    assert all(held_out(Path(f"{name}.png")) for name in printed["paintings"]) and len(printed["paintings"]) == 2
+    assert [(row["network"], row["style"]) for row in rows] == [
+        *(("compact", name) for name in printed["paintings"]), ("compact", "mean of 2 paintings"),
+        ("photograph", "mean of 2 paintings"), ("colour transfer", "mean of 2 paintings"),
+        ("blend 30/70", "mean of 2 paintings"), ("blend 70/30", "mean of 2 paintings"),
+    ]  # fmt: skip
+    one, other, mean = rows[:3]
+    assert mean["tex"] == pytest.approx((one["tex"] * other["tex"]) ** 0.5, rel=1e-4)
+    assert mean["edge"] == pytest.approx((one["edge"] + other["edge"]) / 2, rel=1e-4)
+    assert one["tex"] != other["tex"] and mean["style_retrieval"] in (0, 0.5, 1)
+    assert mean["file_bytes"] == compact.stat().st_size and mean["parameters"] == one["parameters"] > 100_000
+    assert (place / "many.png").is_file()
+
+    assert run(*words, "--no-baselines") == 0
+    assert len(json.loads(capsys.readouterr().out)["rows"]) == 5
+    (style,) = printed["paintings"][:1]
+    assert run(*words, "--no-baselines", "--style", style) == 0
+    assert [row["style"] for row in json.loads(capsys.readouterr().out)["rows"]] == [style, "1 painting"]
+
+
+def test_all_has_the_shipped_codes(
+    place: Path, compact: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    publish_compact(compact, place / "paintings", place / "any" / "weights")
+    monkeypatch.setattr(assets, "folder", lambda name: place / "any" / name)
+    assert run("all", *usual(place), "--no-baselines", "--markdown") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert sum("| compact | " in line for line in lines) == 2
+
+
+def test_paintings_of_which_none_is_left_out(place: Path, compact: Path) -> None:
+    assert "--held-out" in refused(compact, *usual(place), "--held-out")
 
 
 def refused(*words: str | Path) -> str:

@@ -8,9 +8,10 @@ from torch import Tensor
 
 from artem_vr.evaluation import metrics, report
 from artem_vr.evaluation.baselines import Blend, ColourTransfer, Unchanged, baselines
-from artem_vr.evaluation.exam import Exam, Row, measure, measure_network
+from artem_vr.evaluation.exam import Exam, Row, mean_row, measure, measure_network
 from artem_vr.evaluation.pictures import square
 from artem_vr.evaluation.subjects import RATE, NetworkSubject
+from artem_vr.networks.compact import CompactNetwork
 from artem_vr.networks.fast import FastNetwork
 from artem_vr.networks.layers import SmoothedStatistics, statistics_channels
 from artem_vr.networks.vgg import VGG19
@@ -145,6 +146,18 @@ def test_a_network_is_run_as_the_program_runs_it(exam: Exam) -> None:
                                    rtol=1e-3, atol=1e-4)  # fmt: skip
 
 
+def test_a_code_is_painted_in_stills_and_in_sequences(exam: Exam) -> None:
+    torch.manual_seed(3)
+    network = CompactNetwork(16, 16, 8, 1)
+    plain = network.plain.detach()
+    codes = plain, plain * 1.5 + 0.2
+    plainly, strongly = (NetworkSubject("compact", network, code) for code in codes)
+    without, photograph = NetworkSubject("compact", network), exam.stills[0].picture
+    for paint in (lambda s: s.still(photograph), lambda s: s.sequence()(photograph)):
+        torch.testing.assert_close(paint(plainly), paint(without), rtol=1e-3, atol=1e-4)
+        assert (paint(strongly) - paint(without)).abs().mean() > 0.01
+
+
 def test_every_measure_of_a_network_is_filled_and_repeatable(exam: Exam) -> None:
     torch.manual_seed(3)
     network = FastNetwork(16, 16, 8, 1)
@@ -163,6 +176,19 @@ def test_an_exam_of_its_seed_is_the_same_whatever_else_is_in_it(vgg: VGG19) -> N
     for one, other in zip(short.movings[0].frames, long.movings[0].frames, strict=True):
         assert torch.equal(one, other)
     assert torch.equal(short.pairs[0].disparity, long.pairs[0].disparity)
+
+
+def test_shares_take_turns_and_still_compare_with_everything(exam: Exam) -> None:
+    shares = [exam.share(first, 2) for first in (0, 2)]
+    assert [[still.index for still in share.stills] for share in shares] == [[0, 1], [2, 0]]
+    assert all(len(s.movings) == len(s.noisy) == len(s.pairs) == 2 for s in shares) and len(exam.stills) == 3
+    row = measure(shares[1], Unchanged(), "stripes")
+    assert row.content_retrieval == 1 and row.content_loss == 0 and row.film_gain == pytest.approx(1, abs=1e-4)
+    whole = [measure(exam.share(k, 1), Unchanged(), "stripes") for k in range(3)]
+    mean = mean_row(whole, "all three")
+    assert (mean.network, mean.style) == ("photograph", "all three")
+    full = measure(exam, Unchanged(), "stripes")
+    assert mean.tex == pytest.approx(full.tex, rel=1e-4) and mean.edge == pytest.approx(full.edge)
 
 
 def test_an_exam_needs_two_photographs_of_one_size(vgg: VGG19) -> None:

@@ -1,0 +1,106 @@
+"""What becomes of a trained network whose numbers are turned into signs, beside one that was trained so.
+
+    python -m artem_vr.evaluation.binarised PHOTO FAST BINARISED [FAST BINARISED ...] -o FILE
+
+draws the photograph and, for each style, the painting of the fast network, of its binarised version, and of the fast
+network with its body binarised without any training: the "great loss of image semantics" of the article.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from artem_vr.errors import ArtemError, SettingsError, WeightsError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from torch import nn
+
+    from artem_vr.networks.fast import FastNetwork
+
+NAIVE = "fast, naive signs"
+
+
+def naive_signs(network: FastNetwork) -> nn.Module:
+    """A copy whose body is binarised as XNOR-Net does it (Rastegari et al. 2016), without training.
+
+    Weights and inputs become signs, with the scale mean |w| of each output and the map K of local mean |input|. The
+    first layer and the upsampling ones stay real, as in `networks.binary`.
+    """
+    from xnor.convert import binarise
+
+    return binarise(copy.deepcopy(network), keep_last=False, input_scale=True).eval()
+
+
+def parameter_count(network: nn.Module) -> int:
+    """Numbers that were learned: real ones, and signs."""
+    from xnor.convert import packed_layers
+
+    layers = packed_layers(network).values()
+    signs = sum(layer.words.shape[0] * layer.signs_per_output for layer in layers)
+    beside = sum(b.numel() for layer in layers for name, b in layer.named_buffers() if name != "words")
+    return signs + beside + sum(p.numel() for p in network.parameters())
+
+
+def cells(photo: Path, pairs: list[tuple[Path, Path]], size: int) -> list[tuple[str, np.ndarray]]:
+    """Titles and pictures (H, W, 3) uint8, four a pair. Raises `PictureError`, `WeightsError`."""
+    import numpy as np
+    import torch
+
+    from artem_vr.networks.checkpoint import load_network
+    from artem_vr.networks.fast import FastNetwork
+    from artem_vr.offline.files import resized
+    from artem_vr.sources.pictures import load_picture
+
+    picture = resized(load_picture(photo), size)
+    batch = torch.from_numpy(picture).permute(2, 0, 1)[None].float() / 255
+
+    def paint(network: nn.Module) -> np.ndarray:
+        with torch.no_grad():
+            painted = network(batch)[0].permute(1, 2, 0)
+        return np.ascontiguousarray((painted * 255).round().byte().numpy())
+
+    result = []
+    for fast, binarised in pairs:
+        network, metadata = load_network(fast)
+        if not isinstance(network, FastNetwork):
+            raise WeightsError(f"{fast.name} is a {metadata['architecture']} network", "Name a fast network first")
+        bits, kind = load_network(binarised)
+        if kind["architecture"] != "binary":
+            raise WeightsError(f"{binarised.name} is a {kind['architecture']} network", "Name its binarised version")
+        result += [
+            ("the photograph", picture),
+            (f"fp16, {fast.stat().st_size / 1000:.0f} kB", paint(network)),
+            (f"body in bits, trained, {binarised.stat().st_size / 1000:.0f} kB", paint(bits)),
+            ("body in bits, not trained", paint(naive_signs(network))),
+        ]
+    return result
+
+
+def main(words: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="artem_vr.evaluation.binarised", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("photo", type=Path, metavar="PHOTO")
+    parser.add_argument("weights", type=Path, nargs="+", metavar="FAST BINARISED")
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help="a picture file")
+    parser.add_argument("--size", type=int, default=480, metavar="PIXELS", help="longer side of each picture")
+    arguments = parser.parse_args(words)
+    try:
+        if len(arguments.weights) % 2:
+            raise SettingsError("the weights do not come in pairs", "Name a fast network and its binarised version")
+        from artem_vr.offline.style_sheet import sheet
+        from artem_vr.sources.pictures import save_picture
+
+        pairs = list(zip(arguments.weights[::2], arguments.weights[1::2], strict=True))
+        save_picture(arguments.output, sheet(cells(arguments.photo, pairs, arguments.size), columns=4))
+    except ArtemError as error:
+        print(error, file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

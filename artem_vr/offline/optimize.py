@@ -1,0 +1,192 @@
+"""``artem-vr stylize --method optimize``: pictures painted by optimising their pixels, with snapshots on the way."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from artem_vr.errors import EngineError, PictureError, SettingsError
+from artem_vr.offline.files import Job, Outcome, each_job, resized
+from artem_vr.sources.frame import Picture
+from artem_vr.sources.pictures import load_picture, save_picture
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from artem_vr.networks.vgg import VGG19
+    from artem_vr.training.optimize import OptimizeOptions
+
+SIZE = 512
+"""Longer side in pixels unless another is asked for: time and memory grow with the area."""
+
+PAINTING_SIDE = 512
+"""Short side in pixels at which the painting is read, as in training and in `evaluate`."""
+
+
+@dataclass(frozen=True)
+class Order:
+    """What all pictures of one command share."""
+
+    painting: Path
+    options: OptimizeOptions
+    vgg: Path | None = None
+    size: int = SIZE
+    snapshot_every: int = 0
+    """Iterations; 0: no snapshots."""
+    resume: Path | Literal["newest"] | None = None
+    """A picture to go on from; "newest": the output or its snapshots, where there is one."""
+    start: Literal["photograph", "noise"] = "photograph"
+    seed: int = 0
+    """Of the noise."""
+    device: str = "auto"
+
+
+def optimize(jobs: Sequence[Job], order: Order, report: Callable[[str], None]) -> tuple[Outcome, dict[str, Any]]:
+    """Paint every picture among ``jobs``; what came of it, and what it was done with.
+
+    Raises `ArtemError` where nothing can be painted at all: no such painting, no VGG-19.
+    """
+    if not order.painting.is_file():
+        cause = f"{order.painting} is no picture file, and styles of the program have no painting in the package"
+        raise SettingsError(cause, "Give --style a PICTURE with --method optimize")
+    painting = load_picture(order.painting)
+    for job in jobs:
+        _check_outputs(job, order, [job.input for job in jobs])
+    from artem_vr.training.cli import chosen_device
+    from artem_vr.training.data import resize_short_side, to_tensor
+    from artem_vr.training.vgg_weights import load_vgg
+
+    device = chosen_device(order.device)
+    vgg = load_vgg(order.vgg).to(device)
+    target = resize_short_side(to_tensor(painting), PAINTING_SIDE).to(device)
+
+    def work(job: Job) -> dict[str, Any]:
+        if job.kind == "video":
+            raise SettingsError(f"{job.input} is a video, and --method optimize paints pictures", "Leave it out")
+        return _paint(job, order, vgg, target)
+
+    facts = {"style": order.painting.stem, "strength": 1.0, "layout": "mono", "method": "optimize"}
+    outcome = each_job(jobs, work, report)
+    for done in outcome.outputs:
+        done |= {"engine": "torch", "precision": "fp32", "device": device.type}
+    return outcome, facts
+
+
+def snapshot_path(output: Path, iteration: int) -> Path:
+    """``out.png`` after 100 iterations: ``out-000100.png``."""
+    return output.with_name(f"{output.stem}-{iteration:06d}{output.suffix}")
+
+
+def snapshots(output: Path) -> dict[int, Path]:
+    """The snapshots of ``output`` that are there, by their iterations, in order."""
+    pattern = re.compile(re.escape(output.stem) + r"-(\d{6,})" + re.escape(output.suffix))
+    if not output.parent.is_dir():
+        return {}
+    found = ((pattern.fullmatch(path.name), path) for path in output.parent.iterdir())
+    return dict(sorted((int(match[1]), path) for match, path in found if match))
+
+
+def _check_outputs(job: Job, order: Order, inputs: Iterable[Path]) -> None:
+    """Raises `SettingsError` where a picture of this job would be written over something that is only read."""
+    _, before = _resumed(job, order)
+    names = [job.output]
+    if order.snapshot_every:
+        last = before + order.options.iterations
+        names += [snapshot_path(job.output, n) for n in range(before + 1, last + 1) if _is_kept(n - before, order)]
+    written = {path.resolve() for path in names}
+    for path in (*inputs, order.painting):
+        if path.resolve() in written:
+            raise SettingsError(f"{path} is one of the inputs and would be overwritten", "Name another OUTPUT")
+
+
+def _is_kept(done: int, order: Order) -> bool:
+    return order.snapshot_every > 0 and done % order.snapshot_every == 0
+
+
+def _resumed(job: Job, order: Order) -> tuple[Path | None, int]:
+    """The picture to go on from, if any, and the iterations behind it as far as snapshots tell."""
+    kept = snapshots(job.output)
+    if order.resume is None:
+        return None, 0
+    if order.resume != "newest":
+        number = next((n for n, path in kept.items() if path.resolve() == order.resume.resolve()), None)
+        return order.resume, max(kept, default=0) if number is None else number
+    there = [path for path in (*kept.values(), job.output) if path.is_file()]
+    newest = max(there, key=lambda path: (path.stat().st_mtime_ns, path == job.output), default=None)
+    return newest, max(kept, default=0)
+
+
+def _paint(job: Job, order: Order, vgg: VGG19, target: Tensor) -> dict[str, Any]:
+    """Paint one picture file. Raises `ArtemError`."""
+    from tqdm import tqdm
+
+    from artem_vr.training.data import to_tensor
+    from artem_vr.training.optimize import LEAST_SIDE, Optimization
+
+    photograph = resized(load_picture(job.input), order.size)
+    height, width = photograph.shape[:2]
+    if min(height, width) < LEAST_SIDE:
+        cause = f"{job.input} is {width}x{height} pixels at this size, and {LEAST_SIDE} are needed in both directions"
+        raise PictureError(cause, "Cut it, or paint it larger with --size")
+    begin, before = _resumed(job, order)
+    start = _start(begin, order, photograph).to(target.device)
+    losses: list[float] = []
+    try:
+        optimization = Optimization(vgg, to_tensor(photograph).to(target.device), target, order.options)
+        with tqdm(total=order.options.iterations, desc=job.input.name, disable=None, leave=False) as bar:
+
+            def on_the_way(done: int, loss: float, picture: Tensor) -> None:
+                losses.append(loss)
+                bar.set_postfix(loss=f"{loss:.4f}", refresh=False)
+                bar.update()
+                if _is_kept(done, order):
+                    save_picture(snapshot_path(job.output, before + done), _bytes(picture))
+
+            result = optimization.run(start, on_the_way)
+    except RuntimeError as error:  # torch's word for everything
+        if not any(word in str(error).lower() for word in ("memory", "alloc")):
+            raise
+        cause = f"memory does not suffice to optimise {width}x{height} pixels"
+        raise EngineError(cause, "Paint it smaller with --size") from None
+    save_picture(job.output, _bytes(result))
+    return {
+        "width": width,
+        "height": height,
+        "frames": 1,
+        "iterations": order.options.iterations,
+        "first_loss": losses[0],
+        "last_loss": optimization.loss(result),
+        "resumed_from": str(begin) if begin else None,
+    }
+
+
+def _start(begin: Path | None, order: Order, photograph: Picture) -> Tensor:
+    """(1, 3, H, W) in [0, 1], as large as ``photograph``."""
+    import torch
+
+    from artem_vr.training.data import to_tensor
+
+    height, width = photograph.shape[:2]
+    if begin is not None:
+        picture = load_picture(begin)
+        if abs(picture.shape[1] / picture.shape[0] / (width / height) - 1) > 0.02:
+            cause = f"{begin} has other proportions than the input ({picture.shape[1]}x{picture.shape[0]})"
+            raise SettingsError(cause, "Give --resume a picture that was painted from this input")
+        if picture.shape != photograph.shape:
+            import cv2
+
+            picture = np.asarray(cv2.resize(picture, (width, height), interpolation=cv2.INTER_CUBIC), np.uint8)
+        return to_tensor(picture)
+    if order.start == "noise":
+        return torch.rand(1, 3, height, width, generator=torch.Generator().manual_seed(order.seed))
+    return to_tensor(photograph)
+
+
+def _bytes(picture: Tensor) -> Picture:
+    """(1, 3, H, W) to (H, W, 3) uint8 RGB."""
+    return (picture[0].clamp(0, 1) * 255).round().byte().permute(1, 2, 0).contiguous().cpu().numpy()
