@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from torch import nn
 
 MAX_WEIGHTS_BYTES = 64 * 2**20
+MOST_REMEMBERED = 32
+"""Codes of pictures that are kept in memory, some kB each."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,6 +68,8 @@ class StyleLoader:
         """``stroke_size``: short side, in pixels, at which pictures are read; larger means larger strokes."""
         self._library, self._stroke_size = library, stroke_size
         self._encoder: Encoder | None = None
+        self._read_already: dict[tuple[Path, int, int], Code] = {}
+        """By file, time of its last change, and size; the pictures of a blend are not read again for each share."""
 
     def __call__(self, style: Style) -> LoadedStyle:
         """Raises `StyleError`, `WeightsError` or `PictureError`."""
@@ -113,7 +117,18 @@ class StyleLoader:
     def _read(self, style: Style) -> Code:
         from artem_vr.sources.pictures import load_picture
 
-        return self.encoder().encode(load_picture(style.path), self._stroke_size)
+        try:
+            facts = style.path.stat()
+        except OSError:  # `load_picture` says it better
+            return self.encoder().encode(load_picture(style.path), self._stroke_size)
+        place = style.path, facts.st_mtime_ns, facts.st_size
+        code = self._read_already.pop(place, None)
+        if code is None:
+            code = self.encoder().encode(load_picture(style.path), self._stroke_size)
+        self._read_already[place] = code
+        while len(self._read_already) > MOST_REMEMBERED:
+            del self._read_already[next(iter(self._read_already))]  # the one that was not wanted for longest
+        return code
 
 
 def load_network_style(style: Style) -> LoadedStyle:
