@@ -18,8 +18,9 @@ from dataclasses import dataclass
 from artem_vr.errors import ArtemError
 from artem_vr.live.chosen_source import ChosenSource
 from artem_vr.live.controls import View
+from artem_vr.live.curator import Curator, entry
 from artem_vr.live.late_stylizer import HeldFrames, LateStylizer
-from artem_vr.live.process import SwitchInterval, ends_on_request, leave, picture_path, say, stop_all
+from artem_vr.live.process import Stoppable, SwitchInterval, ends_on_request, leave, picture_path, say, stop_all
 from artem_vr.live.record import Recorder
 from artem_vr.live.render_loop import RenderLoop
 from artem_vr.live.run_report import PaintingLog, RunMeter, one_line
@@ -65,7 +66,7 @@ class Parts:
 
 def run(settings: Settings, parts: Parts = Parts()) -> int:
     """Run until told to quit; the exit status. Raises `ArtemError` for what the user can mend."""
-    threads: list[LateStylizer | Feed] = []
+    threads: list[Stoppable] = []
     status, error = 2, None
     with SwitchInterval() as interval, ends_on_request():
         try:
@@ -82,12 +83,14 @@ def run(settings: Settings, parts: Parts = Parts()) -> int:
     return status
 
 
-def show(settings: Settings, parts: Parts, threads: list[LateStylizer | Feed], interval: SwitchInterval) -> int:
+def show(settings: Settings, parts: Parts, threads: list[Stoppable], interval: SwitchInterval) -> int:
     """Everything between start and end. What it starts is in ``threads``; the caller stops it."""
     log = PaintingLog(settings.frames)
     meter = RunMeter(time.perf_counter(), log)
     library = parts.library()
     deck, titles = filled_deck(library, settings)
+    outside = entry(library, settings.region_style, settings.precision)[0] if settings.region_style else ""
+    deck.outside = outside if settings.region != "none" else ""
     source = ChosenSource(settings.source, settings.layout)
     recorder = Recorder(settings.record) if settings.record else None
 
@@ -128,7 +131,17 @@ def show(settings: Settings, parts: Parts, threads: list[LateStylizer | Feed], i
         scene = Scene(context, headset.eye_size, screen)
         stack.callback(scene.release)
 
-        view = View(mirror=settings.mirror, hud=settings.hud)
+        curator = Curator(library, settings.stroke_size)
+        threads.append(curator)
+        view = View(
+            mirror=settings.mirror,
+            hud=settings.hud,
+            preserve_color=settings.preserve_color,
+            region=settings.region,
+            region_style=outside,
+            region_size=settings.region_size,
+            region_softness=settings.region_softness,
+        )
         loop = RenderLoop(
             context=context,
             headset=headset,
@@ -137,6 +150,7 @@ def show(settings: Settings, parts: Parts, threads: list[LateStylizer | Feed], i
             stylizer=stylizer,
             deck=deck,
             view=view,
+            curator=curator,
             meter=meter,
             source_name=lambda: source.name,
             titles=titles,
@@ -196,20 +210,19 @@ def go_on(
 
 
 def filled_deck(library: Library, settings: Settings) -> tuple[Deck, dict[str, str]]:
-    """The deck of all styles, the wanted one chosen, and each style's title. Raises `StyleError`.
+    """The deck of all styles (with ``--precision xnor`` of the binarised ones), the wanted one chosen, and each
+    style's title. Raises `StyleError`.
 
     A code of a painting that has a network of its own is only there when it is asked for.
     """
-    styles = library.styles()
+    styles = library.styles_for(settings.precision)
     for problem in library.problems:
         say(problem)
     titles = {style.name: style.title for style in styles if style.in_deck}
     current = None
     if settings.style:
-        found = library.find(settings.style)
-        # What is not in the library (a file, a picture, a blend) is found again only as it was typed.
-        current = found.name if any(found.name == style.name for style in styles) else settings.style
-        titles.setdefault(current, found.title)
+        current, title = entry(library, settings.style, settings.precision)
+        titles.setdefault(current, title)
     return Deck(list(titles), current, settings.strength), titles
 
 

@@ -32,6 +32,7 @@ Device = Literal["auto", "cpu", "cuda"]
 EngineKind = Literal["auto", "torch", "openvino"]
 Precision = Literal["auto", "fp32", "xnor"]
 MirrorMode = Literal["left", "right", "both"]
+Region = Literal["none", "left", "right", "top", "bottom", "gaze"]
 Scale = float | Literal["auto"]
 
 
@@ -74,6 +75,16 @@ class Settings:
     """Of a style that is a code: how much of its means is taken; 0 leaves those of the photograph."""
     style_contrast: float = _number(1.0, 0.0, 2.0)
     """Of a style that is a code: factor of its deviations."""
+    preserve_color: bool = _switch(False)
+    """The painting gives the lightness, the source its colours."""
+    region: Region = _choice("none", "none", "left", "right", "top", "bottom", "gaze")
+    """Where the style is painted: everywhere, in half of the picture, or in a disc where the viewer points."""
+    region_style: str = _text()
+    """A style's name or a picture, for what is outside the region; empty: the source."""
+    region_size: float = _number(0.25, 0.05, 1.0)
+    """Radius of the disc, in heights of the picture."""
+    region_softness: float = _number(0.1, 0.0, 1.0)
+    """Width of the region's edge, in heights of the picture."""
     headset: HeadsetKind = _choice("auto", "auto", "openvr", "none")
     view: View = _choice("screen", "screen", "passthrough", "dome")
     screen_distance: float = _number(2.0, 0.3, 50.0)

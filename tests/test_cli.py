@@ -244,12 +244,28 @@ def test_bench_hands_its_option_on(monkeypatch: pytest.MonkeyPatch) -> None:
     assert called == [False, True]
 
 
-def test_bench_xnor_prints_a_table_or_json(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    row = {"kind": "conv", "input": "8x8x3", "kernel": "3x3 -> 4", "backend": "cpu", "xnor_ms": 1.5, "ratio_fp32": 2.5}
-    monkeypatch.setattr("xnor.bench.run_bench", lambda **options: {"machine": {}, "rows": [row]})
+def test_bench_xnor_prints_a_table_or_json(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    memory = {"weights_bits": 1500, "weights_fp32": 48_000, "activations_bits": 512, "activations_fp32": 768}
+    row = {
+        "kind": "conv", "input": "8x8x3", "kernel": "3x3->4", "backend": "cpu", "xnor_ms": 1.5, "pack_ms": 0.25,
+        "product_ms": 1.0, "fp32_ms": 3.75, "ratio_fp32": 2.5, "memory": memory,
+    }  # fmt: skip
+    other = {"kind": "gemm", "input": "8x8", "kernel": "8x8", "backend": "cpu", "xnor_ms": 1.0, "ratio_bf16": 0.5}
+    weighed = {"fp32_bytes": 574_700_000, "packed_bytes": 18_100_000}
+    results = {"machine": {}, "rows": [row, other], "vgg19": weighed}
+    monkeypatch.setattr("xnor.bench.run_bench", lambda **options: results)
     assert cli.main(["bench", "xnor"]) == 0
-    title, line = capsys.readouterr().out.splitlines()
-    assert title.split()[:2] == ["kind", "input"] and "2.5" in line and line.split()[-1] == "-"
+    title, *lines = capsys.readouterr().out.splitlines()
+    shown = [dict(zip(title.split(), line.split(), strict=True)) for line in lines[:2]]
+    assert shown[0] == {
+        "kind": "conv", "input": "8x8x3", "kernel": "3x3->4", "backend": "cpu", "xnor_ms": "1.5", "pack_ms": "0.25",
+        "product_ms": "1.0", "fp32_ms": "3.75", "ratio_fp32": "2.5", "ratio_bf16": "-", "weights_kb": "1.5",
+        "weights_fp32_kb": "48.0", "activations_kb": "0.5", "activations_fp32_kb": "0.8",
+    }  # fmt: skip
+    assert shown[1]["ratio_bf16"] == "0.5" and shown[1]["pack_ms"] == "-"
+    assert "574.7 MB" in lines[2] and "18.1 MB" in lines[2]
     assert cli.main(["bench", "xnor", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["rows"] == [row]
+    assert json.loads(capsys.readouterr().out) == results
     assert cli.main(["bench", "--quick"]) == 2

@@ -373,8 +373,7 @@ class PackedConv2d(_Packed):
         self.stride, self.padding = pair(stride, "stride", 1), pair(padding, "padding", 0)
         self.dilation, self.padding_value, self.input_scale = pair(dilation, "dilation", 1), padding_value, input_scale
         self.padding_mode = _check_padding_mode(padding_mode)
-        bits = in_channels // groups * self.kernel_size[0] * self.kernel_size[1]
-        self._buffers_for(out_channels, in_channels, bits, bias=bias, shift=shift, prelu=prelu)
+        self._buffers_for(out_channels, in_channels, self.signs_per_output, bias=bias, shift=shift, prelu=prelu)
 
     @torch.no_grad()
     def forward(self, x: Tensor) -> Tensor:
@@ -389,6 +388,11 @@ class PackedConv2d(_Packed):
         if self.slope is not None:
             y = functional.prelu(y, self.slope)
         return y.to(x.dtype)
+
+    @property
+    def signs_per_output(self) -> int:
+        """Weights of one filter; the bits of a row of ``words`` that count."""
+        return self.in_channels // self.groups * self.kernel_size[0] * self.kernel_size[1]
 
     def config(self) -> dict[str, Any]:
         """What this layer is made from; numbers, lists and booleans only."""
@@ -430,6 +434,11 @@ class PackedLinear(_Packed):
         if self.slope is not None:
             y = _prelu_last(y, self.slope)
         return y.to(x.dtype)
+
+    @property
+    def signs_per_output(self) -> int:
+        """Weights of one output; the bits of a row of ``words`` that count."""
+        return self.in_features
 
     def config(self) -> dict[str, Any]:
         """What this layer is made from."""

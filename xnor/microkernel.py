@@ -2,8 +2,8 @@
 
 Numba cannot be relied on to keep a block of sums in registers, and it knows no popcount (`np.bitwise_count`
 does not compile in `njit`). So the two blocks below and the packing of 64 signs are emitted by hand. They
-speak of vectors only, not of a processor: LLVM makes `vpopcntq` or `vfmadd` of them where the CPU has those, and
-longer but right code where it does not.
+speak of vectors only, not of a processor: LLVM makes `vpopcntq` or `vfmadd` of them where the CPU has those. Where
+there is AVX2 alone, a popcount becomes the table of nibbles (`vpshufb`, `vpsadbw`), also in vectors.
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ import argparse
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -66,14 +67,28 @@ def _size(text: str) -> tuple[int, int]:
     return int(width), int(height)
 
 
-def xnor_table(results: dict[str, object]) -> str:
-    """The rows as text: milliseconds, then how many times faster than each opponent."""
-    columns = ("kind", "input", "kernel", "backend", "xnor_ms", "ratio_fp32", "ratio_bf16", "ratio_general")
-    rows: list[tuple[str, ...]] = [columns]
-    listed = results["rows"]
-    assert isinstance(listed, list)
-    for row in listed:
-        values = (row.get(name, row.get("ratio_fp16") if name == "ratio_bf16" else None) for name in columns)
-        rows.append(tuple("-" if value is None else str(value) for value in values))
-    widths = [max(len(row[k]) for row in rows) for k in range(len(columns))]
-    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
+def xnor_table(results: dict[str, Any]) -> str:
+    """The rows as text: milliseconds (ours whole, packing alone, product alone, opponents), how many times faster we
+    are than each opponent, and kilobytes of weights and activations in bits and in fp32. Columns that no row has are
+    left out."""
+    rows = [{**row, **_kilobytes(row.get("memory", {}))} for row in results["rows"]]
+    present = [name for name in XNOR_COLUMNS if any(row.get(name) is not None for row in rows)]
+    cells = [present, *(["-" if row.get(name) is None else str(row[name]) for name in present] for row in rows)]
+    widths = [max(len(row[k]) for row in cells) for k in range(len(present))]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells]
+    if "vgg19" in results:
+        ours, article = results["vgg19"], "the article: 512 to 16 MB"
+        sizes = f"{ours['fp32_bytes'] / 1e6:.1f} MB in fp32, {ours['packed_bytes'] / 1e6:.1f} MB packed"
+        lines.append(f"weights of VGG-19: {sizes} ({article})")
+    return "\n".join(lines)
+
+
+XNOR_COLUMNS = (
+    "kind", "input", "kernel", "backend", "xnor_ms", "pack_ms", "product_ms", "fp32_ms", "ratio_fp32", "bf16_ms",
+    "ratio_bf16", "fp16_ms", "ratio_fp16", "tf32_ms", "ratio_tf32", "general_ms", "ratio_general",
+    "fraction_of_bound", "weights_kb", "weights_fp32_kb", "activations_kb", "activations_fp32_kb",
+)  # fmt: skip
+
+
+def _kilobytes(memory: dict[str, int]) -> dict[str, float]:
+    return {f"{name.removesuffix('_bits')}_kb": round(size / 1000, 1) for name, size in memory.items()}

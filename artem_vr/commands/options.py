@@ -16,22 +16,29 @@ HELP = {
     "layout": "how the pictures of both eyes lie in the source's picture (default: mono)",
     "style": "a style's name, or a picture",
     "strength": "0 shows the source, 1 the painting (default: 1)",
+    "region": "where that style is painted; gaze is a disc that follows where you look (default: none, everywhere)",
+    "region_style": "the style outside the region (default: the source)",
     "headset": "auto uses SteamVR where it runs (default: auto)",
     "view": "how the headset shows it (default: screen)",
     "device": "what computes (default: auto)",
     "engine": "what executes the network; auto takes the fastest that is there",
-    "precision": "arithmetic of the network (default: auto)",
+    "precision": "arithmetic of the network; xnor takes the style's binarised version (default: auto)",
     "scale": "working size over the headset's own size per eye: auto, or 0.25 to 1 (default: auto)",
     "mirror": "which eyes the window shows (default: left)",
     "frames": "end after N stylised frames and print one line of JSON with what was measured",
     "record": "keep what the mirror shows in FILE",
 }
 
-METAVARS = {"source": "SOURCE", "style": "NAME|PICTURE", "frames": "N", "record": "FILE"}
+METAVARS = {
+    "source": "SOURCE", "style": "NAME|PICTURE", "region_style": "NAME|PICTURE", "frames": "N", "record": "FILE"
+}  # fmt: skip
 
 
 def add_setting(parser: argparse.ArgumentParser, *names: str) -> None:
-    """Add ``--name`` for each setting; it stays out of the namespace unless it is given."""
+    """Add an option for each setting (``--region-style`` for region_style).
+
+    It stays out of the namespace unless it is given.
+    """
     for name in names:
         rule = settings.FIELDS[name].metadata
         metavar = METAVARS.get(name)
@@ -40,7 +47,11 @@ def add_setting(parser: argparse.ArgumentParser, *names: str) -> None:
         elif rule["kind"] == "number":
             metavar = f"{'auto|' if rule['auto'] else ''}{rule['minimum']:g}..{rule['maximum']:g}"
         parser.add_argument(
-            f"--{name}", type=_reader(name), metavar=metavar, help=HELP[name], default=argparse.SUPPRESS
+            f"--{name.replace('_', '-')}",
+            type=_reader(name),
+            metavar=metavar,
+            help=HELP[name],
+            default=argparse.SUPPRESS,
         )
 
 

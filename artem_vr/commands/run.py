@@ -9,12 +9,14 @@ from artem_vr.commands.options import add_setting, load_settings
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_setting(
-        parser, "source", "layout", "style", "strength", "headset", "view", "device", "engine", "precision", "scale",
-        "mirror", "frames", "record",
+        parser, "source", "layout", "style", "strength", "region", "region_style", "headset", "view", "device",
+        "engine", "precision", "scale", "mirror", "frames", "record",
     )  # fmt: skip
-    parser.add_argument(
-        "--hud", action=argparse.BooleanOptionalAction, default=argparse.SUPPRESS, help="show the head-up display"
-    )
+    for name, does in (
+        ("--hud", "show the head-up display"),
+        ("--preserve-color", "keep the source's colours, paint its lightness"),
+    ):
+        parser.add_argument(name, action=argparse.BooleanOptionalAction, default=argparse.SUPPRESS, help=does)
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -63,6 +63,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--optimize-iterations", type=int, default=200, metavar="N", help="through VGG-19, a picture (default: 200)"
     )
     parser.add_argument("--no-baselines", action="store_true", help="leave out the four rows to compare with")
+    parser.add_argument(
+        "--naive-signs", action="store_true",
+        help="also measure each fast network with its body turned into signs without training",
+    )  # fmt: skip
     parser.add_argument("--threads", type=int, metavar="N", help="of the processor; 1 is fastest on a busy machine")
     parser.add_argument("--sheet", type=Path, metavar="FILE", help="also draw a sheet of painted photographs (PNG)")
     output = parser.add_mutually_exclusive_group()
@@ -85,6 +89,8 @@ def run(arguments: argparse.Namespace) -> int:
     paintings = _paintings(arguments.paintings, arguments.held_out)
     vgg = functools.cache(lambda: load_vgg(arguments.vgg))  # may be a download: not before it is needed
     candidates = _candidates(arguments, paintings, vgg)
+    if arguments.naive_signs:
+        candidates = _beside_naive_signs(candidates)
     exam, conditions = _exam(arguments, paintings, vgg())
     rows: list[Row] = []
     single = [candidate for candidate in candidates if not candidate.of_many]
@@ -187,7 +193,7 @@ class _Candidate:
 
     subject: NetworkSubject
     style: str
-    file: Path
+    file: Path | None
     of_many: bool = False
     """One of the paintings of a network for any: measured on a share of the photographs, then averaged."""
 
@@ -216,6 +222,21 @@ def _candidates(
         else:
             style = _painting_of(arguments.style, [metadata.get("style", ""), Path(word).stem], paintings)
             result.append(_Candidate(NetworkSubject(metadata["architecture"], network), style, Path(word)))
+    return result
+
+
+def _beside_naive_signs(candidates: list[_Candidate]) -> list[_Candidate]:
+    """Behind each fast network the same with its body turned into signs."""
+    from artem_vr.evaluation.binarised import NAIVE, naive_signs
+    from artem_vr.evaluation.subjects import NetworkSubject
+    from artem_vr.networks.fast import FastNetwork
+
+    result: list[_Candidate] = []
+    for candidate in candidates:
+        result.append(candidate)
+        if isinstance(candidate.subject.network, FastNetwork):
+            signs = NetworkSubject(NAIVE, naive_signs(candidate.subject.network))
+            result.append(_Candidate(signs, candidate.style, None))
     return result
 
 

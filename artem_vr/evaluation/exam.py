@@ -20,6 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from artem_vr.evaluation import metrics, motion, stereo
+from artem_vr.evaluation.binarised import parameter_count
 from artem_vr.evaluation.subjects import Subject
 from artem_vr.networks.vgg import STYLE_LAYERS, VGG19
 
@@ -231,7 +232,7 @@ def measure_network(exam: Exam, subject: Subject, network: nn.Module, file: Path
         subject.still(picture)
         times.append(1000 * (time.perf_counter() - start))
     row.ms = statistics.median(times[1:])  # the first one prepares
-    row.parameters = sum(p.numel() for p in network.parameters())
+    row.parameters = parameter_count(network)
     row.file_bytes = file.stat().st_size if file is not None else None
 
 

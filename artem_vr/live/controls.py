@@ -1,20 +1,28 @@
 """What the viewer does by hand: keys, mouse drops and controller buttons become changes of the deck and the view.
 
 The keyboard is a table (`KEYS`), so that the program obeys, and README and ``--help`` print, the same thing.
-Everything here is pure: no window, no headset; the render loop hands events in and reads `View` afterwards.
+Everything here is pure: no window, no headset, no file; the render loop hands events in and reads `View` afterwards.
+What needs files is wished for from a `Curator`, and arrives later.
 """
 
 from __future__ import annotations
 
 import enum
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal, Protocol, get_args
 
+from artem_vr.live import blending
+from artem_vr.live.blending import SHARE_STEP, Parts
+from artem_vr.live.curator import Arrival
 from artem_vr.render.events import CloseRequested, Event, FilesDropped, KeyPressed
 from artem_vr.vr.commands import Command, Kind
 
 MirrorMode = Literal["left", "right", "both"]
+RegionKind = Literal["none", "left", "right", "top", "bottom", "gaze"]
+REGIONS: tuple[RegionKind, ...] = get_args(RegionKind)
+REGION_WORDS = {"none": "everywhere", "gaze": "where you look"}
 
 NOTICE_SECONDS = 5.0
 """How long a message stays on the HUD."""
@@ -29,6 +37,12 @@ class Deed(enum.Enum):
     STRONGER = "stronger: more painting, less source"
     WEAKER = "weaker: more source, less painting"
     COMPARE = "hold to see the source"
+    BLEND = "blend with the next painting; again: a third, a fourth"
+    MORE_OF_LAST = "blend: more of its last painting"
+    LESS_OF_LAST = "blend: less of its last painting"
+    KEEP = "keep a picture you dropped among your styles"
+    PRESERVE_COLOR = "colours of the source, or of the painting"
+    REGION = "paint everywhere, or left, right, top, bottom, where you look"
     RECENTER = "bring the screen in front of you"
     TOGGLE_HUD = "show or hide the information line"
     MIRROR_MODE = "window shows both eyes, the left, the right"
@@ -55,6 +69,12 @@ KEYS: tuple[KeyBinding, ...] = (
     KeyBinding(("up", "page_up"), Deed.STRONGER, "Up, Page Up", repeats=True),
     KeyBinding(("down", "page_down"), Deed.WEAKER, "Down, Page Down", repeats=True),
     KeyBinding(("c",), Deed.COMPARE, "C"),
+    KeyBinding(("b",), Deed.BLEND, "B"),
+    KeyBinding(("]", "."), Deed.MORE_OF_LAST, "] or .", repeats=True),
+    KeyBinding(("[", ","), Deed.LESS_OF_LAST, "[ or ,", repeats=True),
+    KeyBinding(("k",), Deed.KEEP, "K"),
+    KeyBinding(("l",), Deed.PRESERVE_COLOR, "L"),
+    KeyBinding(("g",), Deed.REGION, "G"),
     KeyBinding(("r", "home"), Deed.RECENTER, "R, Home"),
     KeyBinding(("h",), Deed.TOGGLE_HUD, "H"),
     KeyBinding(("m",), Deed.MIRROR_MODE, "M"),
@@ -82,17 +102,39 @@ STRENGTH_STEP = 0.1
 """What one press of a key adds to the strength or takes away."""
 
 
+class Current(Protocol):
+    """What is chosen."""
+
+    @property
+    def style(self) -> str: ...
+    @property
+    def index(self) -> int: ...
+
+
 class Deck(Protocol):
     """As much of `artem_vr.styles.deck.Deck` as hands can reach."""
 
     strength: float
     compare: bool
+    outside: str
 
     @property
     def names(self) -> tuple[str, ...]: ...
+    @property
+    def current(self) -> Current: ...
     def next(self) -> object: ...
     def previous(self) -> object: ...
     def select(self, which: int | str) -> object: ...
+    def add(self, names: Sequence[str], instead_of: str = "") -> object: ...
+    def remove(self, name: str, instead: str = "") -> object: ...
+
+
+class Curator(Protocol):
+    """As much of `artem_vr.live.curator.Curator` as hands can reach; nothing of it waits."""
+
+    def bring(self, paths: Sequence[Path]) -> None: ...
+    def blend(self, parts: Parts, others: Iterable[str], instead_of: str = "") -> None: ...
+    def keep(self, style: str) -> None: ...
 
 
 @dataclass
@@ -102,6 +144,16 @@ class View:
     mirror: MirrorMode = "left"
     hud: bool = True
     fullscreen: bool = False
+    preserve_color: bool = False
+    region: RegionKind = "none"
+    region_style: str = ""
+    """The style outside the region; empty: the source."""
+    region_size: float = 0.25
+    """Radius of the disc that follows where the viewer points, in heights of the picture."""
+    region_softness: float = 0.1
+    """Width of the region's edge, in heights of the picture."""
+    pointer: tuple[float, float] | None = None
+    """Of the mouse, in pixels from the window's top left; None until it was moved."""
     recenter: bool = False
     """The screen shall be brought in front of the viewer; the loop does so and clears this."""
     leave: bool = False
@@ -121,15 +173,24 @@ class View:
 class Controls:
     """Turns what hands do into changes of ``deck`` and ``view``."""
 
-    def __init__(self, deck: Deck, view: View) -> None:
-        self.deck, self.view = deck, view
+    def __init__(self, deck: Deck, view: View, curator: Curator, titles: dict[str, str] | None = None) -> None:
+        """``titles``: a style's name to the painting's title; what arrives is written into it."""
+        self.deck, self.view, self.curator = deck, view, curator
+        self.titles = {} if titles is None else titles
+        self._before: dict[str, str] = {}
+        """Styles that came while the program ran, and what was chosen before they came."""
+        self._dropped: set[str] = set()
 
     def handle(self, event: Event, now: float) -> bool:
         """Obey one event of the window at ``now``; whether it was one of ours."""
         if isinstance(event, CloseRequested):
             self.do(Deed.QUIT, now)
         elif isinstance(event, FilesDropped):
-            self.view.note(dropped_message(event.paths), now)
+            if event.paths:
+                self._dropped |= {str(path) for path in event.paths}
+                self.curator.bring(event.paths)
+            else:
+                self.view.note("Nothing usable was dropped", now)
         elif isinstance(event, KeyPressed):
             return self._key(event, now)
         else:
@@ -176,6 +237,20 @@ class Controls:
                 self.strengthen(-STRENGTH_STEP)
             case Deed.COMPARE:
                 self.compare(True)
+            case Deed.BLEND:
+                self.blend()
+            case Deed.MORE_OF_LAST:
+                self.shift(SHARE_STEP, now)
+            case Deed.LESS_OF_LAST:
+                self.shift(-SHARE_STEP, now)
+            case Deed.KEEP:
+                self.curator.keep(deck.current.style)
+            case Deed.PRESERVE_COLOR:
+                view.preserve_color = not view.preserve_color
+                view.note(f"Colours of the {'source' if view.preserve_color else 'painting'}", now)
+            case Deed.REGION:
+                self.set_region(REGIONS[(REGIONS.index(view.region) + 1) % len(REGIONS)])
+                view.note(f"Painted: {REGION_WORDS.get(view.region, view.region)}", now)
             case Deed.RECENTER:
                 view.recenter = True
             case Deed.TOGGLE_HUD:
@@ -206,10 +281,53 @@ class Controls:
         """Show the source while ``held``."""
         self.deck.compare = held
 
+    def set_region(self, region: RegionKind) -> None:
+        """Paint in ``region`` only; the style outside it costs nothing where there is no outside."""
+        self.view.region = region
+        self.deck.outside = self.view.region_style if region != "none" else ""
 
-def dropped_message(paths: tuple[Path, ...]) -> str:
-    """What the viewer is told who dropped files on the window."""
-    if not paths:
-        return "Nothing usable was dropped"
-    name = paths[0].name
-    return f"{name[:40]}: painting like any picture is not possible yet; the arrow keys choose among the shipped styles"
+    def blend(self) -> None:
+        """Wish for a blend of the current style with the next painting that is not in it yet."""
+        current, names = self.deck.current.style, self.deck.names
+        parts = self._parts(current)
+        within = [name for _, name in parts]
+        last = names.index(within[-1]) if within[-1] in names else self.deck.current.index
+        others = [name for name in (*names[last + 1 :], *names[:last]) if name not in within]
+        self.curator.blend(
+            parts, [name for name in others if len(self._parts(name)) == 1], current if len(parts) > 1 else ""
+        )
+
+    def shift(self, by: float, now: float) -> None:
+        """Change the share of the last painting of a blend."""
+        current = self.deck.current.style
+        parts = self._parts(current)
+        if len(parts) < 2:
+            self.view.note("This is no blend; B makes one", now)
+            return
+        name = blending.shifted(parts, by)
+        self.receive(Arrival(((name, blending.title_of(blending.parts_of(name), self.titles)),), current), now)
+
+    def receive(self, arrival: Arrival, now: float) -> None:
+        """Take what the curator found: into the deck with it, and the first is chosen."""
+        if arrival.styles:
+            before = self.deck.current.style
+            if before == arrival.instead_of:  # it goes: what was there before it stays
+                before = self._before.get(before, before)
+            for name, title in arrival.styles:
+                self.titles[name] = title
+                if name not in self.deck.names:
+                    self._before[name] = before
+            self.deck.add([name for name, _ in arrival.styles], arrival.instead_of)
+        if arrival.notice:
+            self.view.note(arrival.notice, now)
+
+    def failed(self, reason: str, now: float) -> None:
+        """The current style cannot be painted: one that came while the program ran goes again."""
+        name = self.deck.current.style
+        if name in self._before:
+            self.deck.remove(name, self._before.pop(name))
+            self.view.note(reason.replace(name, Path(name).name), now)
+
+    def _parts(self, style: str) -> Parts:
+        """Of a blend; a file that was dropped is none, whatever it is called."""
+        return [(1.0, style)] if style in self._dropped else blending.parts_of(style)

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from artem_vr.errors import ArtemError, HeadsetError
 from artem_vr.live import hud_text
 from artem_vr.live.controls import Controls, View
+from artem_vr.live.curator import Curator
 from artem_vr.live.record import Recorder
 from artem_vr.live.run_report import RunMeter
 from artem_vr.live.scene import Scene, ShownFrame
@@ -20,6 +21,7 @@ from artem_vr.mailbox import Mailbox
 from artem_vr.render.context import Context
 from artem_vr.render.events import MouseButton, MouseMoved, Resized
 from artem_vr.render.hud import HudText
+from artem_vr.render.region import Region
 from artem_vr.render.stage import STALE_BRIGHTNESS, Look
 from artem_vr.sources.feed import FeedState
 from artem_vr.sources.frame import StereoFrame
@@ -66,6 +68,7 @@ class RenderLoop:
         stylizer: Stylizing,
         deck: Deck,
         view: View,
+        curator: Curator,
         meter: RunMeter,
         source_name: Callable[[], str],
         titles: dict[str, str],
@@ -73,11 +76,12 @@ class RenderLoop:
         recorder: Recorder | None = None,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
-        """``titles``: a style's name to the painting's title."""
+        """``titles``: a style's name to the painting's title; those of styles that come are added."""
         self.headset = headset
         self._context, self._scene, self._feed, self._stylizer = context, scene, feed, stylizer
         self._deck, self._view, self._meter, self._recorder = deck, view, meter, recorder
-        self._controls = Controls(deck, view)
+        self._curator = curator
+        self._controls = Controls(deck, view, curator, titles)
         self._source_name, self._titles, self._fade_seconds = source_name, titles, fade_seconds
         self._clock = clock
         self._feed_state = feed.state()
@@ -89,8 +93,7 @@ class RenderLoop:
         self._waiting: PaintedFrame | None = None  # uploaded, but not yet drawn
         self._bare: StereoFrame | None = None  # the unpainted frame on the stage, while there is no painting
         self._bare_at = float("-inf")
-        self._painting_shown = False
-        self._coded = False  # the strength is in the painting on the stage already
+        self._shown: PaintedFrame | None = None  # the painting on the stage
         self._fullscreen = False
         self._dragging = False
         self._drawn: object = None
@@ -140,10 +143,14 @@ class RenderLoop:
             elif isinstance(event, MouseButton) and event.button == "left":
                 self._dragging = event.pressed
             elif isinstance(event, MouseMoved):
+                unit = self._context.pixels_per_unit
+                self._view.pointer = (event.x * unit, event.y * unit)
                 if self._dragging and isinstance(self.headset, DesktopHeadset):
                     self.headset.look(event.dx, event.dy)
             else:
                 self._guard(now, self._controls.handle, event, now)
+        for arrival in self._curator.arrivals():
+            self._guard(now, self._controls.receive, arrival, now)
         try:
             for command in self.headset.poll_commands():
                 if self._guard(now, self._controls.obey, command, now):
@@ -162,11 +169,10 @@ class RenderLoop:
         """Take the newest painting; before there is any, the newest frame of the source."""
         painted = self._stylizer.painted.take()
         if painted is not None:
-            shown = ShownFrame(painted.source.eyes, painted.pictures, painted.style)
+            shown = ShownFrame(painted.source.eyes, painted.pictures, painted.style, painted.other)
             self._guard(now, self._scene.show, shown, now)
-            self._waiting, self._painting_shown, self._redraw = painted, True, True
-            self._coded = painted.coded
-        elif not self._painting_shown:
+            self._waiting, self._shown, self._redraw = painted, painted, True
+        elif self._shown is None:
             bare = self._feed.latest
             if bare is not None and bare is not self._bare and now - self._bare_at >= BARE_SECONDS:
                 self._bare, self._bare_at, self._redraw = bare, now, True
@@ -183,6 +189,8 @@ class RenderLoop:
             return
         self._told, self._told_at = occasion, now
         self._feed_state, stylizer = self._feed.state(), self._stylizer.state()
+        if stylizer is not None and stylizer.failed == selection.generation:
+            self._controls.failed(stylizer.message, now)
         title = self._titles.get(selection.style, selection.style)
         self.hud = hud_text.compose(
             title,
@@ -198,18 +206,33 @@ class RenderLoop:
         self._scene.hud.update(self.hud, now)
         self._context.set_title(hud_text.window_title(title, stylizer))
 
-    def _look(self, now: float) -> Look:
+    def _look(self, poses: FramePoses, now: float) -> Look:
         lively = self._feed_state.kind not in ("stale", "failed")
+        strength, shown = self._deck.current.shown_strength, self._shown
         return Look(
-            strength=cover(self._deck.current.shown_strength, self._coded),
+            strength=cover(strength, shown is not None and shown.coded),
             fade=fade(now, self._scene.frame.changed_at, self._fade_seconds),
             brightness=1.0 if lively else STALE_BRIGHTNESS,
+            preserve_color=self._view.preserve_color,
+            region=self._region(poses),
+            other_strength=cover(strength, shown is not None and shown.other_coded),
         )
+
+    def _region(self, poses: FramePoses) -> Region | None:
+        """The mask at this vsync; none while the painting that belongs outside of it is not there."""
+        view, shown = self._view, self._shown
+        if view.region == "none" or shown is None or (self._deck.current.outside and shown.other is None):
+            return None
+        place = None
+        if view.region == "gaze":
+            desktop = view.mirror if isinstance(self.headset, DesktopHeadset) else None
+            place = self._scene.pointed_at(self.headset, poses, desktop, view.pointer)
+        return Region(view.region, view.region_softness, view.region_size, place)
 
     def _draw(self, poses: FramePoses, now: float) -> bool:
         """Draw and show, if there is anything new to see; a headset gets a pair in every turn it asks for one."""
         desktop = isinstance(self.headset, DesktopHeadset)
-        look = self._look(now)
+        look = self._look(poses, now)
         opacity = self._scene.hud.opacity(now)
         state = (look, opacity, self._view.mirror, poses.head_to_world.tobytes(), self.hud if opacity else None)
         changed = self._redraw or state != self._drawn
@@ -236,7 +259,7 @@ class RenderLoop:
 
     def _mirror(self, now: float) -> None:
         self._scene.draw_mirror(self._view.mirror, now)
-        if self._recorder is not None and self._painting_shown and (self._last or self._recorder.wants(now)):
+        if self._recorder is not None and self._shown is not None and (self._last or self._recorder.wants(now)):
             self._recorder.put(self._scene.mirror_picture(), now)
         self._context.swap()
 

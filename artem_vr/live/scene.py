@@ -15,9 +15,9 @@ from artem_vr.live.controls import MirrorMode
 from artem_vr.render import gl
 from artem_vr.render.context import Context
 from artem_vr.render.frame_textures import FrameTextures
-from artem_vr.render.geometry import Matrix, Screen, view_projection
+from artem_vr.render.geometry import Matrix, Screen, pointed_at, through, view_projection
 from artem_vr.render.hud import Hud
-from artem_vr.render.mirror import Mirror
+from artem_vr.render.mirror import Mirror, seen_at
 from artem_vr.render.stage import Look, Stage
 from artem_vr.render.target import EyeTarget, read_back
 from artem_vr.vr.headset import FramePoses, Headset
@@ -33,6 +33,8 @@ class ShownFrame:
     painted: Any = None
     """(E, H, W, 3) uint8, or a CUDA array (E, H, W, 4)."""
     style: object = None
+    other: Any = None
+    """The same frame in another style, as ``painted``."""
 
 
 class Scene:
@@ -49,7 +51,7 @@ class Scene:
 
     def show(self, frame: ShownFrame, now: float) -> None:
         """Put a frame into the textures, both eyes together. Raises ValueError if they are no pictures."""
-        self.frame.update(frame.source, frame.painted, frame.style, now)
+        self.frame.update(frame.source, frame.painted, frame.style, now, frame.other)
 
     def draw_eyes(
         self, headset: Headset, poses: FramePoses, look: Look, now: float, desktop: MirrorMode | None = None
@@ -60,7 +62,7 @@ class Scene:
         and an eye that nobody sees is left out.
         """
         projections, eye_to_head = headset.projections, headset.eye_to_head
-        screen = fitted(self._screen, self.frame.aspect, projections[0]) if desktop else self._screen
+        screen = self._placed(headset, desktop)
         for eye, target in enumerate(self.eyes):
             if desktop == ("right", "left")[eye]:
                 continue
@@ -68,6 +70,34 @@ class Scene:
             self._stage.draw_eye(target, eye, self.frame, seen, screen, look)
             if desktop is None:
                 self.hud.draw_in_eye(target, projections[eye], eye_to_head[eye], now)
+
+    def pointed_at(
+        self,
+        headset: Headset,
+        poses: FramePoses,
+        desktop: MirrorMode | None = None,
+        pointer: tuple[float, float] | None = None,
+    ) -> tuple[float, float] | None:
+        """Where on the picture the viewer points: 0..1, (0, 0) its top left, beside it less or more.
+
+        With a headset a hand that points at the picture, the right one first, else the head; on the
+        ``desktop`` the mouse's ``pointer`` (pixels from the window's top left), until it is there the head.
+        None: away from the screen.
+        """
+        screen, aspect = self._placed(headset, desktop), self.frame.aspect
+        if desktop and pointer is not None:
+            window, eyes = self._context.screen, self.eyes[0]
+            eye, x, y = seen_at(*pointer, window.width, window.height, eyes.width / eyes.height, desktop)
+            eye_to_world = poses.head_to_world @ headset.eye_to_head[eye]
+            across, up = through(headset.projections[eye], 2 * x - 1, 2 * y - 1)
+            return pointed_at(screen, aspect, eye_to_world[:3, 3], eye_to_world[:3, :3] @ (across, up, -1))
+        hands = headset.hand_poses()
+        for hand in ("right", "left"):
+            if hand in hands:
+                place = pointed_at(screen, aspect, hands[hand][:3, 3], -hands[hand][:3, 2])
+                if place is not None and 0 <= place[0] <= 1 and 0 <= place[1] <= 1:
+                    return place
+        return pointed_at(screen, aspect, poses.head_to_world[:3, 3], -poses.head_to_world[:3, 2])
 
     def draw_mirror(self, mode: MirrorMode, now: float) -> None:
         """Draw the window, HUD included; `Context.swap` shows it."""
@@ -82,6 +112,10 @@ class Scene:
     def after_foreign_code(self) -> None:
         """Clean up after a headset's runtime: it leaves errors and bindings behind."""
         gl.standing_errors()
+
+    def _placed(self, headset: Headset, desktop: MirrorMode | None) -> Screen:
+        """The screen as it stands: on the desktop it fills the view."""
+        return fitted(self._screen, self.frame.aspect, headset.projections[0]) if desktop else self._screen
 
     def release(self) -> None:
         """Delete what lies in OpenGL. May be called again."""

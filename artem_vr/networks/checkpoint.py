@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import struct
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,8 +22,10 @@ from torch import Tensor, nn
 from artem_vr.atomic_file import write_atomically
 from artem_vr.errors import WeightsError
 from artem_vr.networks.adain import AdaINDecoder
+from artem_vr.networks.binary import BinaryNetwork
 from artem_vr.networks.compact import CompactNetwork
 from artem_vr.networks.fast import FastNetwork
+from artem_vr.networks.header import DAMAGED, read_metadata
 from artem_vr.networks.johnson import JohnsonNetwork
 
 FORMAT_VERSION = 1
@@ -34,8 +35,6 @@ MAX_BYTES = 64 * 1024 * 1024
 """No network of ours comes near; checked before a byte is read."""
 
 FLOATS = (torch.float16, torch.bfloat16, torch.float32)
-
-_DAMAGED = "Get the file again, or choose another style"
 
 
 @dataclass(frozen=True)
@@ -55,6 +54,9 @@ ARCHITECTURES: dict[str, Architecture] = {
     "fast": Architecture(FastNetwork, _FAST),
     "compact": Architecture(CompactNetwork, _FAST),
     "johnson": Architecture(JohnsonNetwork),
+    "binary": Architecture(
+        BinaryNetwork.from_bits, {"quarter": (4, 128), "half": (4, 64), "words": (1, 4), "layers": (1, 24)}
+    ),
     "adain": Architecture(AdaINDecoder, {"depth": (3, 4)}, whole=False),
 }
 """Name in the header -> how to build it. New kinds of networks are added here."""
@@ -113,13 +115,13 @@ def load_network(
     path = Path(path)
     data = _read(path)
     if sha256 is not None and hashlib.sha256(data).hexdigest() != sha256.lower():
-        raise WeightsError(f"The sha256 of {path.name} is not the recorded one", _DAMAGED)
-    metadata = _metadata(path, data)
+        raise WeightsError(f"The sha256 of {path.name} is not the recorded one", DAMAGED)
+    metadata = read_metadata(path.name, data)
     network = _build(path, metadata, parts)
     try:
         tensors = safetensors.torch.load(data)
     except Exception as error:  # noqa: BLE001 (the parser's own error types differ between versions)
-        raise WeightsError(f"{path.name} is not a sound safetensors file ({error})", _DAMAGED) from None
+        raise WeightsError(f"{path.name} is not a sound safetensors file ({error})", DAMAGED) from None
     network.load_state_dict(_checked(path, network, tensors))
     network.requires_grad_(False)
     return network.eval().to(device), metadata
@@ -133,30 +135,15 @@ def _read(path: Path) -> bytes:
         size = path.stat().st_size
         if size > MAX_BYTES:
             limit = MAX_BYTES // 2**20
-            raise WeightsError(f"{path.name} is larger than {limit} MB: not one of our networks", _DAMAGED)
+            raise WeightsError(f"{path.name} is larger than {limit} MB: not one of our networks", DAMAGED)
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)
     except OSError as error:
         reason = error.strerror or error
         raise WeightsError(f"The weights file {path} cannot be read ({reason})", "Check its permissions") from None
     if not 10 <= len(data) <= MAX_BYTES:
-        raise WeightsError(f"{path.name} is empty or cut short ({len(data)} bytes)", _DAMAGED)
+        raise WeightsError(f"{path.name} is empty or cut short ({len(data)} bytes)", DAMAGED)
     return data
-
-
-def _metadata(path: Path, data: bytes) -> dict[str, str]:
-    """The header's ``__metadata__``: strings to strings."""
-    (length,) = struct.unpack("<Q", data[:8])
-    if length > len(data) - 8:
-        raise WeightsError(f"{path.name} is cut short or not a safetensors file", _DAMAGED)
-    try:
-        header = json.loads(data[8 : 8 + length])
-        metadata = header.get("__metadata__", {})
-        if not all(isinstance(k, str) and isinstance(v, str) for k, v in metadata.items()):
-            raise ValueError
-    except (ValueError, AttributeError, RecursionError):
-        raise WeightsError(f"{path.name} has no readable safetensors header", _DAMAGED) from None
-    return dict(metadata)
 
 
 def _build(path: Path, metadata: Mapping[str, str], parts: bool) -> nn.Module:
@@ -186,12 +173,12 @@ def _options(path: Path, text: str, ranges: Mapping[str, tuple[int, int]]) -> di
     except (ValueError, RecursionError):
         options = None
     if not isinstance(options, dict) or set(options) != set(ranges):
-        raise WeightsError(f"{path.name} has no readable network options", _DAMAGED)
+        raise WeightsError(f"{path.name} has no readable network options", DAMAGED)
     for name, value in options.items():
         low, high = ranges[name]
         if type(value) is not int or not low <= value <= high:
             cause = f"{path.name} asks for {name}={str(value)[:20]}, outside {low}..{high}"
-            raise WeightsError(cause, _DAMAGED)
+            raise WeightsError(cause, DAMAGED)
     return options
 
 
@@ -201,17 +188,17 @@ def _checked(path: Path, network: nn.Module, tensors: Mapping[str, Tensor]) -> d
     missing, extra = sorted(set(wanted) - set(tensors)), sorted(set(tensors) - set(wanted))
     if missing or extra:
         which = f"lacks {missing[0]}" if missing else f"has an unknown tensor {extra[0][:60]}"
-        raise WeightsError(f"{path.name} {which}", _DAMAGED)
+        raise WeightsError(f"{path.name} {which}", DAMAGED)
     result: dict[str, Tensor] = {}
     for name, value in tensors.items():
         target = wanted[name]
         if value.shape != target.shape:
             shapes = f"{tuple(value.shape)} and not {tuple(target.shape)}"
-            raise WeightsError(f"{path.name}: {name} has shape {shapes}", _DAMAGED)
+            raise WeightsError(f"{path.name}: {name} has shape {shapes}", DAMAGED)
         allowed = FLOATS if target.is_floating_point() else (target.dtype,)
         if value.dtype not in allowed:
-            raise WeightsError(f"{path.name}: {name} has type {value.dtype}", _DAMAGED)
+            raise WeightsError(f"{path.name}: {name} has type {value.dtype}", DAMAGED)
         if value.is_floating_point() and not torch.isfinite(value).all():
-            raise WeightsError(f"{path.name}: {name} holds values that are not finite", _DAMAGED)
+            raise WeightsError(f"{path.name}: {name} holds values that are not finite", DAMAGED)
         result[name] = value.to(target.dtype)
     return result

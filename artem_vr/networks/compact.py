@@ -16,6 +16,10 @@ from torch.nn import functional as F
 from artem_vr.networks.fast import FastNetwork
 from artem_vr.networks.layers import Normalizer, conv, own_code, statistics_channels
 
+ANSWER = 0.1
+"""What the last layer reads is scaled by this: else a step of Adam that all its inputs agree on throws the codes
+so far that the painter is lost (with 1, a training at a rate of 1e-3 diverged after 700 iterations)."""
+
 SKETCH = 16
 """Channels whose covariance stands for the texture of one level of the style encoder."""
 
@@ -52,7 +56,7 @@ class StyleEncoder(nn.Module):
             pooled += [x.mean((2, 3)), _deviation(x), _covariance(sketch(x))]
         y = F.silu(self.reduce(self.normalize(torch.cat(pooled, dim=1))))
         y = y + F.silu(self.think(y))
-        return self.answer(y)
+        return self.answer(ANSWER * y)
 
 
 def _deviation(x: Tensor) -> Tensor:

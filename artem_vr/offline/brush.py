@@ -12,8 +12,7 @@ from torch import nn
 from artem_vr.errors import EngineError, StyleError
 from artem_vr.settings import Settings
 from artem_vr.styles.library import Library
-from artem_vr.stylize.engines import choose_engine
-from artem_vr.stylize.engines.base import Engine, initial_state
+from artem_vr.stylize.engines import Engine, choose_engine, engine_for, initial_state
 from artem_vr.stylize.loading import LoadedStyle, StyleLoader
 from artem_vr.stylize.statistics import RateKeeper
 from artem_vr.stylize.styled import StyledPainter, Tuning, Workshop
@@ -31,10 +30,13 @@ class NamedStyle:
 
 
 def load_style(library: Library, name: str, settings: Settings) -> NamedStyle:
-    """The style called ``name`` (empty: the first of the library). Raises `ArtemError`."""
+    """The style called ``name`` (empty: the first of the library), with precision "xnor" its binarised version.
+
+    Raises `ArtemError`.
+    """
     if name:
-        style = library.find(name)
-    elif styles := library.styles():
+        style = library.find_for(settings.precision, name)
+    elif styles := library.styles_for(settings.precision):
         style = styles[0]
     else:
         reason = library.problems[0] if library.problems else "No style is installed"
@@ -56,7 +58,7 @@ class Brush:
         if still:
             engine = "torch" if engine == "auto" else engine
             precision = "fp32" if precision == "auto" else precision
-        self.engine: Engine = choose_engine(engine, settings.device, precision)
+        self.engine: Engine = engine_for(choose_engine(engine, settings.device, precision), style.loaded.network)
         self._style = style.loaded
         self.coded = style.loaded.code is not None
         self._tuning = Tuning(settings.strength, settings.style_mean_weight, settings.style_contrast)
@@ -99,6 +101,6 @@ class Brush:
             while len(self._painters) >= KEPT_PAINTERS:
                 self._painters.popitem(last=False)[1].close()
             count, height, width = key
-            self._painters[key] = Workshop(self.engine.prepare).make(self._style, count, height, width)
+            self._painters[key] = Workshop().make(self.engine, self._style, count, height, width)
         self._painters.move_to_end(key)
         return self._painters[key]

@@ -57,11 +57,11 @@ def optimize(jobs: Sequence[Job], order: Order, report: Callable[[str], None]) -
     painting = load_picture(order.painting)
     for job in jobs:
         _check_outputs(job, order, [job.input for job in jobs])
-    from artem_vr.training.cli import device_of
+    from artem_vr.training.cli import chosen_device
     from artem_vr.training.data import resize_short_side, to_tensor
     from artem_vr.training.vgg_weights import load_vgg
 
-    device = device_of(order.device)
+    device = chosen_device(order.device)
     vgg = load_vgg(order.vgg).to(device)
     target = resize_short_side(to_tensor(painting), PAINTING_SIDE).to(device)
 

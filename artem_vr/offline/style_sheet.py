@@ -35,7 +35,7 @@ def style_sheet(
     picture = resized(load_picture(photo), CELL)
     cells = [("the photograph", picture)]
     shown, errors = [], []
-    for style in library.styles():
+    for style in library.styles_for(settings.precision):
         try:
             brush = Brush(load_style(library, style.name, settings), settings, still=True)
             cells.append((style.title or style.name, brush(picture[np.newaxis], None)[0]))
@@ -51,12 +51,12 @@ def style_sheet(
     return {"output": str(output), "styles": shown, "errors": errors}
 
 
-def sheet(cells: list[tuple[str, Picture]]) -> Picture:
-    """Titled pictures of one size, (H, W, 3) uint8 each, on a grid about as wide as it is high."""
+def sheet(cells: list[tuple[str, Picture]], columns: int = 0) -> Picture:
+    """Titled pictures of one size, (H, W, 3) uint8 each, on a grid of ``columns``; 0: about as wide as it is high."""
     from PIL import Image, ImageDraw, ImageFont
 
     height, width = cells[0][1].shape[:2]
-    columns = max(1, min(len(cells), round(math.sqrt(len(cells) * (height + CAPTION) / width))))
+    columns = columns or max(1, min(len(cells), round(math.sqrt(len(cells) * (height + CAPTION) / width))))
     rows = math.ceil(len(cells) / columns)
     step_x, step_y = width + MARGIN, height + CAPTION + MARGIN
     image = Image.new("RGB", (columns * step_x + MARGIN, rows * step_y + MARGIN), BACKGROUND)

@@ -52,6 +52,10 @@ class Context(Protocol):
         """Pixels per unit of the desktop: 1, or 1.5 or 2 on a dense display."""
 
     @property
+    def pixels_per_unit(self) -> float:
+        """Pixels to draw per unit of the pointer's coordinates."""
+
+    @property
     def screen(self) -> Target:
         """The window as a target; off screen, a picture of the same size."""
 
@@ -126,6 +130,7 @@ class OffscreenContext:
 
     offscreen = True
     content_scale = 1.0
+    pixels_per_unit = 1.0
 
     def __init__(self, size: tuple[int, int]) -> None:
         if not sys.platform.startswith("linux"):
@@ -263,6 +268,10 @@ class WindowContext:
     @property
     def content_scale(self) -> float:
         return float(self._glfw.get_window_content_scale(self._window)[0])
+
+    @property
+    def pixels_per_unit(self) -> float:
+        return self.framebuffer_size[0] / max(1, self._glfw.get_window_size(self._window)[0])
 
     @property
     def screen(self) -> Target:

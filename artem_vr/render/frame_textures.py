@@ -1,4 +1,4 @@
-"""The textures of the frame that is shown: its source, its painting, and the painting before a switch."""
+"""The textures of the frame that is shown: its source, its paintings, and the painting before a switch."""
 
 from __future__ import annotations
 
@@ -21,8 +21,9 @@ class FrameTextures:
         self._source = [StreamTexture(2), StreamTexture(2)]
         self._painted = [StreamTexture(2), StreamTexture(2)]
         self._before = [StreamTexture(2), StreamTexture(2)]
+        self._other = [StreamTexture(2), StreamTexture(2)]
         self._pending: npt.NDArray[np.uint8] | None = None
-        self._source_eyes = self._painted_eyes = self._before_eyes = 0
+        self._source_eyes = self._painted_eyes = self._before_eyes = self._other_eyes = 0
         self._key: object = None
         self.aspect = 16 / 9
         """Width / height of one eye's picture."""
@@ -45,6 +46,11 @@ class FrameTextures:
         return self._before_eyes > 0
 
     @property
+    def other(self) -> bool:
+        """Whether there is a second painting, in another style."""
+        return self._other_eyes > 0
+
+    @property
     def path(self) -> str:
         """How paintings get here: "pbo", or "cuda" without a way through the host's memory."""
         return self._painted[0].path
@@ -54,18 +60,26 @@ class FrameTextures:
         """Why CUDA paintings go through the host's memory, or empty."""
         return self._painted[0].interop_failure
 
-    def update(self, source: npt.NDArray[np.uint8], painted: Any = None, key: object = None, now: float = 0.0) -> bool:
-        """Show another frame; both eyes change together.
+    def update(
+        self,
+        source: npt.NDArray[np.uint8],
+        painted: Any = None,
+        key: object = None,
+        now: float = 0.0,
+        other: Any = None,
+    ) -> bool:
+        """Show another frame; both eyes and all of its pictures change together.
 
         ``source`` is (E, H, W, 3) uint8 and left alone afterwards; E is 2 (left, right), or 1 for both
         eyes. ``painted`` is (E, H, W, 3) uint8, or a CUDA array (E, H, W, 4) that is finished; None
-        leaves the painting away. ``key`` names its style. Returns whether the key is a new one.
+        leaves the painting away. ``key`` names its style. ``other`` is the same frame painted in another
+        style, as ``painted`` is, or None. Returns whether the key is a new one.
         """
         self._pending = source
         self._source_eyes = source.shape[0]
         self.aspect = source.shape[2] / source.shape[1]
         if painted is None:
-            self._painted_eyes = self._before_eyes = 0
+            self._painted_eyes = self._before_eyes = self._other_eyes = 0
             self._key = None
             return False
         changed = key != self._key
@@ -76,6 +90,9 @@ class FrameTextures:
         self._painted_eyes = painted.shape[0]
         for eye in range(self._painted_eyes):
             self._painted[eye].update(painted[eye])
+        self._other_eyes = 0 if other is None else other.shape[0]
+        for eye in range(self._other_eyes):
+            self._other[eye].update(other[eye])
         return changed
 
     def bind_source(self, eye: int, unit: int) -> None:
@@ -94,9 +111,13 @@ class FrameTextures:
         """Bind the earlier style's last painting for ``eye`` to a texture unit."""
         self._before[min(eye, self._before_eyes - 1)].bind(unit)
 
+    def bind_other(self, eye: int, unit: int) -> None:
+        """Bind the painting of ``eye`` in the other style to a texture unit."""
+        self._other[min(eye, self._other_eyes - 1)].bind(unit)
+
     def release(self) -> None:
         """Delete all textures. May be called again."""
-        for texture in (*self._source, *self._painted, *self._before):
+        for texture in (*self._source, *self._painted, *self._before, *self._other):
             texture.release()
-        self._source_eyes = self._painted_eyes = self._before_eyes = 0
+        self._source_eyes = self._painted_eyes = self._before_eyes = self._other_eyes = 0
         self._pending = None

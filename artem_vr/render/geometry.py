@@ -47,7 +47,7 @@ def screen_mesh(screen: Screen, aspect: float) -> Vertices:
     along = (u - 0.5) * screen.width
     x, z = along, np.full_like(along, -screen.distance)
     if screen.curvature:
-        radius = max(screen.distance / screen.curvature, screen.width / _WIDEST_ARC)
+        radius = _radius(screen)
         angle = along / radius
         x = radius * np.sin(angle)
         z = -screen.distance + radius * (1.0 - np.cos(angle))  # the edges come towards the viewer
@@ -60,6 +60,38 @@ def screen_mesh(screen: Screen, aspect: float) -> Vertices:
         vertices[row::2, 3] = u
         vertices[row::2, 4] = v
     return vertices
+
+
+def _radius(screen: Screen) -> float:
+    """Metres, of the cylinder that a screen with a curvature is part of."""
+    return max(screen.distance / screen.curvature, screen.width / _WIDEST_ARC)
+
+
+def pointed_at(
+    screen: Screen, aspect: float, origin: npt.ArrayLike, direction: npt.ArrayLike
+) -> tuple[float, float] | None:
+    """Where a ray meets the screen of `screen_mesh`: 0..1 over the picture, (0, 0) its top left corner.
+
+    Beyond the picture's edges the screen goes on: values outside 0..1 are places beside it. None for a ray
+    that never meets it.
+    """
+    (x, y, z), (dx, dy, dz) = np.asarray(origin, np.float64), np.asarray(direction, np.float64)
+    if screen.curvature:
+        radius = _radius(screen)
+        depth = z - (radius - screen.distance)  # from the cylinder's axis
+        a, b, c = dx * dx + dz * dz, x * dx + depth * dz, x * x + depth * depth - radius * radius
+        if a < 1e-12 or b * b < a * c:
+            return None
+        t = (math.sqrt(b * b - a * c) - b) / a  # the further of the two walls: viewers are inside
+        along = radius * math.atan2(x + t * dx, -(depth + t * dz))
+    elif abs(dz) < 1e-9:
+        return None
+    else:
+        t = (-screen.distance - z) / dz
+        along = x + t * dx
+    if t <= 0:
+        return None
+    return along / screen.width + 0.5, 0.5 - (y + t * dy - screen.elevation) / (screen.width / aspect)
 
 
 def rectangle(left: float, bottom: float, right: float, top: float, z: float = 0.0) -> Vertices:
@@ -84,6 +116,12 @@ def projection(left: float, right: float, top: float, bottom: float, near: float
         ],
         np.float32,
     )
+
+
+def through(eye_projection: Matrix, x: float, y: float) -> tuple[float, float]:
+    """Tangents (across, up) of the direction that an eye sees at (x, y) of its target, -1..1 each."""
+    p = eye_projection.astype(np.float64)
+    return float((x + p[0, 2]) / p[0, 0]), float((y + p[1, 2]) / p[1, 1])
 
 
 def perspective(vertical_degrees: float, aspect: float, near: float = 0.05, far: float = 100.0) -> Matrix:

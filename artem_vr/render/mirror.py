@@ -31,15 +31,12 @@ class Mirror:
             return
         target.clear(window, _BARS)
         eyes = {"left": [left], "right": [right], "both": [left, right]}[mode]
-        width, height = window.width // len(eyes), window.height
+        width, height = window.width, window.height
         gl.glDisable(gl.GL_BLEND)
         self._program.use()
         gl.glActiveTexture(gl.GL_TEXTURE0)
-        for place, eye in enumerate(eyes):
-            x, y, inner_width, inner_height = geometry.letterbox(width, height, eye.width / eye.height)
-            if len(eyes) == 2:  # the eyes meet in the middle, the bars are outside
-                x = width - inner_width if place == 0 else width
-            gl.glViewport(x, y, inner_width, inner_height)
+        for eye, viewport in zip(eyes, _viewports(width, height, left.width / left.height, mode), strict=True):
+            gl.glViewport(*viewport)
             gl.glBindTexture(gl.GL_TEXTURE_2D, eye.texture_id)
             self._mesh.draw()
 
@@ -47,3 +44,27 @@ class Mirror:
         """Delete program and mesh. May be called again."""
         self._program.release()
         self._mesh.release()
+
+
+def seen_at(
+    x: float, y: float, width: int, height: int, eye_aspect: float, mode: MirrorMode
+) -> tuple[int, float, float]:
+    """What of the eyes' targets the point (``x``, ``y``) of a ``width`` x ``height`` window shows, from its top left.
+
+    Returns the eye (0 left, 1 right) and the place in its target, 0..1, (0, 0) its bottom left; beside the target
+    the numbers go on.
+    """
+    viewports = _viewports(width, height, eye_aspect, mode)
+    place = int(mode == "both" and x >= width / 2)
+    left, bottom, inner_width, inner_height = viewports[place]
+    eye = {"left": 0, "right": 1, "both": place}[mode]
+    return eye, (x - left) / max(inner_width, 1), (height - y - bottom) / max(inner_height, 1)
+
+
+def _viewports(width: int, height: int, eye_aspect: float, mode: MirrorMode) -> list[tuple[int, int, int, int]]:
+    """For each eye that is shown: left, bottom, width and height of its part of the window, in pixels."""
+    if mode != "both":
+        return [geometry.letterbox(width, height, eye_aspect)]
+    _, y, inner_width, inner_height = geometry.letterbox(width // 2, height, eye_aspect)
+    middle = width // 2  # the eyes meet there, the bars are outside
+    return [(middle - inner_width, y, inner_width, inner_height), (middle, y, inner_width, inner_height)]

@@ -15,26 +15,32 @@ from artem_vr.render.frame_textures import FrameTextures
 from artem_vr.render.geometry import Matrix, Screen
 from artem_vr.render.mesh import Mesh
 from artem_vr.render.program import Program
+from artem_vr.render.region import Region
 from artem_vr.render.target import Colour, Target
 
 STALE_BRIGHTNESS = 0.4
 """`Look.brightness` for the last frame of a source that has stalled."""
 
 _IDENTITY = np.eye(4, dtype=np.float32)
-_SOURCE, _PAINTED, _BEFORE = range(3)  # texture units
+_SAMPLERS = ("source", "painted", "before", "other")
+_SOURCE, _PAINTED, _BEFORE, _OTHER = range(len(_SAMPLERS))  # texture units
 _MIXES = (
     ("SOURCE",),
     ("PAINTED",),
     ("PAINTED", "SOURCE"),
     ("BEFORE", "PAINTED"),
     ("BEFORE", "PAINTED", "SOURCE"),
+    ("PAINTED", "SOURCE", "REGION"),
+    ("BEFORE", "PAINTED", "SOURCE", "REGION"),
+    ("PAINTED", "SOURCE", "REGION", "OTHER"),
+    ("BEFORE", "PAINTED", "SOURCE", "REGION", "OTHER"),
 )
 """Which pictures can count: a program for each, so that the others cost nothing."""
 
 
 @dataclass(frozen=True)
 class Look:
-    """How a frame is mixed; the same for both eyes. All from 0 to 1."""
+    """How a frame is mixed; the same for both eyes. Numbers are from 0 to 1."""
 
     strength: float = 1.0
     """0: the source, bit for bit where pixels meet pixels. 1: the painting."""
@@ -42,6 +48,12 @@ class Look:
     """0: the painting of the style before the switch. 1: of the present one."""
     brightness: float = 1.0
     """Less than 1 dims the picture."""
+    preserve_color: bool = False
+    """The painting's luminance with the source's chroma."""
+    region: Region | None = None
+    """Where the painting is seen; None: everywhere. Outside is the frame's other painting, or else the source."""
+    other_strength: float = 1.0
+    """Strength outside the region."""
 
 
 class Stage:
@@ -56,7 +68,7 @@ class Stage:
             for edge in ((), ("EDGE",)):
                 program = Program("picture.vert", "stage.frag", (*pictures, *edge, *quality))
                 program.use()
-                for name, unit in (("source", _SOURCE), ("painted", _PAINTED), ("before", _BEFORE)):
+                for unit, name in enumerate(_SAMPLERS):
                     program.set(name, unit)
                 self._programs[*pictures, *edge] = program
         self._flat = Mesh(geometry.rectangle(-1, -1, 1, 1))
@@ -132,16 +144,27 @@ class Stage:
         if strength > 0.0:
             pictures += ("PAINTED",)
             frame.bind_painted(eye, _PAINTED)
-        if strength < 1.0:
+        region = look.region if strength > 0.0 else None
+        if strength < 1.0 or look.preserve_color or region:
             pictures += ("SOURCE",)
             frame.bind_source(eye, _SOURCE)
+        if region:
+            pictures += ("REGION",)
+        if region and frame.other:
+            pictures += ("OTHER",)
+            frame.bind_other(eye, _OTHER)
         gl.glDisable(gl.GL_BLEND)
         program = self._programs[*pictures, *edge]
         program.use()
         program.set("transform", transform)
         program.set("strength", float(strength))
         program.set("fade", float(fade))
+        program.set("preserve_color", float(look.preserve_color))
         program.set("brightness", float(look.brightness))
+        if region:
+            program.set("other_strength", float(look.other_strength))
+            for name, value in region.uniforms(frame.aspect).items():
+                program.set(name, value)
         program.set("background", background)
         mesh.draw()
 

@@ -12,9 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import io
-import json
 import re
-import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +22,7 @@ import numpy.typing as npt
 
 from artem_vr.atomic_file import write_atomically
 from artem_vr.errors import WeightsError
+from artem_vr.networks.header import read_metadata
 
 SUFFIX = ".code.safetensors"
 """How names of files of codes end."""
@@ -67,7 +66,7 @@ def read_code(path: Path, sha256: str | None = None) -> StyleCode:
     data = _read(path)
     if sha256 is not None and hashlib.sha256(data).hexdigest() != sha256.lower():
         raise WeightsError(f"The sha256 of {path.name} is not the recorded one", "Reinstall the program")
-    metadata = _metadata(path, data)
+    metadata = read_metadata(path.name, data)
     if metadata.get("kind") != KIND:
         raise WeightsError(f"{path.name} holds no style code", _DAMAGED)
     version = metadata.get("format_version", "")
@@ -204,13 +203,3 @@ def _read(path: Path) -> bytes:
     if len(data) > MAX_BYTES:
         raise WeightsError(f"{path.name} is larger than {MAX_BYTES // 2**20} MB: no style code", _DAMAGED)
     return data
-
-
-def _metadata(path: Path, data: bytes) -> dict[str, str]:
-    """The header's ``__metadata__``: strings to strings."""
-    try:
-        (length,) = struct.unpack("<Q", data[:8])
-        metadata = json.loads(data[8 : 8 + length])["__metadata__"] if length <= len(data) - 8 else None
-        return {str(key): value for key, value in metadata.items() if isinstance(value, str)}
-    except (struct.error, ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        raise WeightsError(f"{path.name} is cut short, or holds no style code", _DAMAGED) from None

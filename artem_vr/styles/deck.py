@@ -30,6 +30,8 @@ class Selection:
     """Grows by one with every change of style."""
     changed_at: float = 0.0
     """The deck's clock, in seconds, when the style was chosen."""
+    outside: str = ""
+    """The style outside the region in which ``style`` is seen; empty: none."""
 
     @property
     def shown_strength(self) -> float:
@@ -106,6 +108,42 @@ class Deck:
         with self._lock:
             self._selection = replace(self._selection, compare=bool(held))
 
+    @property
+    def outside(self) -> str:
+        return self._selection.outside
+
+    @outside.setter
+    def outside(self, style: str) -> None:
+        """Need not be one of the deck's; empty: nothing else is painted."""
+        with self._lock:
+            self._selection = replace(self._selection, outside=style)
+
+    def add(self, names: Sequence[str], instead_of: str = "") -> Selection:
+        """Put styles (at least one) at the end, where they are not there already, and choose the first.
+
+        The first takes the place of ``instead_of``, where that is in the deck.
+        """
+        with self._lock:
+            first, *others = names
+            deck = [first if name == instead_of else name for name in self._names]
+            self._names = tuple(dict.fromkeys([*deck, first, *others]))
+            return self._choose(self._names.index(first))
+
+    def remove(self, name: str, instead: str = "") -> Selection:
+        """Take a style away. If it was the current one, ``instead`` is chosen, or else a neighbour; the last one stays.
+
+        A style that is not in the deck cannot be taken away: nothing happens.
+        """
+        with self._lock:
+            rest = tuple(other for other in self._names if other != name)
+            if not rest or len(rest) == len(self._names):
+                return self._selection
+            self._names = rest
+            current = self._selection.style
+            if current == name:
+                current = instead if instead in rest else rest[min(self._selection.index, len(rest) - 1)]
+            return self._choose(rest.index(current))
+
     def replace_names(self, names: Sequence[str]) -> Selection:
         """A new list (a style was added or removed); the current style stays if it is in it.
 
@@ -141,6 +179,8 @@ class Deck:
         if name != old.style:
             changed = {"generation": old.generation + 1, "changed_at": self._clock()}
             self._selection = replace(old, style=name, index=index, **changed)  # type: ignore[arg-type]
+        elif index != old.index:
+            self._selection = replace(old, index=index)
         return self._selection
 
 

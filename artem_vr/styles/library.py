@@ -18,6 +18,7 @@ from typing import Any, Literal
 from artem_vr import assets
 from artem_vr.atomic_file import write_atomically
 from artem_vr.errors import ArtemError, PictureError, StyleError, WeightsError
+from artem_vr.networks.header import architecture_of
 from artem_vr.styles.blends import is_blend, read_blend, write_blend
 from artem_vr.styles.codes import SUFFIX, StyleCode, clean_title, read_code, write_code
 
@@ -47,7 +48,7 @@ class Style:
     artist: str = ""
     year: str = ""
     network: str = ""
-    """Architecture named in the index; the file's own header decides. "code" for codes."""
+    """Architecture named in the index or in the header of an own file, which decides; "code" for codes."""
     form: Literal["network", "code", "picture", "blend"] = "network"
     """What it is made of: a network of its own; for the compact network a code, a picture, or several of these."""
     parts: tuple[tuple[float, Style], ...] = ()
@@ -56,6 +57,10 @@ class Style:
     """Of a shipped style: which painting, as its file is called; several styles can be of one."""
     in_deck: bool = True
     """False: there is a better style of the same painting; this one is found by name only."""
+
+    @property
+    def binarised(self) -> bool:
+        return self.network == "binary"
 
 
 def own_folder() -> Path:
@@ -111,6 +116,32 @@ class Library:
             styles.append(replace(style, name=name))
         self.problems = problems
         return styles
+
+    def styles_for(self, precision: str) -> list[Style]:
+        """The styles that can be painted so: all, with "xnor" the binarised ones. Raises `StyleError` if none can."""
+        styles = self.styles()
+        if precision != "xnor":
+            return styles
+        binarised = [style for style in styles if style.binarised]
+        if not binarised:
+            remedy = "Take --precision auto, or train one: artem-vr train binary"
+            raise StyleError("There is no binarised style", remedy)
+        return binarised
+
+    def find_for(self, precision: str, name: str) -> Style:
+        """`find`, and with precision "xnor" the binarised version of that style: it has its name and ``_xnor``.
+
+        Raises `StyleError` also where there is none.
+        """
+        style = self.find(name)
+        if precision != "xnor" or style.binarised:
+            return style
+        binarised = self.styles_for(precision)
+        for other in binarised:
+            if other.name == f"{style.name}_xnor":
+                return other
+        names = ", ".join(other.name.removesuffix("_xnor") for other in binarised)
+        raise StyleError(f"There is no binarised version of {style.name}", f"Take --precision auto, or {names}")
 
     def find(self, name: str) -> Style:
         """The style called ``name`` or titled so; or the weights, code or picture in the file of that name; or a blend.
@@ -272,7 +303,7 @@ class Library:
             stem = path.name.removesuffix(SUFFIX)
             if stem == path.name:
                 if normalize(path.stem):
-                    yield Style(normalize(path.stem), title_of(path.stem), "own", path)
+                    yield Style(normalize(path.stem), title_of(path.stem), "own", path, network=architecture_of(path))
                 continue
             try:
                 code = read_code(path)

@@ -80,9 +80,9 @@ class Encoder:
         with torch.inference_mode():
             return np.array(network.encode(read)[0].float().numpy(), np.float32)
 
-    def code(self, picture: npt.NDArray[np.uint8], title: str = "") -> StyleCode:
+    def code(self, picture: npt.NDArray[np.uint8], title: str = "", stroke_size: int = STROKE_SIZE) -> StyleCode:
         """`encode`, with a small copy of the picture, as it is kept in a file. Raises `WeightsError`."""
-        return StyleCode(self.encode(picture), self.key, title, thumbnail(picture))
+        return StyleCode(self.encode(picture, stroke_size), self.key, title, thumbnail(picture))
 
 
 def readable(picture: npt.NDArray[np.uint8], stroke_size: int = STROKE_SIZE) -> npt.NDArray[np.uint8]:

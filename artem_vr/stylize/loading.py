@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from artem_vr.errors import StyleError, WeightsError
+from artem_vr.networks.header import read_metadata
 from artem_vr.styles.codes import mixed, read_code
 from artem_vr.styles.library import Library, Style
 from artem_vr.stylize.encoder import STROKE_SIZE, Encoder
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
     from torch import nn
 
 MAX_WEIGHTS_BYTES = 64 * 2**20
+MOST_REMEMBERED = 32
+"""Codes of pictures that are kept in memory, some kB each."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,6 +33,20 @@ class LoadedStyle:
     """What the network shall paint, if it takes codes."""
     plain: Code | None = None
     """The code with which that network shows the photograph."""
+
+
+@dataclass(frozen=True)
+class WeightsLoader:
+    """Loads the network of a file that was seen whole, with this sum and this kind in its header."""
+
+    path: Path
+    sha256: str
+    architecture: str
+
+    def __call__(self) -> nn.Module:
+        from artem_vr.networks.checkpoint import load_network
+
+        return load_network(self.path, self.sha256)[0]
 
 
 class Load(Protocol):
@@ -50,6 +68,8 @@ class StyleLoader:
         """``stroke_size``: short side, in pixels, at which pictures are read; larger means larger strokes."""
         self._library, self._stroke_size = library, stroke_size
         self._encoder: Encoder | None = None
+        self._read_already: dict[tuple[Path, int, int], Code] = {}
+        """By file, time of its last change, and size; the pictures of a blend are not read again for each share."""
 
     def __call__(self, style: Style) -> LoadedStyle:
         """Raises `StyleError`, `WeightsError` or `PictureError`."""
@@ -97,7 +117,18 @@ class StyleLoader:
     def _read(self, style: Style) -> Code:
         from artem_vr.sources.pictures import load_picture
 
-        return self.encoder().encode(load_picture(style.path), self._stroke_size)
+        try:
+            facts = style.path.stat()
+        except OSError:  # `load_picture` says it better
+            return self.encoder().encode(load_picture(style.path), self._stroke_size)
+        place = style.path, facts.st_mtime_ns, facts.st_size
+        code = self._read_already.pop(place, None)
+        if code is None:
+            code = self.encoder().encode(load_picture(style.path), self._stroke_size)
+        self._read_already[place] = code
+        while len(self._read_already) > MOST_REMEMBERED:
+            del self._read_already[next(iter(self._read_already))]  # the one that was not wanted for longest
+        return code
 
 
 def load_network_style(style: Style) -> LoadedStyle:
@@ -109,16 +140,12 @@ def load_network_style(style: Style) -> LoadedStyle:
     try:
         if style.path.stat().st_size > MAX_WEIGHTS_BYTES:
             raise WeightsError(f"{style.path.name} is too large for a network of ours", "Choose another style")
-        digest = hashlib.sha256(style.path.read_bytes()).hexdigest()
+        data = style.path.read_bytes()
     except OSError as error:
         cause = f"The weights of {style.name} cannot be read ({error.strerror or error})"
         raise WeightsError(cause, "Reinstall the program, or choose another style") from None
+    digest = hashlib.sha256(data).hexdigest()
     if style.sha256 is not None and digest != style.sha256:
         raise WeightsError(f"The weights of {style.name} are damaged", "Reinstall the program, or choose another style")
-
-    def load() -> nn.Module:
-        from artem_vr.networks.checkpoint import load_network
-
-        return load_network(style.path, digest)[0]
-
-    return LoadedStyle(digest, load)
+    architecture = read_metadata(style.path.name, data).get("architecture", "")
+    return LoadedStyle(digest, WeightsLoader(style.path, digest, architecture))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -30,9 +31,17 @@ class PainterKey:
         return BYTES_PER_PIXEL * self.eyes * self.height * self.width
 
 
-def how_many(key: PainterKey, wanted: int, budget: int) -> int:
-    """Painters of that size to keep: up to ``wanted`` within ``budget`` bytes, but two, else no switch is smooth."""
-    return max(2, min(wanted, budget // max(1, key.bytes)))
+def how_many(key: PainterKey, wanted: int, budget: int, used: int = 1) -> int:
+    """Painters of that size to keep: up to ``wanted`` within ``budget`` bytes.
+
+    But one more than are ``used`` at a time, else no switch is smooth.
+    """
+    return max(used + 1, min(wanted, budget // max(1, key.bytes)))
+
+
+def called(style: str) -> str:
+    """A style's name for a message: of a file, or of files in a blend, the names without their folders."""
+    return re.sub(r"[^+*]*[/\\]", "", style)
 
 
 def one_line(error: Exception) -> str:
@@ -45,7 +54,7 @@ class Painters:
     """Prepares painters one after the other in a thread, the first at normal priority; keeps at most ``keep``.
 
     The stylizer calls `want` with what it needs in order of need. When room is needed, what is
-    not wanted goes first, never what is needed more; the painter named ``painting`` stays, so
+    not wanted goes first, never what is needed more; the painters named ``painting`` stay, so
     that a style that fails at its first frame leaves the old one there.
     """
 
@@ -58,7 +67,7 @@ class Painters:
         self._ready: dict[PainterKey, StyledPainter] = {}
         self._failed: dict[PainterKey, str] = {}
         self._wanted: tuple[PainterKey, ...] = ()
-        self._painting: PainterKey | None = None
+        self._painting: tuple[PainterKey, ...] = ()
         self._preparing: PainterKey | None = None
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name="prepare", daemon=True)
@@ -78,11 +87,11 @@ class Painters:
                 painter.close()
             self._ready.clear()
 
-    def want(self, keys: Sequence[PainterKey], painting: PainterKey | None) -> None:
-        """What is needed, the most urgent first, and which painter is in use meanwhile."""
-        keys = tuple(dict.fromkeys(keys))
+    def want(self, keys: Sequence[PainterKey], painting: Sequence[PainterKey] = ()) -> None:
+        """What is needed, the most urgent first, and which painters are in use meanwhile."""
+        keys, painting = tuple(dict.fromkeys(keys)), tuple(dict.fromkeys(painting))
         if keys:
-            keys = keys[: how_many(keys[0], self._keep, self._budget)]
+            keys = keys[: self._room(keys[0], len(painting))]
         with self._condition:
             if (keys, painting) != (self._wanted, self._painting):
                 self._wanted, self._painting = keys, painting
@@ -139,7 +148,7 @@ class Painters:
             except ArtemError as error:
                 reason = str(error)
             except Exception as error:  # noqa: BLE001 (whatever a network does, the program goes on)
-                reason = f"{key.style} cannot be prepared ({one_line(error)})"
+                reason = f"{called(key.style)} cannot be prepared ({one_line(error)})"
             with self._condition:
                 self._preparing = None
                 if painter is None:
@@ -153,14 +162,19 @@ class Painters:
         """The most urgent key that is neither ready nor failed, if there is or can be room. Lock held."""
         for key in self._wanted:
             if key not in self._ready and key not in self._failed:
-                room = how_many(key, self._keep, self._budget) + len(self._dispensable(key))
+                room = self._room(key, len(self._painting)) + len(self._dispensable(key))
                 return key if len(self._ready) < room else None  # `want` wakes us when that changes
         return None
+
+    def _room(self, key: PainterKey, used: int) -> int:
+        """How many painters of that size may be ready while so many are in use."""
+        used = max(1, used)
+        return how_many(key, self._keep + used - 1, self._budget, used)
 
     def _make_room(self, key: PainterKey) -> None:
         """Give painters back until one more fits. Lock held."""
         for old in self._dispensable(key):
-            if len(self._ready) < how_many(key, self._keep, self._budget):
+            if len(self._ready) < self._room(key, len(self._painting)):
                 return
             self._ready.pop(old).close()
 
@@ -168,7 +182,7 @@ class Painters:
         """Ready painters that may go for ``key``: unwanted ones first, then less urgent ones. Lock held."""
         less_urgent = self._wanted[self._wanted.index(key) + 1 :]
         order = [k for k in self._ready if k not in self._wanted] + list(reversed(less_urgent))
-        return [k for k in order if k in self._ready and k != self._painting]
+        return [k for k in order if k in self._ready and k not in self._painting]
 
 
 def _lower_priority() -> None:

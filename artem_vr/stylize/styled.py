@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from artem_vr.styles.codes import adjusted
-from artem_vr.stylize.engines.base import Code, Painter, Pictures, State
+from artem_vr.stylize.engines.base import Code, Engine, Painter, Pictures, State
 from artem_vr.stylize.loading import LoadedStyle
 
 
@@ -63,14 +63,12 @@ class StyledPainter:
 class Workshop:
     """Makes `StyledPainter`s. Styles of one network, at one size, share its compiled form."""
 
-    def __init__(self, prepare: Callable[..., Painter]) -> None:
-        """``prepare`` is `Engine.prepare`."""
-        self._prepare = prepare
+    def __init__(self) -> None:
         self._lock = threading.Lock()
         self._shared: dict[tuple[object, ...], tuple[Painter, int]] = {}
         """Painter and how many styles use it."""
 
-    def make(self, style: LoadedStyle, eyes: int, height: int, width: int) -> StyledPainter:
+    def make(self, engine: Engine, style: LoadedStyle, eyes: int, height: int, width: int) -> StyledPainter:
         """Called from one thread at a time; what it makes may be closed from any."""
         place = (style.key, eyes, height, width)
         with self._lock:
@@ -78,7 +76,7 @@ class Workshop:
             if painter is not None:
                 self._shared[place] = painter, users + 1
         if painter is None:
-            painter = self._prepare(style.key, style.network, eyes, height, width)
+            painter = engine.prepare(style.key, style.network, eyes, height, width)
             with self._lock:
                 self._shared[place] = painter, 1
         return StyledPainter(painter, style, lambda: self._release(place))

@@ -4,7 +4,8 @@
 
 It never ends because of a frame, a style or an engine: what goes wrong becomes a message, and
 the style that worked before goes on. A style is switched to when its painter is ready; until
-then the old one paints. Each painted frame is wholly of one style.
+then the old one paints. Each painting is wholly of one style; where the deck names a style for
+outside a region, the same frame is painted in that one as well.
 """
 
 from __future__ import annotations
@@ -21,9 +22,9 @@ from artem_vr.mailbox import Mailbox
 from artem_vr.sources.frame import StereoFrame
 from artem_vr.styles.deck import Deck, Selection
 from artem_vr.styles.library import Library
-from artem_vr.stylize.engines.base import Engine, State, initial_state
+from artem_vr.stylize.engines import Engine, State, engine_for, initial_state
 from artem_vr.stylize.loading import Load, StyleLoader
-from artem_vr.stylize.painters import PainterKey, Painters, one_line
+from artem_vr.stylize.painters import PainterKey, Painters, called, one_line
 from artem_vr.stylize.resolution import Scale, Size, choose_step, first_step, resize, steps_for, working_size
 from artem_vr.stylize.statistics import TAU_SECONDS, RateKeeper
 from artem_vr.stylize.styled import StyledPainter, Tuning, Workshop
@@ -37,7 +38,7 @@ _JUDGE_AFTER = 15
 
 @dataclass(frozen=True, eq=False)
 class PaintedFrame:
-    """A frame and its painting; both eyes are of the same style and of the same moment."""
+    """A frame and its painting (or two); both eyes are of the same style and of the same moment."""
 
     source: StereoFrame
     pictures: Any
@@ -50,6 +51,11 @@ class PaintedFrame:
     paint_seconds: float
     coded: bool = False
     """The strength is in the painting already (`StyledPainter.coded`)."""
+    outside: str = ""
+    """The deck's style for outside a region, when this was painted."""
+    other: Any = None
+    """The same frame in that style, as ``pictures``; None where there is none, or where it is not ready."""
+    other_coded: bool = False
 
 
 @dataclass(frozen=True)
@@ -70,6 +76,39 @@ class StylizerState:
     """Median of the last second."""
     frames: int = 0
     """Painted since the start."""
+    failed: int = -1
+    """The deck's generation whose style cannot be painted; -1: none. ``message`` says why."""
+
+
+class _Series:
+    """Frames painted in one style: its statistics go on from frame to frame, and start anew with another painter."""
+
+    def __init__(self, tau: float) -> None:
+        self.key: PainterKey | None = None
+        """The painter of the last frame."""
+        self._rates = RateKeeper(tau)
+        self._state: State | None = None
+
+    def forget(self) -> None:
+        """The next frame is the first."""
+        self.key, self._state = None, None
+        self._rates.reset()
+
+    def paint(self, eyes: Any, captured_at: float, key: PainterKey, painter: StyledPainter, tuning: Tuning) -> Any:
+        """``eyes`` of the painter's size, painted."""
+        if key != self.key:
+            self._state = None
+            self._rates.reset()
+        rate = self._rates.rate(eyes, captured_at)
+        state = self._state if self._state is not None else initial_state(painter.channels)
+        try:
+            pictures, self._state = painter.paint(eyes, state, rate, tuning)
+        except Exception:
+            self._state = None  # whatever paints next begins with a frame of its own
+            self._rates.reset()
+            raise
+        self.key = key
+        return pictures
 
 
 class Stylizer:
@@ -103,20 +142,20 @@ class Stylizer:
         self._load = load if load is not None else StyleLoader(library)
         self._any = (ANY,) if self._load.reads_pictures else ()
         self._tuning = tuning or Tuning()
-        self._workshop = Workshop(engine.prepare)
+        self._workshop = Workshop()
         self.painters = Painters(self._prepare, keep + len(self._any), budget)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="stylize", daemon=True)
         self._step: dict[tuple[int, Size], float] = {}
-        self._rates = RateKeeper(tau)
-        self._using: PainterKey | None = None
+        self._series, self._other_series = _Series(tau), _Series(tau)
+        self._engines: dict[PainterKey, Engine] = {}
         self._generation = deck.current.generation
         self._asked = deck.current.generation
-        self._statistics: State | None = None
+        self._failed = -1
         self._seconds: deque[tuple[float, float]] = deque(maxlen=240)
         self._since_step = 0
         self._count = 0
-        self._message = ""
+        self._message = self._other_message = ""
 
     def start(self) -> None:
         self.painters.start()
@@ -136,24 +175,27 @@ class Stylizer:
         """Never waits for the painter."""
         now = self._clock()
         recent = [seconds for at, seconds in list(self._seconds) if now - at <= 1.0]
-        using, engine = self._using, self._engine
+        using = self._series.key
+        engine = self._engines.get(using, self._engine) if using else self._engine
         return StylizerState(
             style=using.style if using else "",
             engine=engine.name,
             precision=engine.precision,
             device=engine.device,
             fps=float(len(recent)),
-            message=self._message,
+            message=self._message or self._other_message,
             height=using.height if using else 0,
             width=using.width if using else 0,
             paint_ms=1000 * figures.median(recent) if recent else 0.0,
             frames=self._count,
+            failed=self._failed,
         )
 
     def _prepare(self, key: PainterKey) -> StyledPainter:
         """Runs in the thread of the painters."""
         style = self._load.shared() if key.style == ANY else self._load(self._library.find(key.style))
-        return self._workshop.make(style, key.eyes, key.height, key.width)
+        engine = self._engines[key] = engine_for(self._engine, style.network)
+        return self._workshop.make(engine, style, key.eyes, key.height, key.width)
 
     def _run(self) -> None:
         while not self._stop.is_set():
@@ -170,15 +212,16 @@ class Stylizer:
             self._asked = selection.generation
             self.painters.forgive()
         wanted = self._key(frame, selection.style)
-        near = [replace(wanted, style=name) for name in (*self._deck.neighbours(), *self._any)]
-        self.painters.want([wanted, *near], self._using)  # first, so that what is chosen next stays
+        outside = (selection.outside,) if selection.outside else ()
+        near = [replace(wanted, style=name) for name in (*outside, *self._deck.neighbours(), *self._any)]
+        if not outside:
+            self._other_series.forget()
+            self._other_message = ""
+        using = [key for key in (self._series.key, self._other_series.key) if key is not None]
+        self.painters.want([wanted, *near], using)  # first, so that what is chosen next stays
         key, painter = self._choose(frame, wanted, selection)
-        if key is None or painter is None:
-            return
-        if key != self._using:
-            self._statistics = None
-            self._rates.reset()
-        self._paint(frame, key, painter)
+        if key is not None and painter is not None:
+            self._paint(frame, key, painter, replace(wanted, style=selection.outside))
 
     def _choose(
         self, frame: StereoFrame, wanted: PainterKey, selection: Selection
@@ -186,45 +229,71 @@ class Stylizer:
         """The wanted painter if it is ready, else the one that worked before, else none."""
         painter = self.painters.get(wanted)
         if painter is not None:
-            self._generation, self._message = selection.generation, ""
+            self._generation, self._message, self._failed = selection.generation, "", -1
             return wanted, painter
-        using = self._using
+        using = self._series.key
+        failure = self.painters.failure(wanted)
         resized = using is not None and using.style == wanted.style  # no news for the viewer: only the size changes
-        self._message = self.painters.failure(wanted) or ("" if resized else f"Preparing {selection.style}")
+        self._message = failure or ("" if resized else f"Preparing {called(selection.style)}")
+        self._failed = selection.generation if failure else -1
         if using is not None and using != wanted and using.eyes == len(frame.eyes):
             return using, self.painters.get(using)
         return None, None
 
-    def _paint(self, frame: StereoFrame, key: PainterKey, painter: StyledPainter) -> None:
+    def _paint(self, frame: StereoFrame, key: PainterKey, painter: StyledPainter, outside: PainterKey) -> None:
+        """Paint the frame, and again in the style ``outside`` if that names one."""
         begun = self._clock()
         eyes = resize(frame.eyes, (key.height, key.width))
-        rate = self._rates.rate(eyes, frame.captured_at)
-        statistics = self._statistics if self._statistics is not None else initial_state(painter.channels)
+        tuning = replace(self._tuning, strength=self._deck.current.strength)
         try:
-            tuning = replace(self._tuning, strength=self._deck.current.strength)
-            pictures, statistics = painter.paint(eyes, statistics, rate, tuning)
+            pictures = self._series.paint(eyes, frame.captured_at, key, painter, tuning)
         except Exception as error:  # noqa: BLE001 (rule 1)
-            self.painters.drop(key, f"{key.style} failed while painting ({one_line(error)})")
+            self.painters.drop(key, f"{called(key.style)} failed while painting ({one_line(error)})")
             self._message = self.painters.failure(key) or ""
             self._fall_back(key, len(frame.eyes))
             return
-        self._using, self._statistics = key, statistics
+        other, other_coded = pictures, painter.coded
+        if outside.style and outside.style != key.style:
+            other, other_coded = self._paint_other(frame, eyes, outside, tuning)
         now = self._clock()
         self._count += 1
         self._seconds.append((now, now - begun))
         painted = PaintedFrame(frame, pictures, key.style, self._generation, now, now - begun, painter.coded)
+        if outside.style:
+            painted = replace(painted, outside=outside.style, other=other, other_coded=other_coded)
         self.painted.put(painted)
         self._judge_size(frame)
 
+    def _paint_other(self, frame: StereoFrame, eyes: Any, wanted: PainterKey, tuning: Tuning) -> tuple[Any, bool]:
+        """The frame in the style ``wanted``, and whether that is coded; None while it is not ready or fails."""
+        before, key = self._other_series.key, wanted
+        painter = self.painters.get(key)
+        self._other_message = self.painters.failure(key) or ("" if painter else f"Preparing {called(key.style)}")
+        if painter is None and before is not None and (before.style, before.eyes) == (key.style, key.eyes):
+            key, painter, self._other_message = before, self.painters.get(before), ""  # only the size changes
+        if painter is None:
+            self._other_series.forget()
+            return None, False
+        if eyes.shape[1:3] != (key.height, key.width):
+            eyes = resize(frame.eyes, (key.height, key.width))
+        try:
+            return self._other_series.paint(eyes, frame.captured_at, key, painter, tuning), painter.coded
+        except Exception as error:  # noqa: BLE001 (rule 1)
+            self._other_series.forget()
+            self.painters.drop(key, f"{called(key.style)} failed while painting ({one_line(error)})")
+            self._other_message = self.painters.failure(key) or ""
+            return None, False
+
     def _fall_back(self, failed: PainterKey, eyes: int) -> None:
         """The style before, or a neighbour, if it is ready, takes over from the next frame on."""
-        if self._using is not None and self._using != failed:
+        using = self._series.key
+        if using is not None and using != failed:
             return
-        self._using, self._statistics = None, None
+        self._series.forget()
         for name in self._deck.neighbours():
             key = PainterKey(name, eyes, failed.height, failed.width)
             if self.painters.get(key) is not None:
-                self._using = key
+                self._series.key = key
                 return
 
     def _key(self, frame: StereoFrame, style: str) -> PainterKey:

@@ -4,25 +4,16 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-_ADAIN_OPTIONS: dict[str, dict[str, Any]] = {
-    "compact": {
-        "base": None,
-        "blocks": 7,
-        "gram_weight": 1.0,
-        "texture_weight": 2.0,
-        "content_weight": 1.0,
-        "tv_weight": 1.0,
-        "palette_weight": 5.0,
-        "plain_weight": 4.0,
-        "consistency_weight": 1.0,
-        "learning_rate": 1e-3,
-    },
-    "vgg19": {"depth": "relu4_1", "content_weight": 1.0, "style_weight": 10.0, "learning_rate": 1e-4},
-}
-"""What ``train adain`` can be told with each ``--encoder``, and what holds when it is not."""
+from artem_vr.training import adain_command, binary_command
+
+if TYPE_CHECKING:
+    import torch
+
+    from artem_vr.training.trainer import Objective, Process
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,44 +21,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     kinds = parser.add_subparsers(dest="kind", required=True, metavar="KIND")
     fast = kinds.add_parser("fast", help="a network that paints one style, for the headset")
     add_common_arguments(fast)
-    fast.add_argument("--style", type=Path, required=True, metavar="PICTURE", help="the painting")
+    add_style_arguments(fast)
     fast.add_argument("--network", choices=("fast", "johnson"), default="fast", help="which generator (default: fast)")
     fast.add_argument("--base", type=Path, metavar="WEIGHTS", help="start from the weights of another style")
-    fast.add_argument(
-        "--style-sizes",
-        type=int,
-        nargs="+",
-        default=[512, 640, 768],
-        metavar="PIXELS",
-        help="short sides at which the painting's strokes are read, in turn (default: 512 640 768)",
-    )
-    fast.add_argument("--texture-weight", type=float, default=1.0, help="strokes, whatever their colour")
-    fast.add_argument("--gram-weight", type=float, default=1.0, help="strokes and palette")
-    fast.add_argument("--content-weight", type=float, default=1.0, help="likeness to the photograph")
-    fast.add_argument("--tv-weight", type=float, default=1.0, help="smoothness (total variation)")
-    fast.add_argument(
-        "--consistency-weight", type=float, default=2.0, help="steadiness in motion and between the eyes; 0 is off"
-    )
+    binary = kinds.add_parser("binary", help="the same from bits: weights of -1 and +1")
+    add_common_arguments(binary)
+    add_style_arguments(binary)
+    binary_command.add_arguments(binary)
 
     adain = kinds.add_parser("adain", help="a network that paints like any painting")
     add_common_arguments(adain)
-    adain.set_defaults(learning_rate=None)
-    adain.add_argument(
-        "--encoder",
-        choices=("compact", "vgg19"),
-        default="compact",
-        help="what reads the paintings: a part of the network itself, or VGG-19, of which only the decoder is trained "
-        "(default: compact)",
-    )
-    adain.add_argument(
-        "--style", type=Path, required=True, nargs="+", metavar="PICTURE|DIR", help="paintings, or folders of them"
-    )
-    adain.add_argument("--base", type=Path, metavar="WEIGHTS", help="start from a fast or compact network's weights")
-    adain.add_argument("--blocks", type=int, help="residual blocks of the compact network's painter (default: 7)")
-    adain.add_argument("--depth", choices=("relu4_1", "relu3_1"), help="how far VGG-19 encodes (default: relu4_1)")
-    for name in sorted({name for defaults in _ADAIN_OPTIONS.values() for name in defaults if "weight" in name}):
-        known = "; ".join(f"{kind}: {own[name]:g}" for kind, own in _ADAIN_OPTIONS.items() if name in own)
-        adain.add_argument(f"--{name.replace('_', '-')}", type=float, help=f"defaults: {known}")
+    adain_command.add_arguments(adain)
 
 
 def add_common_arguments(parser: argparse.ArgumentParser) -> None:
@@ -86,25 +50,88 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--precision", choices=("bf16", "fp32"), default="bf16", help="of the arithmetic")
 
 
+def add_style_arguments(parser: argparse.ArgumentParser) -> None:
+    """The painting and the weights of its losses, for networks of one style."""
+    parser.add_argument("--style", type=Path, required=True, metavar="PICTURE", help="the painting")
+    parser.add_argument(
+        "--style-sizes",
+        type=int,
+        nargs="+",
+        default=[512, 640, 768],
+        metavar="PIXELS",
+        help="short sides at which the painting's strokes are read, in turn (default: 512 640 768)",
+    )
+    parser.add_argument("--texture-weight", type=float, default=1.0, help="strokes, whatever their colour")
+    parser.add_argument("--gram-weight", type=float, default=1.0, help="strokes and palette")
+    parser.add_argument("--content-weight", type=float, default=1.0, help="likeness to the photograph")
+    parser.add_argument("--tv-weight", type=float, default=1.0, help="smoothness (total variation)")
+    parser.add_argument(
+        "--consistency-weight", type=float, default=2.0, help="steadiness in motion and between the eyes; 0 is off"
+    )
+
+
 def run(arguments: argparse.Namespace) -> int:
     """Trains, and writes the weights with their recipe. Raises `ArtemError` for bad input."""
-    _check(arguments)
+    check(arguments)
+    if arguments.kind == "binary":
+        return binary_command.run(arguments)
+    if arguments.kind == "adain":
+        return adain_command.run(arguments)
     import torch
 
-    from artem_vr.networks.checkpoint import save_network
-    from artem_vr.training.trainer import Process, Schedule, Trainer
+    from artem_vr.networks.checkpoint import load_network
+    from artem_vr.networks.fast import FastNetwork
+    from artem_vr.networks.johnson import JohnsonNetwork
+    from artem_vr.training.data import Photographs, sheet_photographs
+    from artem_vr.training.fast import FastObjective, LossWeights, StylePicture
+    from artem_vr.training.trainer import Process
     from artem_vr.training.vgg_weights import load_vgg
 
     process = Process.join()
-    device = device_of(arguments.device)
+    device = chosen_device(arguments.device)
     torch.manual_seed(arguments.seed)
     vgg = load_vgg(arguments.vgg).to(device)
     if arguments.precision == "bf16":
         vgg = vgg.to(torch.bfloat16)
-    kinds = {"fast": _fast, "compact": _compact, "vgg19": _vgg19}
-    kind = arguments.encoder if arguments.kind == "adain" else arguments.kind
-    objective, counted = kinds[kind](arguments, vgg, device)
-    network = objective.network
+    network: torch.nn.Module = {"fast": FastNetwork, "johnson": JohnsonNetwork}[arguments.network]()
+    if arguments.base:
+        base, _ = load_network(arguments.base)
+        network.load_state_dict(base.state_dict())
+    network = network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    weights = LossWeights(**loss_weights(arguments))
+    photographs = Photographs(arguments.content, arguments.crop, arguments.seed)
+    style = StylePicture(arguments.style, tuple(arguments.style_sizes))
+    sheet = sheet_photographs(arguments.content)
+    objective = FastObjective(network, vgg, style, photographs, weights, sheet, arguments.seed)
+    return train(objective, arguments, process, device, lambda: network, {"photographs": len(photographs.paths)})
+
+
+def loss_weights(arguments: argparse.Namespace) -> dict[str, float]:
+    """By the names of `training.fast.LossWeights`."""
+    return {
+        "gram": arguments.gram_weight,
+        "texture": arguments.texture_weight,
+        "content": arguments.content_weight,
+        "variation": arguments.tv_weight,
+        "consistency": arguments.consistency_weight,
+    }
+
+
+def train(
+    objective: Objective,
+    arguments: argparse.Namespace,
+    process: Process,
+    device: torch.device,
+    finished: Callable[[], torch.nn.Module],
+    counted: dict[str, int],
+) -> int:
+    """Runs the trainer and writes what ``finished`` then makes of the network, with its recipe. 0.
+
+    ``counted``: how many photographs and paintings there were, for the recipe.
+    """
+    from artem_vr.networks.checkpoint import save_network
+    from artem_vr.training.trainer import Schedule, Trainer
+
     recipe = recipe_of(arguments) | {"processes": process.count} | counted
     schedule = Schedule(
         iterations=arguments.iterations, learning_rate=arguments.learning_rate, sample_every=arguments.sample_every
@@ -124,93 +151,13 @@ def run(arguments: argparse.Namespace) -> int:
     if process.first:
         arguments.output.parent.mkdir(parents=True, exist_ok=True)
         metadata = {
-            "style": arguments.style.stem if arguments.kind == "fast" else "",
+            "style": arguments.style.stem if isinstance(arguments.style, Path) else "",
             "recipe": json.dumps(recipe, sort_keys=True),
             "losses": json.dumps({name: round(value, 4) for name, value in trainer.losses.items()}),
         }
-        digest = save_network(arguments.output, network, metadata)
+        digest = save_network(arguments.output, finished(), metadata)
         print(json.dumps({"output": str(arguments.output), "sha256": digest, "losses": trainer.losses}))
     return 0
-
-
-def _fast(arguments: argparse.Namespace, vgg: Any, device: Any) -> tuple[Any, dict[str, int]]:
-    """The objective of ``train fast`` and what the recipe counts."""
-    import torch
-
-    from artem_vr.networks.checkpoint import load_network
-    from artem_vr.networks.fast import FastNetwork
-    from artem_vr.networks.johnson import JohnsonNetwork
-    from artem_vr.training.data import Photographs, sheet_photographs
-    from artem_vr.training.fast import FastObjective, LossWeights, StylePicture
-
-    network: torch.nn.Module = {"fast": FastNetwork, "johnson": JohnsonNetwork}[arguments.network]()
-    if arguments.base:
-        base, _ = load_network(arguments.base)
-        network.load_state_dict(base.state_dict())
-    network = network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    weights = LossWeights(
-        gram=arguments.gram_weight,
-        texture=arguments.texture_weight,
-        content=arguments.content_weight,
-        variation=arguments.tv_weight,
-        consistency=arguments.consistency_weight,
-    )
-    photographs = Photographs(arguments.content, arguments.crop, arguments.seed)
-    style = StylePicture(arguments.style, tuple(arguments.style_sizes))
-    sheet = sheet_photographs(arguments.content)
-    objective = FastObjective(network, vgg, style, photographs, weights, sheet, arguments.seed)
-    return objective, {"photographs": len(photographs.paths)}
-
-
-def _compact(arguments: argparse.Namespace, vgg: Any, device: Any) -> tuple[Any, dict[str, int]]:
-    """The objective of ``train adain --encoder compact`` and what the recipe counts."""
-    import torch
-
-    from artem_vr.networks.checkpoint import load_network
-    from artem_vr.networks.compact import CompactNetwork
-    from artem_vr.sources.pictures import load_picture
-    from artem_vr.training.compact import CompactLossWeights, CompactObjective, Paintings, start_from
-    from artem_vr.training.data import Photographs, sheet_photographs
-
-    network = CompactNetwork(blocks=arguments.blocks)
-    if arguments.base:
-        start_from(network, load_network(arguments.base)[0].requires_grad_(True))
-    network = network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    weights = CompactLossWeights(
-        gram=arguments.gram_weight,
-        texture=arguments.texture_weight,
-        content=arguments.content_weight,
-        variation=arguments.tv_weight,
-        palette=arguments.palette_weight,
-        consistency=arguments.consistency_weight,
-        plain=arguments.plain_weight,
-    )
-    photographs = Photographs(arguments.content, arguments.crop, arguments.seed)
-    paintings = Paintings(arguments.style, window=288, seed=arguments.seed)
-    paths = paintings.paths
-    step = max(1, len(paths) // 6)
-    sheet = sheet_photographs(arguments.content, 4), [load_picture(p) for p in paths[::-step][:6]]
-    objective = CompactObjective(network, vgg, paintings, photographs, weights, sheet, arguments.seed)
-    return objective, {"photographs": len(photographs.paths), "paintings": len(paths)}
-
-
-def _vgg19(arguments: argparse.Namespace, vgg: Any, device: Any) -> tuple[Any, dict[str, int]]:
-    """The objective of ``train adain --encoder vgg19`` and what the recipe counts."""
-    import torch
-
-    from artem_vr.networks.adain import AdaINDecoder
-    from artem_vr.training.adain import VIEWS, AdaINLossWeights, AdaINObjective, sheet_paintings
-    from artem_vr.training.compact import Paintings
-    from artem_vr.training.data import Photographs, sheet_photographs
-
-    decoder = AdaINDecoder(int(arguments.depth[4])).to(device)
-    decoder = decoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    photographs = Photographs(arguments.content, arguments.crop, arguments.seed)
-    paintings = Paintings(arguments.style, window=arguments.crop, seed=arguments.seed, views=VIEWS)
-    sheet = sheet_photographs(arguments.content, 4), sheet_paintings(arguments.style, 6)
-    weights = AdaINLossWeights(content=arguments.content_weight, style=arguments.style_weight)
-    objective = AdaINObjective(decoder, vgg, paintings, photographs, weights, sheet)
-    return objective, {"photographs": len(photographs.paths), "paintings": len(paintings.paths)}
 
 
 def recipe_of(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -230,39 +177,23 @@ def _without_folder(value: Any) -> Any:
     return value.name if isinstance(value, Path) else value
 
 
-def _settle_adain(arguments: argparse.Namespace) -> None:
-    """Fills in what was not said, and takes away what the other ``--encoder`` would be told."""
-    from artem_vr.errors import SettingsError
-
-    own = _ADAIN_OPTIONS[arguments.encoder]
-    for name in sorted({name for options in _ADAIN_OPTIONS.values() for name in options}):
-        value = getattr(arguments, name)
-        if name in own:
-            setattr(arguments, name, own[name] if value is None else value)
-            continue
-        if value is not None:
-            option = f"--{name.replace('_', '-')}"
-            raise SettingsError(f"{option} means nothing with --encoder {arguments.encoder}", f"Leave {option} out")
-        delattr(arguments, name)
-
-
-def _check(arguments: argparse.Namespace) -> None:
+def check(arguments: argparse.Namespace) -> None:
     from artem_vr.errors import PictureError, SettingsError
-
-    if arguments.kind == "adain":
-        _settle_adain(arguments)
 
     for name in ("iterations", "batch_size", "sample_every"):
         if getattr(arguments, name) < 1:
             raise SettingsError(f"--{name.replace('_', '-')} is {getattr(arguments, name)}", "Give 1 or more")
     if arguments.crop < 64 or arguments.crop % 8:
         raise SettingsError(f"--crop is {arguments.crop}", "Give a multiple of 8, at least 64")
+    blocks = getattr(arguments, "blocks", 1)
+    if not 1 <= blocks <= 12:
+        raise SettingsError(f"--blocks is {blocks}", "Give a number from 1 to 12")
     for folder in (arguments.content,):
         if not folder.is_dir():
             raise PictureError(f"no folder {folder}", "Give --content a folder of photographs")
 
 
-def device_of(name: str) -> Any:
+def chosen_device(name: str) -> torch.device:
     """The torch device called auto, cpu or cuda. Raises `EngineError` where it is not there."""
     import torch
 

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from artem_vr.errors import WeightsError
 from artem_vr.evaluation.split import held_out
 from artem_vr.networks.compact import CompactNetwork
 from artem_vr.networks.fast import FastNetwork
@@ -55,12 +56,12 @@ class Paintings:
 
     A folder is drawn from in proportion to the root of its number of paintings, so that a handful of
     important ones is seen often. Of every painting there are ``views`` views, no more: the
-    statistics of each are computed once. Every third has its colours exchanged (more palettes
+    statistics of each are computed once. Every second has its colours exchanged (more palettes
     than painters had). Paintings that `held_out` names are left for evaluation.
     """
 
     def __init__(
-        self, sources: Sequence[Path], window: int, seed: int, views: int = 3, short_sides: tuple[int, int] = (320, 560)
+        self, sources: Sequence[Path], window: int, seed: int, views: int = 2, short_sides: tuple[int, int] = (320, 560)
     ) -> None:
         """``sources``: folders, or single pictures, which are never left out. Raises `PictureError` if one is empty."""
         self.window, self.seed, self.views, self.short_sides = window, seed, views, short_sides
@@ -87,7 +88,7 @@ class Paintings:
         own = np.random.default_rng((self.seed, number, *path.name.encode("utf-8", "surrogatepass")))
         low, high = (math.log(side) for side in self.short_sides)
         side = round(math.exp(own.uniform(low, high)))
-        channels = tuple(own.permutation(3).tolist()) if number % 3 == 2 else (0, 1, 2)
+        channels = tuple(own.permutation(3).tolist()) if number % 2 else (0, 1, 2)
         return View(path, side, (own.random(), own.random()), channels)
 
     def picture(self, view: View) -> Tensor:
@@ -216,12 +217,19 @@ class CompactObjective(nn.Module):
 def start_from(network: CompactNetwork, base: nn.Module) -> None:
     """Begin with the weights of a fast network (its style becomes every painting's first answer) or a compact one.
 
-    Blocks that ``base`` does not have begin as identities.
+    Blocks that ``base`` does not have begin as identities. Raises `WeightsError` if it is another kind or size.
     """
-    if isinstance(base, CompactNetwork):
+    if isinstance(base, CompactNetwork) and base.options == network.options:
         network.load_state_dict(base.state_dict())
         return
-    assert isinstance(base, FastNetwork)
+    sizes = network.options | {"blocks": 0}
+    if (
+        not isinstance(base, FastNetwork)
+        or base.options | {"blocks": 0} != sizes
+        or len(base.blocks) > len(network.painter.blocks)
+    ):
+        cause = f"The base ({getattr(base, 'architecture', '?')}, {getattr(base, 'options', {})}) does not fit"
+        raise WeightsError(cause, f"Give a fast or compact network of {network.options}, or another --blocks")
     for extra in list(network.painter.blocks)[len(base.blocks) :]:
         nn.init.zeros_(extra.norm2.weight)  # type: ignore[union-attr, arg-type]
     network.painter.load_state_dict(base.state_dict(), strict=False)
@@ -232,4 +240,3 @@ def begin_with_code(network: CompactNetwork) -> None:
     """The encoder's first answer, whatever the painting, is the painter's own code."""
     with torch.no_grad():
         network.encoder.answer.bias.copy_(own_code(network.painter).flatten())
-        network.encoder.answer.weight.mul_(0.3)

@@ -86,27 +86,43 @@ class FastObjective(nn.Module):
     def forward(
         self, pictures: Tensor, scale: Tensor, grids: Tensor | None = None, noise: Tensor | None = None
     ) -> dict[str, Tensor]:
-        (vgg,) = self._fixed
         statistics = OwnStatistics()
         paintings = self.network(pictures.contiguous(memory_format=torch.channels_last), statistics)
+        result = self.appearance(paintings, pictures, int(scale))
+        if grids is not None and noise is not None:
+            result["consistency"] = self.consistency(paintings, pictures, statistics.recorded, grids, noise)
+        return self.weighed(result)
+
+    def appearance(self, paintings: Tensor, pictures: Tensor, scale: int) -> dict[str, Tensor]:
+        """What VGG-19 says of ``paintings`` of ``pictures``, (B, 3, H, W) each; strokes as at short side ``scale``."""
+        (vgg,) = self._fixed
         features = vgg(paintings, losses.STYLE_LAYERS)
         with torch.no_grad():
             content = vgg(pictures, (losses.CONTENT_LAYER,))[losses.CONTENT_LAYER]
-        gram, texture = losses.style_loss(features, self._targets[int(scale)])
-        paintings = paintings.float()
-        result = {
+        gram, texture = losses.style_loss(features, self._targets[scale])
+        return {
             "gram": gram,
             "texture": texture,
             "content": losses.content_loss(features[losses.CONTENT_LAYER], content),
-            "variation": losses.total_variation(paintings),
+            "variation": losses.total_variation(paintings.float()),
         }
-        if grids is not None and noise is not None:
-            moved = (warps.sample(pictures, grids) + noise).clamp(0, 1)
-            again = self.network(
-                moved.contiguous(memory_format=torch.channels_last), GivenStatistics(statistics.recorded)
-            )
-            mask = warps.valid_mask(grids, *pictures.shape[-2:])
-            result["consistency"] = losses.consistency_loss(warps.sample(paintings, grids), again.float(), mask)
+
+    def consistency(
+        self,
+        paintings: Tensor,
+        pictures: Tensor,
+        recorded: list[tuple[Tensor, Tensor]],
+        grids: Tensor,
+        noise: Tensor,
+    ) -> Tensor:
+        """How far the painting of the moved, noisy pictures is from the moved ``paintings``."""
+        moved = (warps.sample(pictures, grids) + noise).clamp(0, 1)
+        again = self.network(moved.contiguous(memory_format=torch.channels_last), GivenStatistics(recorded))
+        mask = warps.valid_mask(grids, *pictures.shape[-2:])
+        return losses.consistency_loss(warps.sample(paintings.float(), grids), again.float(), mask)
+
+    def weighed(self, result: dict[str, Tensor]) -> dict[str, Tensor]:
+        """``result`` and its weighted sum."""
         weights = vars(self.weights)
         result[TOTAL] = sum((weights[name] * value for name, value in result.items()), torch.zeros(()))
         return result

@@ -64,9 +64,10 @@ def publish_compact(
     """Adds the compact network in ``weights``, and the code of every picture of ``paintings``, to ``folder``.
 
     ``titles``: by a painting's file name without ending, any of ``name``, ``title``, ``artist``, ``year``; what is
-    missing is taken from a listed network of the same name. A code whose painting has such a network is called
-    NAME_any. Codes are made by the network as it is stored, in fp16. Returns what index.json now says about the
-    network and its codes. Raises `WeightsError`, `StyleError` or `PictureError`; the folder is then as it was.
+    missing is taken from a network or code of the same painting that is listed already. A code whose painting has a
+    network is called NAME_any. Codes are made by the network as it is stored, in fp16. Returns what index.json now
+    says about the network and its codes. Raises `WeightsError`, `StyleError` or `PictureError`; the folder is then
+    as it was.
     """
     network, metadata = load_network(weights)
     if not isinstance(network, CompactNetwork):
@@ -79,7 +80,8 @@ def publish_compact(
         codes = {stem: encoder.encode(picture) for stem, picture in pictures.items()}
     index = _read_index(folder)
     networks = {style["name"]: style for style in index["styles"] if style.get("network") != "code"}
-    entries = [_code_entry(stem, dict((titles or {}).get(stem, {})), networks) for stem in codes]
+    listed = {style["painting"]: style for style in index["styles"] if style.get("network") == "code"}
+    entries = [_code_entry(stem, (titles or {}).get(stem, {}), networks, listed) for stem in codes]
     names = [entry["name"] for entry in entries]
     if len(set(names) | set(networks)) < len(names) + len(networks):
         raise StyleError(f"Two of the styles in {folder} would have one name", "Name paintings otherwise in --titles")
@@ -112,18 +114,23 @@ def read_titles(path: Path) -> dict[str, dict[str, str]]:
     return table
 
 
-def _code_entry(stem: str, row: dict[str, str], networks: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
+def _code_entry(
+    stem: str,
+    row: Mapping[str, str],
+    networks: Mapping[str, Mapping[str, str]],
+    listed: Mapping[str, Mapping[str, str]],
+) -> dict[str, str]:
+    """The entry of index.json, without its sum."""
     painting = normalize(row.get("name", stem))
-    better = networks.get(painting, {})
-    title = row.get("title") or better.get("title") or title_of(painting)
-    name = f"{painting}_any" if better else painting
+    known = networks.get(painting) or listed.get(painting, {})
+    name, mark = (f"{painting}_any", " (code)") if painting in networks else (painting, "")
     return {
         "name": name,
         "file": f"{name}{SUFFIX}",
         "sha256": "",
-        "title": f"{title} (code)" if better else title,
-        "artist": row.get("artist") or better.get("artist", ""),
-        "year": row.get("year") or better.get("year", ""),
+        "title": (row.get("title") or known.get("title") or title_of(painting)) + mark,
+        "artist": row.get("artist") or known.get("artist", ""),
+        "year": row.get("year") or known.get("year", ""),
         "network": "code",
         "painting": painting,
     }

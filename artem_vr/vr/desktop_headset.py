@@ -90,6 +90,10 @@ class DesktopHeadset:
     def pulse(self, hand: Hand = "both") -> None:
         """Nothing: there is no hand to pulse."""
 
+    def hand_poses(self) -> dict[str, Matrix]:
+        """None: the mouse points in the window."""
+        return {}
+
     def recenter(self) -> None:
         """Straight ahead is where the head looks now, and level: the mouse's pitch starts anew."""
         self._origin = levelled(yaw_pitch(self._yaw, 0.0))

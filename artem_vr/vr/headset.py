@@ -7,7 +7,7 @@ wearer's head was at the last recentring, turned the way the head looked, but le
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from types import TracebackType
@@ -151,6 +151,9 @@ class Headset(Protocol):
 
     def pulse(self, hand: Hand = "both") -> None:
         """A short tick in the hand, where there is a controller."""
+
+    def hand_poses(self) -> Mapping[str, Matrix]:
+        """Hand-to-world of each hand that is tracked now, by "left" and "right"; hands point along -z."""
 
     def recenter(self) -> None:
         """Make the head's place and direction the world's origin, from the next `begin_frame` on."""

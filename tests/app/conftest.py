@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 from torch import nn
 
 from artem_vr.live.controls import View
+from artem_vr.live.curator import Curator
 from artem_vr.live.render_loop import RenderLoop
 from artem_vr.live.run_report import PaintingLog, RunMeter
 from artem_vr.live.scene import Scene
@@ -24,7 +26,8 @@ from artem_vr.sources.feed import FeedState
 from artem_vr.sources.frame import StereoFrame
 from artem_vr.styles.deck import Deck
 from artem_vr.styles.library import Library, Style
-from artem_vr.stylize.loading import LoadedStyle
+from artem_vr.stylize.engines.base import Engine
+from artem_vr.stylize.loading import Load, LoadedStyle
 from artem_vr.stylize.stylizer import Stylizer
 from artem_vr.vr.openvr_headset import OpenVRHeadset
 from tests.openvr_runtime import Runtime, build
@@ -57,12 +60,12 @@ class TestEngine:
 
 class TestPainter:
     __test__ = False
-    channels = 1
+    channels, coded = 1, False
 
     def __init__(self, engine: TestEngine, style: str, eyes: int, height: int, width: int) -> None:
         self.engine, self.style, self.eyes, self.height, self.width = engine, style, eyes, height, width
 
-    def paint(self, pictures: Pictures, state: Any, rate: float) -> tuple[Pictures, Any]:
+    def paint(self, pictures: Pictures, state: Any, rate: float, code: Any = None) -> tuple[Pictures, Any]:
         return self.engine.paint(self.style, pictures), state
 
     def close(self) -> None:
@@ -108,7 +111,16 @@ class Rig:
     outermost pixels are smoothed and not compared.
     """
 
-    def __init__(self, runtime: Runtime, context: Context, library: Library) -> None:
+    def __init__(
+        self,
+        runtime: Runtime,
+        context: Context,
+        library: Library,
+        names: Sequence[str] = STYLES,
+        engine: Engine | None = None,
+        load: Load | None = None,
+    ) -> None:
+        """``engine`` and ``load`` None: the test's own, see `TestEngine`."""
         runtime.set_eye_size(EYE_WIDTH, EYE_HEIGHT)
         for eye in ("left", "right"):
             runtime.set_eye(eye, (-1.0, 1.0, -0.8, 0.8), np.eye(4, dtype=np.float32))
@@ -119,12 +131,20 @@ class Rig:
         self.scene = Scene(context, self.headset.eye_size, Screen(2.0, 4.0, 0.0))
         self.scene.hud.opacity = lambda now: 0.0  # type: ignore[method-assign]  # no panel over the pixels
         self.feed, self.log, self.engine = TestFeed(), Watched(), TestEngine()
-        self.deck, self.view = Deck(STYLES, clock=self.clock), View(hud=False)
+        self.deck, self.view = Deck(names, clock=self.clock), View(hud=False)
         self.meter = RunMeter(0.0, self.log)
         self.stylizer = Stylizer(
-            self.feed.frames, self.deck, library, self.engine, scale=1.0, load=Keys(), clock=self.clock
+            self.feed.frames,
+            self.deck,
+            library,
+            engine or self.engine,
+            scale=1.0,
+            load=load or Keys(),
+            clock=self.clock,
         )
         self.stylizer.painted = self.log
+        self.curator = Curator(library)
+        self.titles: dict[str, str] = {}
         self.loop = RenderLoop(
             context=context,
             headset=self.headset,
@@ -133,9 +153,10 @@ class Rig:
             stylizer=self.stylizer,
             deck=self.deck,
             view=self.view,
+            curator=self.curator,
             meter=self.meter,
             source_name=lambda: "test",
-            titles={},
+            titles=self.titles,
             clock=self.clock,
         )
         self.stylizer.start()
@@ -172,6 +193,7 @@ class Rig:
 
     def close(self) -> None:
         self.engine.paint = lambda style, pictures: pictures
+        self.curator.stop(PATIENCE)
         self.stylizer.stop(PATIENCE)
         self.headset.close()
         self.scene.release()
@@ -233,3 +255,41 @@ def rig(vrclient: Path, window: Context, library: Library, tmp_path: Path) -> It
             yield one
         finally:
             one.close()
+
+
+def painting(seed: int, height: int = 60, width: int = 50) -> Pictures:
+    """Large blots of colour, other ones for each ``seed``: (height, width, 3)."""
+    coarse = np.random.default_rng(seed).integers(0, 256, (6, 5, 3)).astype(np.uint8)
+    return np.ascontiguousarray(coarse.repeat(height // 6, axis=0).repeat(width // 5, axis=1))
+
+
+@pytest.fixture
+def coded_library(tmp_path: Path) -> Library:
+    """Two codes, ``red`` and ``blue``, for a tiny network that paints like any picture, and a network of its own."""
+    import torch
+
+    from artem_vr.networks.checkpoint import save_network
+    from artem_vr.networks.compact import CompactNetwork
+    from artem_vr.networks.fast import FastNetwork
+    from artem_vr.styles.codes import write_code
+    from artem_vr.stylize.encoder import Encoder
+
+    shipped = tmp_path / "weights"
+    shipped.mkdir()
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        network = CompactNetwork(8, 8, 8, 1)
+        with torch.no_grad():  # codes about the photograph's own, far from each other, as training would have them
+            network.encoder.answer.bias.copy_(network.plain.flatten())
+            network.encoder.answer.weight.mul_(20)
+        compact = save_network(shipped / "compact.safetensors", network)
+        alone = save_network(shipped / "alone.safetensors", FastNetwork(8, 8, 8, 1))
+    encoder = Encoder(shipped / "compact.safetensors", compact)
+    styles = [{"name": "alone", "file": "alone.safetensors", "sha256": alone, "title": "Alone"}]
+    for seed, name in enumerate(("red", "blue")):
+        file = f"{name}.code.safetensors"
+        digest = write_code(shipped / file, encoder.code(painting(seed), name.capitalize()))
+        styles.append({"name": name, "file": file, "sha256": digest, "title": name.capitalize(), "network": "code"})
+    index = {"version": 1, "styles": styles, "compact": {"file": "compact.safetensors", "sha256": compact}}
+    (shipped / "index.json").write_text(json.dumps(index))
+    return Library(shipped=shipped, own=tmp_path / "own")

@@ -1,36 +1,37 @@
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import pytest
 
-from artem_vr.live.controls import DIGITS, KEYS, Controls, Deed, View, keyboard_table
+from artem_vr.live.blending import Parts
+from artem_vr.live.controls import DIGITS, KEYS, REGIONS, Controls, Deed, View, keyboard_table
+from artem_vr.live.curator import Arrival
 from artem_vr.render.events import CloseRequested, FilesDropped, KeyPressed, MouseMoved
+from artem_vr.styles.deck import Deck
 from artem_vr.vr import commands
 
 
-@dataclass
-class PlainDeck:
-    names: tuple[str, ...] = ("great_wave", "scream", "starry_night")
-    index: int = 0
-    strength: float = 1.0
-    compare: bool = False
+class WishList:
+    """A curator that only remembers what it was asked."""
 
-    def next(self) -> None:
-        self.index = (self.index + 1) % len(self.names)
+    def __init__(self) -> None:
+        self.wishes: list[tuple[object, ...]] = []
 
-    def previous(self) -> None:
-        self.index = (self.index - 1) % len(self.names)
+    def bring(self, paths: Sequence[Path]) -> None:
+        self.wishes.append(("bring", *paths))
 
-    def select(self, which: int | str) -> None:
-        assert isinstance(which, int)
-        self.index = which
+    def blend(self, parts: Parts, others: Iterable[str], instead_of: str = "") -> None:
+        self.wishes.append(("blend", list(parts), list(others), instead_of))
+
+    def keep(self, style: str) -> None:
+        self.wishes.append(("keep", style))
 
 
 @pytest.fixture
 def controls() -> Controls:
-    return Controls(PlainDeck(), View())
+    return Controls(Deck(("great_wave", "scream", "starry_night")), View(), WishList())
 
 
 def press(controls: Controls, key: str, now: float = 0.0, **how: bool) -> bool:
@@ -40,14 +41,14 @@ def press(controls: Controls, key: str, now: float = 0.0, **how: bool) -> bool:
 def test_next_and_previous_walk_through_the_deck(controls):
     for key, index in (("right", 1), ("n", 2), ("space", 0), ("left", 2), ("p", 1), ("backspace", 0)):
         assert press(controls, key)
-        assert controls.deck.index == index
+        assert controls.deck.current.index == index
 
 
 def test_a_digit_selects_a_painting_and_says_so_when_there_is_none(controls):
     press(controls, "3")
-    assert controls.deck.index == 2
+    assert controls.deck.current.index == 2
     press(controls, "0", now=1.0)
-    assert controls.deck.index == 2
+    assert controls.deck.current.index == 2
     assert "no painting 10" in controls.view.message(1.5)
     assert controls.view.message(60.0) == ""
 
@@ -76,7 +77,7 @@ def test_a_held_key_does_not_flash_through_the_paintings(controls):
     for _ in range(30):
         press(controls, "right", repeat=True)
     press(controls, "right", released=True)
-    assert controls.deck.index == 1
+    assert controls.deck.current.index == 1
 
 
 def test_the_view_follows_its_keys(controls):
@@ -102,14 +103,78 @@ def test_closing_the_window_quits(controls):
     assert controls.view.leave
 
 
-def test_a_dropped_picture_gets_a_clear_answer_and_changes_nothing(controls):
-    controls.handle(FilesDropped((Path("holiday.jpg"),)), 3.0)
-    assert "holiday.jpg" in controls.view.message(3.1)
-    assert "not possible yet" in controls.view.message(3.1)
-    assert "\n" not in controls.view.message(3.1)
-    assert controls.deck.index == 0
-    controls.handle(FilesDropped(()), 3.0)
-    assert controls.view.message(3.1)
+def test_dropped_files_are_wished_for_and_the_old_style_goes_on_until_they_come(controls):
+    controls.handle(FilesDropped((Path("holiday.jpg"), Path("b.png"))), 3.0)
+    assert controls.curator.wishes == [("bring", Path("holiday.jpg"), Path("b.png"))]
+    assert controls.deck.current.style == "great_wave"
+    controls.receive(Arrival((("holiday.jpg", "Holiday"), ("b.png", "B")), notice="K keeps it"), 4.0)
+    assert controls.deck.names == ("great_wave", "scream", "starry_night", "holiday.jpg", "b.png")
+    assert controls.deck.current.style == "holiday.jpg"
+    assert controls.titles["holiday.jpg"] == "Holiday"
+    assert controls.view.message(4.1) == "K keeps it"
+    controls.handle(FilesDropped(()), 5.0)
+    assert "Nothing" in controls.view.message(5.1)
+    assert len(controls.curator.wishes) == 1
+
+
+def test_what_cannot_be_painted_goes_again_and_the_old_style_is_back(controls):
+    controls.deck.select("scream")
+    controls.receive(Arrival((("/a/b/torn.jpg", "Torn"),)), 1.0)
+    controls.failed("/a/b/torn.jpg is cut off. Copy it again.", 2.0)
+    assert controls.deck.current.style == "scream"
+    assert "/a/b/torn.jpg" not in controls.deck.names
+    assert controls.view.message(2.1) == "torn.jpg is cut off. Copy it again."
+    controls.failed("scream is damaged.", 3.0)  # a style that was always there stays
+    assert controls.deck.names == ("great_wave", "scream", "starry_night")
+
+
+def test_blends_grow_by_the_next_painting_and_shares_move(controls):
+    press(controls, "b")
+    first = ("blend", [(1.0, "great_wave")], ["scream", "starry_night"], "")
+    assert controls.curator.wishes == [first]
+    controls.titles |= {"great_wave": "Wave", "scream": "Scream"}
+    blend = "0.5*great_wave+0.5*scream"
+    controls.receive(Arrival(((blend, "50 % Wave, 50 % Scream"),)), 0.0)
+    press(controls, "b")
+    assert controls.curator.wishes[-1] == ("blend", [(0.5, "great_wave"), (0.5, "scream")], ["starry_night"], blend)
+    press(controls, "]")
+    press(controls, "]", repeat=True)
+    assert controls.deck.current.style == "0.3*great_wave+0.7*scream"
+    assert controls.titles[controls.deck.current.style] == "30 % Wave, 70 % Scream"
+    assert len(controls.deck.names) == 4  # one blend, whatever its shares
+    for _ in range(20):
+        press(controls, "[")
+    assert controls.deck.current.style == "0.9*great_wave+0.1*scream"
+    controls.deck.select(0)
+    press(controls, "]", now=1.0)
+    assert "no blend" in controls.view.message(1.1)
+
+
+def test_a_dropped_file_is_no_blend_whatever_it_is_called(controls):
+    controls.handle(FilesDropped((Path("a+b.jpg"),)), 0.0)
+    controls.receive(Arrival((("a+b.jpg", "A b"),)), 0.0)
+    press(controls, "]", now=1.0)
+    assert "no blend" in controls.view.message(1.1)
+    assert controls.deck.current.style == "a+b.jpg"
+
+
+def test_keeping_is_wished_for(controls):
+    press(controls, "k")
+    assert controls.curator.wishes == [("keep", "great_wave")]
+
+
+def test_colours_and_regions_have_their_keys(controls):
+    press(controls, "l", now=1.0)
+    assert controls.view.preserve_color
+    assert "source" in controls.view.message(1.1)
+    controls.view.region_style = "scream"
+    seen = []
+    for _ in range(len(REGIONS)):
+        press(controls, "g", now=2.0)
+        seen.append((controls.view.region, controls.deck.outside))
+    inside = ("left", "right", "top", "bottom", "gaze")
+    assert seen == [*((kind, "scream") for kind in inside), ("none", "")]  # outside costs nothing where there is none
+    assert "everywhere" in controls.view.message(2.1)
 
 
 def test_other_events_and_keys_are_left_to_others(controls):
@@ -129,9 +194,9 @@ def test_the_table_is_complete_and_without_contradiction():
 
 def test_the_headset_speaks_in_commands(controls):
     assert controls.obey(commands.NEXT_STYLE, 0.0)
-    assert controls.deck.index == 1
+    assert controls.deck.current.index == 1
     assert controls.obey(commands.PREVIOUS_STYLE, 0.0)
-    assert controls.deck.index == 0
+    assert controls.deck.current.index == 0
     assert not controls.obey(commands.compare(True), 0.0)
     assert controls.deck.compare
     controls.obey(commands.compare(False), 0.0)

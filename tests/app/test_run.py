@@ -128,6 +128,24 @@ def test_an_empty_library_is_one_line(tmp_path: Path) -> None:
         app.run(settings(), parts)
 
 
+def test_with_xnor_the_deck_holds_the_binarised_styles(tmp_path: Path) -> None:
+    entries = []
+    for name, network in (("alpha", "fast"), ("beta", "fast"), ("beta_xnor", "binary"), ("gamma_xnor", "binary")):
+        (tmp_path / f"{name}.safetensors").touch()
+        entries.append(
+            {"name": name, "file": f"{name}.safetensors", "sha256": "0" * 64, "title": name, "network": network}
+        )
+    (tmp_path / "index.json").write_text(json.dumps({"version": 1, "styles": entries}))
+    library = Library(shipped=tmp_path, own=tmp_path / "none")
+    deck, _ = app.filled_deck(library, settings(style="beta", precision="xnor"))
+    assert deck.names == ("beta_xnor", "gamma_xnor") and deck.current.style == "beta_xnor"
+    deck, _ = app.filled_deck(library, settings(precision="xnor"))
+    assert deck.current.style == "beta_xnor"
+    assert len(app.filled_deck(library, settings())[0].names) == 4  # among the others without the option
+    with pytest.raises(StyleError, match=r"no binarised version of alpha.*beta, gamma"):
+        app.filled_deck(library, settings(style="alpha", precision="xnor"))
+
+
 def test_a_file_of_weights_can_be_a_style(tmp_path: Path, library: Library) -> None:
     path = tmp_path / "mine.safetensors"
     path.touch()

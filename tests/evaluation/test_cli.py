@@ -12,6 +12,7 @@ from artem_vr.errors import ArtemError
 from artem_vr.evaluation import cli
 from artem_vr.evaluation.split import held_out
 from artem_vr.networks.adain import AdaINDecoder, feature_scale, vgg_sum
+from artem_vr.networks.binary import BinaryNetwork
 from artem_vr.networks.checkpoint import save_network
 from artem_vr.networks.compact import CompactNetwork
 from artem_vr.networks.fast import FastNetwork
@@ -57,6 +58,17 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def usual(place: Path) -> list[str | Path]:
     return ["--content", place / "content", "--paintings", place / "paintings", "--vgg", place / "vgg.safetensors",
             "--size", "64", "--painting-size", "80", "--moving", "1", "--photographs", "2"]  # fmt: skip
+
+
+def test_bits_stand_beside_naive_signs(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    save_network(place / "bits.safetensors", BinaryNetwork(8, 8, 1, 1).packed(), {"style": "great_wave"})
+    words = [*usual(place), "--json", "--no-baselines", "--naive-signs"]
+    assert run(place / "a.safetensors", place / "bits.safetensors", *words) == 0
+    rows = json.loads(capsys.readouterr().out)["rows"]
+    assert [row["network"] for row in rows] == ["fast", "fast, naive signs", "binary"]
+    assert all(row["style_loss"] > 0 and row["e_stab"] > 0 for row in rows)
+    assert rows[1]["file_bytes"] is None and rows[2]["file_bytes"] == (place / "bits.safetensors").stat().st_size
+    assert rows[2]["parameters"] > 64 * 64 * 9
 
 
 def test_json_of_a_file_and_the_baselines(place: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,12 +6,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from artem_vr import assets
 from artem_vr.evaluation.lattice import VISIBLE, probes, worst_lattice
 from artem_vr.networks.checkpoint import load_network
 from artem_vr.networks.fast import FastNetwork
 from artem_vr.networks.johnson import JohnsonNetwork
 from artem_vr.networks.layers import InstanceNorm, OwnStatistics, UpsampleConv, conv
+from artem_vr.styles.library import Library, Style
 
 
 def multiply_accumulates(network: nn.Module, height: int, width: int) -> int:
@@ -69,7 +69,11 @@ def test_the_architecture_leaves_no_lattice_even_untrained(seed: int) -> None:
     assert worst_of(FastNetwork()) < VISIBLE
 
 
-@pytest.mark.parametrize("path", sorted(assets.folder("weights").glob("*.safetensors")), ids=lambda path: path.stem)
-def test_no_shipped_style_has_a_lattice(path) -> None:
-    network, _ = load_network(path)
+@pytest.mark.parametrize(
+    "style",
+    [s for s in Library().styles() if s.kind == "shipped" and s.form == "network"],
+    ids=lambda style: style.name,
+)
+def test_no_shipped_style_has_a_lattice(style: Style) -> None:
+    network, _ = load_network(style.path)
     assert worst_of(network) < VISIBLE

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -67,6 +68,32 @@ def test_new_names() -> None:
     deck = Deck(NAMES, "c")
     assert deck.replace_names(["x", "c"]).index == 1 and deck.current.generation == 0
     assert deck.replace_names(["y"]).style == "y" and deck.current.generation == 1
+
+
+def test_styles_that_come_are_chosen_and_go_again() -> None:
+    deck = Deck(NAMES, "c")
+    assert deck.add(["x", "y", "x"]).style == "x" and deck.names == (*NAMES, "x", "y")
+    assert deck.current.index == 4 and deck.current.generation == 1
+    assert deck.add(["a"]).index == 0 and len(deck.names) == 6  # it is there already
+    deck.select("x")
+    assert deck.add(["z"], instead_of="x").index == 4 and deck.names == (*NAMES, "z", "y")
+    assert deck.add(["a"], instead_of="z").style == "a" and deck.names == (*NAMES, "y")
+    deck.select("y")
+    assert deck.remove("y", "c").style == "c" and deck.names == NAMES
+    before = deck.current
+    assert deck.remove("nobody") is before
+    assert deck.remove("a") == replace(before, index=1)  # the current one stays, its number changes
+    assert deck.remove("c").style == "d"
+    deck.remove("b")
+    assert deck.remove("d").style == "d" and deck.names == ("d",)  # the last one stays
+
+
+def test_the_style_outside_is_part_of_the_snapshot() -> None:
+    deck = Deck(NAMES)
+    before = deck.current
+    deck.outside = "b"
+    assert (before.outside, deck.current.outside, deck.next().outside) == ("", "b", "b")
+    assert deck.current.generation == 1
 
 
 @given(

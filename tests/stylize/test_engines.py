@@ -172,7 +172,7 @@ def test_johnson_in_openvino(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "style", [style for style in Library().styles() if style.kind == "shipped"], ids=lambda s: s.name
+    "style", [s for s in Library().styles() if s.kind == "shipped" and not s.binarised], ids=lambda s: s.name
 )
 def test_shipped_weights(style: Style, tmp_path: Path) -> None:
     network = loaded(load_network_style(style).network)
@@ -272,8 +272,7 @@ def test_choice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for wrong in (("tensorflow",), ("auto", "tpu"), ("auto", "auto", "fp8"), ("openvino", "cuda")):
         with pytest.raises(EngineError):
             choose_engine(*wrong)
-    with pytest.raises(EngineError, match="Binarised"):
-        choose_engine(precision="xnor")
+    assert choose_engine(precision="xnor", cache=tmp_path).name == "torch"  # wherever OpenVINO runs the others
     with pytest.raises(EngineError):
         choose_engine("torch", "cpu", "fp16")
     monkeypatch.setitem(sys.modules, "openvino", None)

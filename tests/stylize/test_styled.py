@@ -59,22 +59,22 @@ def style(name: str) -> LoadedStyle:
 
 def test_codes_of_one_network_share_what_is_compiled_and_the_last_one_closes_it() -> None:
     engine = Engine()
-    shop = Workshop(engine.prepare)
-    one, two = shop.make(style("a"), 2, 8, 8), shop.make(style("b"), 2, 8, 8)
-    shop.make(style("b"), 2, 16, 8).close()
+    shop = Workshop()
+    one, two = shop.make(engine, style("a"), 2, 8, 8), shop.make(engine, style("b"), 2, 8, 8)
+    shop.make(engine, style("b"), 2, 16, 8).close()
     assert [p.closed for p in engine.made] == [0, 1]
     one.close()
     one.close()  # twice counts once
     assert engine.made[0].closed == 0
     two.close()
     assert engine.made[0].closed == 1
-    shop.make(style("a"), 2, 8, 8)
+    shop.make(engine, style("a"), 2, 8, 8)
     assert len(engine.made) == 3  # what was closed is not used again
 
 
 def test_tuning_reaches_the_code_bit_for_bit() -> None:
     engine = Engine()
-    painter = Workshop(engine.prepare).make(style("a"), 1, 8, 8)
+    painter = Workshop().make(engine, style("a"), 1, 8, 8)
     pictures, state = np.zeros((1, 8, 8, 3), np.uint8), np.zeros((2, 2), np.float32)
     for tuning in (Tuning(), Tuning(0.0), Tuning(0.5, 0.7, 1.4)):
         painter.paint(pictures, state, 1.0, tuning)

@@ -19,7 +19,7 @@ from artem_vr.styles.deck import Deck
 from artem_vr.styles.library import Style
 from artem_vr.stylize.engines.graph import loaded
 from artem_vr.stylize.loading import LoadedStyle, load_network_style
-from artem_vr.stylize.painters import PainterKey, Painters, how_many
+from artem_vr.stylize.painters import PainterKey, Painters, called, how_many
 from artem_vr.stylize.stylizer import PaintedFrame, Stylizer
 
 PATIENCE = 30.0
@@ -346,6 +346,100 @@ def test_auto_comes_down_when_the_engine_is_slow(make: Callable[..., Setup]) -> 
     wait_for(lambda: setup.paint(height=512, width=512).pictures.shape[1] == 384)
 
 
+def until_both(setup: Setup, style: str, outside: str) -> PaintedFrame:
+    """The first frame that is there in both styles."""
+
+    def attempt() -> PaintedFrame | None:
+        painted = setup.paint(style)
+        return painted if painted.outside == outside and painted.other is not None else None
+
+    result: PaintedFrame = wait_for(attempt)
+    return result
+
+
+def test_the_same_frame_is_painted_in_the_style_outside_too(make: Callable[..., Setup]) -> None:
+    setup = make()
+    assert setup.paint("style0").other is None
+    setup.deck.outside = "style5"
+    both = until_both(setup, "style0", "style5")
+    assert (both.pictures == 0).all() and (both.other == 5).all() and both.other.shape == both.pictures.shape
+    for _ in range(3):
+        both = until_both(setup, "style0", "style5")
+    setup.deck.outside = "style0"  # the same again needs no second painter
+    assert (until_both(setup, "style0", "style0").other == 0).all()
+    setup.deck.outside = ""
+    wait_for(lambda: setup.paint("style0").other is None)
+
+
+def test_each_of_the_two_styles_has_its_own_statistics(make: Callable[..., Setup]) -> None:
+    setup = make()
+    setup.deck.outside = "style5"
+    until_both(setup, "style0", "style5")
+    until_both(setup, "style0", "style5")
+    (other,) = [p for p in setup.engine.made if p.number == 5]
+    assert other.rates[0] == 1.0 and all(rate < 1 for rate in other.rates[1:])
+    setup.deck.select("style1")
+    until_both(setup, "style1", "style5")
+    assert other.rates.count(1.0) == 1  # a switch inside is none outside
+    (one,) = [p for p in setup.engine.made if p.number == 1]
+    assert one.rates[0] == 1.0
+
+
+def test_a_switch_with_two_styles_in_use_keeps_both_and_memory_is_bounded(make: Callable[..., Setup]) -> None:
+    setup = make(keep=2, budget=0)
+    setup.deck.outside = "style7"
+    until_both(setup, "style0", "style7")
+    for press in (3, 5, 1):
+        setup.deck.select(press)
+        painted = wait_for(lambda: setup.paint())
+        while painted.style != f"style{press}":
+            assert painted.other is not None and (painted.other == 7).all()  # never without it
+            painted = setup.paint()
+    assert setup.engine.most_alive <= 3
+
+
+def test_a_style_outside_that_fails_is_a_message_and_the_other_goes_on(make: Callable[..., Setup]) -> None:
+    setup = make()
+    setup.bad.add("style4")
+    setup.deck.outside = "style4"
+    setup.paint("style0")
+
+    def told(words: str) -> bool:
+        painted = setup.paint("style0")
+        return painted.other is None and words in setup.stylizer.state().message
+
+    wait_for(lambda: told("damaged"))
+    assert setup.stylizer.state().failed == -1  # the current style is well
+    setup.engine.raising.add(5)
+    setup.deck.outside = "style5"
+    wait_for(lambda: told("style5 failed"))
+    setup.deck.outside = ""
+    wait_for(lambda: setup.paint("style0") and setup.stylizer.state().message == "")
+
+
+def test_which_choice_failed_is_told(make: Callable[..., Setup]) -> None:
+    setup = make()
+    setup.bad.add("style3")
+    setup.paint("style0")
+    assert setup.stylizer.state().failed == -1
+    generation = setup.deck.select("style3").generation
+
+    def failed() -> bool:
+        setup.send()
+        return setup.stylizer.state().failed == generation
+
+    wait_for(failed)
+    setup.deck.select("style0")
+    setup.paint("style0")
+    wait_for(lambda: setup.paint() and setup.stylizer.state().failed == -1)
+
+
+def test_messages_name_files_without_their_folders() -> None:
+    assert called("great_wave") == "great_wave"
+    assert called("/home/me/a.b/c.jpg") == "c.jpg"
+    assert called("0.5*/tmp/x/a.jpg+0.5*C:\\pictures\\b.png") == "0.5*a.jpg+0.5*b.png"
+
+
 def test_preparation_that_fails_is_not_repeated_until_forgiven() -> None:
     calls: list[PainterKey] = []
 
@@ -357,9 +451,9 @@ def test_preparation_that_fails_is_not_repeated_until_forgiven() -> None:
     painters.start()
     key = PainterKey("a", 1, 8, 8)
     for _ in range(5):
-        painters.want([key], None)
-        painters.want([], None)
-    painters.want([key], None)
+        painters.want([key])
+        painters.want([])
+    painters.want([key])
     reason = wait_for(lambda: painters.failure(key))
     assert "never works" in reason.replace("\n", " ") and len(calls) == 1
     painters.forgive()

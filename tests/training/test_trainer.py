@@ -107,4 +107,5 @@ def test_two_processes_have_the_gradients_of_one_with_the_double_batch(pictures:
 
     actual = torch.load(tmp_path / "gradients.pt", weights_only=True)
     for a, b in zip(actual, expected, strict=True):
-        assert torch.allclose(a, b, rtol=1e-3, atol=1e-5)
+        # fp32 sums of one and of two pictures are not in the same order, and on some processors not in the same kernel
+        assert torch.linalg.vector_norm(a - b) <= 1e-3 * torch.linalg.vector_norm(b)

@@ -58,4 +58,7 @@ SHAPES = (
     Case(channels=130, outputs=34, groups=2, padding=(2, 0), stride=(1, 2)),
     Case(channels=66, outputs=70, kernel=(3, 3), padding=(3, 3), padding_value=1, groups=2),
     Case(batch=2, height=13, width=21, channels=64, outputs=17, padding=(1, 1)),
+    Case(height=9, width=30, channels=16, kernel=(4, 4), padding=(1, 1)),  # a line of the window fills a word
+    Case(height=8, width=40, channels=10, outputs=6, kernel=(3, 5), stride=(2, 1), padding=(0, 2), groups=2),
+    Case(height=30, width=25, channels=3, kernel=(4, 4)),  # windows of one line follow each other over tiles
 )

@@ -6,9 +6,19 @@ import importlib.util
 from pathlib import Path
 
 from artem_vr.errors import EngineError
-from artem_vr.stylize.engines.base import Engine, NetworkOrLoader, Painter, Pictures, State, initial_state
+from artem_vr.stylize.engines.base import BINARY, Engine, NetworkOrLoader, Painter, Pictures, State, initial_state
 
-__all__ = ["Engine", "NetworkOrLoader", "Painter", "Pictures", "State", "choose_engine", "initial_state"]
+__all__ = [
+    "BINARY",
+    "Engine",
+    "NetworkOrLoader",
+    "Painter",
+    "Pictures",
+    "State",
+    "choose_engine",
+    "engine_for",
+    "initial_state",
+]
 
 ENGINES = ("auto", "torch", "openvino")
 DEVICES = ("auto", "cpu", "cuda")
@@ -31,8 +41,8 @@ def choose_engine(
     for value, known in ((name, ENGINES), (device, DEVICES), (precision, PRECISIONS)):
         if value not in known:
             raise EngineError(f"{value!r} is not known here", f"Choose from {', '.join(known)}")
-    if precision == "xnor":
-        raise EngineError("Binarised networks are not part of this version", "Take --precision auto")
+    if name == "openvino" and precision == "xnor":
+        raise EngineError("OpenVINO has no binarised convolutions", "Take --engine torch or --precision auto")
     if name == "openvino" and device == "cuda":
         raise EngineError("OpenVINO paints on the CPU only here", "Take --engine torch or --device cpu")
     has_openvino = importlib.util.find_spec("openvino") is not None
@@ -44,7 +54,7 @@ def choose_engine(
         except EngineError:
             if device == "cuda":
                 raise
-    if name == "openvino" or (name == "auto" and has_openvino):
+    if name == "openvino" or (name == "auto" and has_openvino and precision != "xnor"):
         from artem_vr.stylize.engines.openvino_engine import OpenVinoEngine
 
         try:
@@ -55,6 +65,15 @@ def choose_engine(
     from artem_vr.stylize.engines.torch_engine import TorchEngine
 
     return TorchEngine("cpu", precision)
+
+
+def engine_for(chosen: Engine, network: NetworkOrLoader) -> Engine:
+    """What executes ``network``: the ``chosen`` engine, but torch and `xnor` on its device where it is binarised."""
+    if getattr(network, "architecture", "") != BINARY or chosen.precision == "xnor":
+        return chosen
+    from artem_vr.stylize.engines.torch_engine import TorchEngine
+
+    return TorchEngine(chosen.device, "xnor", on_device=getattr(chosen, "on_device", False))
 
 
 def _cuda_is_likely() -> bool:

@@ -24,7 +24,11 @@ State = npt.NDArray[np.float32]
 Code = npt.NDArray[np.float32]
 """(2, C) fp32: the deviations, then the means, that the norms give."""
 NetworkOrLoader = Union["nn.Module", Callable[[], "nn.Module"]]
-"""A network (fp32, eval), or what loads it: not called where a cache makes it unnecessary."""
+"""A network (fp32, eval), or what loads it: not called where a cache makes it unnecessary. Either may name its kind as
+``architecture``."""
+
+BINARY = "binary"
+"""``architecture`` of the networks that only torch with the kernels of `xnor` executes."""
 
 
 BLOCK = 4
@@ -60,7 +64,7 @@ class Engine(Protocol):
     name: str
     """"openvino" or "torch"."""
     precision: str
-    """What really runs: "fp32", "bf16" or "fp16"."""
+    """What really runs: "fp32", "bf16", "fp16" or "xnor"."""
     device: str
     """"cpu" or "cuda"."""
     pixels_per_second: float

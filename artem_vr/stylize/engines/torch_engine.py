@@ -1,4 +1,8 @@
-"""torch as the engine: on the CPU in bf16 or fp32, on CUDA in fp16 as a replayed graph."""
+"""torch as the engine: on the CPU in bf16 or fp32, on CUDA in fp16 as a replayed graph.
+
+Binarised networks run here too, whatever executes the others: their layers call the kernels of `xnor` (Numba on the
+CPU, CUDA on a GPU, where they are captured with the rest).
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,7 @@ import torch
 
 from artem_vr.errors import EngineError
 from artem_vr.stylize.engines.base import (
+    BINARY,
     Code,
     NetworkOrLoader,
     Painter,
@@ -114,7 +119,10 @@ class TorchCudaPainter:
 
 
 class TorchEngine:
-    """``device`` "cpu" or "cuda", ``precision`` "auto", "fp32", "bf16" or (CUDA) "fp16"."""
+    """``device`` "cpu" or "cuda"; ``precision`` "auto", "fp32", "bf16", (CUDA) "fp16", or "xnor".
+
+    "xnor" paints binarised networks only, with their real-valued layers in fp32, on CUDA in fp16.
+    """
 
     name = "torch"
 
@@ -130,16 +138,20 @@ class TorchEngine:
             raise EngineError("torch sees no CUDA GPU", remedy)
         if precision == "auto":
             precision = "fp16" if device == "cuda" else "bf16" if cpu_has_bf16() else "fp32"
-        if precision not in _DTYPES or (device == "cpu" and precision == "fp16"):
+        dtypes = _DTYPES | {"xnor": torch.float16 if device == "cuda" else torch.float32}
+        if precision not in dtypes or (device == "cpu" and precision == "fp16"):
             raise EngineError(f"torch on the {device} does not paint in {precision}", "Take --precision auto")
-        self.device, self.precision, self._on_device = device, precision, on_device
-        self._channels_last = channels_last is not False
-        self.pixels_per_second = 1.5e9 if device == "cuda" else 15e6
+        self.device, self.precision, self.on_device = device, precision, on_device
+        self._dtype, self._channels_last = dtypes[precision], channels_last is not False
+        self.pixels_per_second = 1.5e9 if device == "cuda" else 10e6 if precision == "xnor" else 15e6
 
     def prepare(self, style_key: str, network: NetworkOrLoader, eyes: int, height: int, width: int) -> Painter:
-        graph = PictureGraph(loaded(network), _DTYPES[self.precision], self._channels_last)
+        network = loaded(network)
+        if self.precision == "xnor" and getattr(network, "architecture", "") != BINARY:
+            raise EngineError("This style has no bits to paint with", "Take --precision auto, or a binarised style")
+        graph = PictureGraph(network, self._dtype, self._channels_last)
         if self.device == "cuda":
-            return TorchCudaPainter(graph, eyes, height, width, self._on_device)
+            return TorchCudaPainter(graph, eyes, height, width, self.on_device)
         painter = TorchCpuPainter(graph, eyes, height, width)
         state = initial_state(graph.channels)
         code = state if graph.coded else None  # any code does: this only warms up

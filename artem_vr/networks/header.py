@@ -1,0 +1,43 @@
+"""The header of a safetensors file: what a file of weights says of itself. Reads no tensor and imports no torch."""
+
+from __future__ import annotations
+
+import json
+import struct
+from pathlib import Path
+
+from artem_vr.errors import WeightsError
+
+DAMAGED = "Get the file again, or choose another style"
+"""The remedy."""
+
+MAX_HEADER_BYTES = 1024 * 1024
+"""Headers of ours have some kilobytes."""
+
+
+def read_metadata(name: str, data: bytes) -> dict[str, str]:
+    """``__metadata__``, strings to strings, of the file called ``name`` whose (first) bytes are ``data``.
+
+    Raises `WeightsError` where the header is not all there or makes no sense.
+    """
+    (length,) = struct.unpack("<Q", data[:8]) if len(data) >= 8 else (len(data),)
+    if length > len(data) - 8:
+        raise WeightsError(f"{name} is cut short or not a safetensors file", DAMAGED)
+    try:
+        header = json.loads(data[8 : 8 + length])
+        metadata = header.get("__metadata__", {})
+        if not all(isinstance(k, str) and isinstance(v, str) for k, v in metadata.items()):
+            raise ValueError
+    except (ValueError, AttributeError, RecursionError):
+        raise WeightsError(f"{name} has no readable safetensors header", DAMAGED) from None
+    return dict(metadata)
+
+
+def architecture_of(path: Path) -> str:
+    """The kind of network that ``path`` says it holds; empty where it says nothing. Reads the header only."""
+    try:
+        with path.open("rb") as file:
+            return read_metadata(path.name, file.read(MAX_HEADER_BYTES)).get("architecture", "")
+    except (OSError, WeightsError):
+        return ""
+

@@ -1,0 +1,132 @@
+"""``artem-vr train adain``: its own arguments, and what the training is put together from."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+WINDOW = 288
+"""Pixels of a painting that the compact network is shown: at the sizes at which it is read, most of it."""
+
+OPTIONS: dict[str, dict[str, Any]] = {
+    "compact": {
+        "base": None,
+        "blocks": 7,
+        "gram_weight": 1.0,
+        "texture_weight": 2.0,
+        "content_weight": 1.0,
+        "tv_weight": 1.0,
+        "palette_weight": 5.0,
+        "plain_weight": 4.0,
+        "consistency_weight": 1.0,
+        "learning_rate": 5e-4,
+    },
+    "vgg19": {"depth": "relu4_1", "content_weight": 1.0, "style_weight": 10.0, "learning_rate": 1e-4},
+}
+"""What can be told with each ``--encoder``, and what holds when it is not."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Beside the common ones."""
+    parser.set_defaults(learning_rate=None)
+    parser.add_argument(
+        "--encoder",
+        choices=("compact", "vgg19"),
+        default="compact",
+        help="what reads the paintings: a part of the network itself, or VGG-19, of which only the decoder is trained "
+        "(default: compact)",
+    )
+    parser.add_argument(
+        "--style", type=Path, required=True, nargs="+", metavar="PICTURE|DIR", help="paintings, or folders of them"
+    )
+    parser.add_argument("--base", type=Path, metavar="WEIGHTS", help="start from a fast or compact network's weights")
+    parser.add_argument("--blocks", type=int, help="residual blocks of the compact network's painter (default: 7)")
+    parser.add_argument("--depth", choices=("relu4_1", "relu3_1"), help="how far VGG-19 encodes (default: relu4_1)")
+    for name in sorted({name for defaults in OPTIONS.values() for name in defaults if "weight" in name}):
+        known = "; ".join(f"{kind}: {own[name]:g}" for kind, own in OPTIONS.items() if name in own)
+        parser.add_argument(f"--{name.replace('_', '-')}", type=float, help=f"defaults: {known}")
+
+
+def settle(arguments: argparse.Namespace) -> None:
+    """Fills in what was not said, and takes away what the other ``--encoder`` would be told. Raises `SettingsError`."""
+    from artem_vr.errors import SettingsError
+
+    own = OPTIONS[arguments.encoder]
+    for name in sorted({name for options in OPTIONS.values() for name in options}):
+        value = getattr(arguments, name)
+        if name in own:
+            setattr(arguments, name, own[name] if value is None else value)
+            continue
+        if value is not None:
+            option = f"--{name.replace('_', '-')}"
+            raise SettingsError(f"{option} means nothing with --encoder {arguments.encoder}", f"Leave {option} out")
+        delattr(arguments, name)
+    if "blocks" in own and not 1 <= arguments.blocks <= 12:
+        raise SettingsError(f"--blocks is {arguments.blocks}", "Give a number from 1 to 12")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Trains and writes. Raises `ArtemError` for bad input; the common arguments are checked already."""
+    settle(arguments)
+    import torch
+
+    from artem_vr.training import cli
+    from artem_vr.training.trainer import Process
+    from artem_vr.training.vgg_weights import load_vgg
+
+    process = Process.join()
+    device = cli.chosen_device(arguments.device)
+    torch.manual_seed(arguments.seed)
+    make = {"compact": _compact, "vgg19": _vgg19}[arguments.encoder]
+    vgg = load_vgg(arguments.vgg).to(device)
+    if arguments.precision == "bf16":
+        vgg = vgg.to(torch.bfloat16)
+    objective, counted = make(arguments, vgg, device)
+    return cli.train(objective, arguments, process, device, lambda: objective.network, counted)
+
+
+def _compact(arguments: argparse.Namespace, vgg: Any, device: Any) -> tuple[Any, dict[str, int]]:
+    """The objective, and what the recipe counts."""
+    import torch
+
+    from artem_vr.networks.checkpoint import load_network
+    from artem_vr.networks.compact import CompactNetwork
+    from artem_vr.sources.pictures import load_picture
+    from artem_vr.training import cli
+    from artem_vr.training.compact import CompactLossWeights, CompactObjective, Paintings, start_from
+    from artem_vr.training.data import Photographs, sheet_photographs
+
+    network = CompactNetwork(blocks=arguments.blocks)
+    if arguments.base:
+        start_from(network, load_network(arguments.base)[0].requires_grad_(True))
+    network = network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    weights = CompactLossWeights(
+        **cli.loss_weights(arguments), palette=arguments.palette_weight, plain=arguments.plain_weight
+    )
+    photographs = Photographs(arguments.content, arguments.crop, arguments.seed)
+    paintings = Paintings(arguments.style, WINDOW, arguments.seed)
+    paths = paintings.paths
+    some = [load_picture(path) for path in paths[:: -max(1, len(paths) // 6)][:6]]
+    sheet = sheet_photographs(arguments.content, 4), some
+    objective = CompactObjective(network, vgg, paintings, photographs, weights, sheet, arguments.seed)
+    return objective, {"photographs": len(photographs.paths), "paintings": len(paths)}
+
+
+def _vgg19(arguments: argparse.Namespace, vgg: Any, device: Any) -> tuple[Any, dict[str, int]]:
+    """The objective, and what the recipe counts."""
+    import torch
+
+    from artem_vr.networks.adain import AdaINDecoder
+    from artem_vr.training.adain import VIEWS, AdaINLossWeights, AdaINObjective, sheet_paintings
+    from artem_vr.training.compact import Paintings
+    from artem_vr.training.data import Photographs, sheet_photographs
+
+    decoder = AdaINDecoder(int(arguments.depth[4])).to(device)
+    decoder = decoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    photographs = Photographs(arguments.content, arguments.crop, arguments.seed)
+    paintings = Paintings(arguments.style, window=arguments.crop, seed=arguments.seed, views=VIEWS)
+    sheet = sheet_photographs(arguments.content, 4), sheet_paintings(arguments.style, 6)
+    weights = AdaINLossWeights(content=arguments.content_weight, style=arguments.style_weight)
+    objective = AdaINObjective(decoder, vgg, paintings, photographs, weights, sheet)
+    return objective, {"photographs": len(photographs.paths), "paintings": len(paintings.paths)}

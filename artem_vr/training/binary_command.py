@@ -1,0 +1,75 @@
+"""``artem-vr train binary``: its own arguments, and what the training is put together from."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Beside the common ones and those of a style."""
+    parser.add_argument(
+        "--teacher", type=Path, metavar="WEIGHTS", help="fast network of the same style to learn from (default: none)"
+    )
+    parser.add_argument("--words", type=int, default=2, metavar="N", help="width of the body, in 64 channels")
+    parser.add_argument("--layers", type=int, default=10, metavar="N", help="binarised convolutions")
+    parser.add_argument("--painting-weight", type=float, default=4.0, help="likeness to the teacher's painting")
+    parser.add_argument("--features-weight", type=float, default=2.0, help="likeness to the teacher's features")
+    parser.add_argument(
+        "--looked-at", type=int, default=1, metavar="N", help="with a teacher: pictures of a batch that VGG-19 sees"
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Trains, packs and writes. Raises `ArtemError` for bad input; the common arguments are checked already."""
+    from artem_vr.errors import SettingsError
+
+    for name, low, high in (("words", 1, 4), ("layers", 1, 24), ("looked_at", 1, arguments.batch_size)):
+        value = getattr(arguments, name)
+        if not low <= value <= high:
+            raise SettingsError(f"--{name.replace('_', '-')} is {value}", f"Give a number from {low} to {high}")
+    import torch
+
+    from artem_vr.errors import WeightsError
+    from artem_vr.networks.binary import BinaryNetwork
+    from artem_vr.networks.checkpoint import load_network
+    from artem_vr.networks.fast import FastNetwork
+    from artem_vr.training import cli
+    from artem_vr.training.binary import TaughtLossWeights, TaughtObjective
+    from artem_vr.training.data import Photographs, sheet_photographs
+    from artem_vr.training.fast import FastObjective, LossWeights, StylePicture
+    from artem_vr.training.trainer import Process
+    from artem_vr.training.vgg_weights import load_vgg
+
+    process = Process.join()
+    device = cli.chosen_device(arguments.device)
+    torch.manual_seed(arguments.seed)
+    network = BinaryNetwork(words=arguments.words, layers=arguments.layers).to(device)
+    network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    vgg = load_vgg(arguments.vgg).to(device)
+    if arguments.precision == "bf16":
+        vgg = vgg.to(torch.bfloat16)
+    photographs = Photographs(arguments.content, arguments.crop, arguments.seed)
+    style = StylePicture(arguments.style, tuple(arguments.style_sizes))
+    sheet, weights = sheet_photographs(arguments.content), cli.loss_weights(arguments)
+    objective: FastObjective
+    if arguments.teacher is None:
+        objective = FastObjective(network, vgg, style, photographs, LossWeights(**weights), sheet, arguments.seed)
+    else:
+        teacher, metadata = load_network(arguments.teacher)
+        if not isinstance(teacher, FastNetwork):
+            kind = metadata["architecture"]
+            raise WeightsError(f"{arguments.teacher.name} is a {kind} network", "Give --teacher a fast network")
+        objective = TaughtObjective(
+            network,
+            vgg,
+            style,
+            photographs,
+            TaughtLossWeights(**weights, painting=arguments.painting_weight, features=arguments.features_weight),
+            sheet,
+            arguments.seed,
+            teacher=teacher.to(device),
+            looked_at=arguments.looked_at,
+        )
+    counted = {"photographs": len(photographs.paths)}
+    return cli.train(objective, arguments, process, device, lambda: network.packed().cpu(), counted)

@@ -1,0 +1,137 @@
+"""Files that were dropped, blends that were asked for, pictures that are kept: what the viewer gets, and is told."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from artem_vr.live.curator import Arrival, Curator
+from artem_vr.sources.pictures import save_picture
+from artem_vr.styles.codes import read_code
+from artem_vr.styles.library import Library
+from artem_vr.stylize.encoder import Encoder
+from tests.app.conftest import PATIENCE, painting
+
+
+@pytest.fixture
+def curator(coded_library: Library) -> Iterator[Curator]:
+    one = Curator(coded_library)
+    yield one
+    assert one.stop(PATIENCE)
+
+
+def arrival(curator: Curator) -> Arrival:
+    end = time.monotonic() + PATIENCE
+    while time.monotonic() < end:
+        if found := curator.arrivals():
+            (only,) = found
+            return only
+        time.sleep(0.002)
+    raise AssertionError("nothing came")
+
+
+def picture(folder: Path, name: str = "my_holiday.png") -> Path:
+    save_picture(folder / name, painting(7))
+    return folder / name
+
+
+def test_dropped_pictures_come_with_their_stems_as_titles(curator: Curator, tmp_path: Path) -> None:
+    paths = [picture(tmp_path), picture(tmp_path, "a+b.jpg")]
+    curator.bring(paths)
+    found = arrival(curator)
+    assert found.styles == ((str(paths[0]), "My holiday"), (str(paths[1]), "A+b"))
+    assert "My holiday" in found.notice and "K keeps" in found.notice
+
+
+def test_a_file_of_weights_works_too_even_if_it_is_called_like_a_shipped_one(
+    curator: Curator, coded_library: Library, tmp_path: Path
+) -> None:
+    path = tmp_path / "alone.safetensors"
+    path.write_bytes((tmp_path / "weights" / "alone.safetensors").read_bytes())
+    curator.bring([path])
+    ((name, _),) = arrival(curator).styles
+    assert coded_library.find(name).path == path
+
+
+def test_what_is_no_style_is_one_line_and_the_others_come(curator: Curator, tmp_path: Path) -> None:
+    text, empty, good = tmp_path / "notes.txt", tmp_path / "empty.png", picture(tmp_path)
+    text.write_text("hello")
+    empty.touch()
+    for path, words in ((text, "no picture"), (empty, "empty"), (tmp_path, "folder"), (tmp_path / "no.jpg", "no file")):
+        curator.bring([path])
+        found = arrival(curator)
+        assert found.styles == ()
+        assert words in found.notice and str(tmp_path) + "/" not in found.notice and "\n" not in found.notice
+    curator.bring([text, good, empty])
+    found = arrival(curator)
+    assert [name for name, _ in found.styles] == [str(good)]
+    assert "2 of 3" in found.notice
+
+
+def test_a_blend_takes_the_next_painting_that_has_a_code(curator: Curator) -> None:
+    curator.blend([(1.0, "red")], ["alone", "blue"])
+    assert arrival(curator).styles == (("0.5*red+0.5*blue", "50 % Red, 50 % Blue"),)
+    curator.blend([(0.5, "red"), (0.5, "blue")], ["alone"], "0.5*red+0.5*blue")
+    found = arrival(curator)
+    assert found.styles == () and "alone is a network of its own" in found.notice
+    curator.blend([(1.0, "red")], [])
+    assert "no other painting" in arrival(curator).notice
+
+
+def test_keeping_a_picture_puts_its_code_and_a_copy_into_the_library(
+    curator: Curator, coded_library: Library, tmp_path: Path
+) -> None:
+    path = picture(tmp_path, "red.png")  # a name that is taken
+    curator.keep(str(path))
+    assert "red_2" in arrival(curator).notice
+    kept = coded_library.find("red_2")
+    code = read_code(kept.path)
+    assert coded_library.compact is not None
+    assert np.array_equal(code.values, Encoder(*coded_library.compact).encode(painting(7)))
+    assert code.picture and kept.title == "Red"
+    curator.keep(str(path))
+    assert "already" in arrival(curator).notice
+    assert [style.name for style in coded_library.styles() if style.kind == "own"] == ["red_2"]
+
+
+def test_keeping_a_blend_keeps_the_pictures_in_it(curator: Curator, coded_library: Library, tmp_path: Path) -> None:
+    curator.keep(f"0.5*blue+0.5*{picture(tmp_path)}")
+    assert "my_holiday" in arrival(curator).notice
+    assert [style.name for style in coded_library.styles() if style.kind == "own"] == ["my_holiday"]
+    curator.keep("blue")
+    assert "already" in arrival(curator).notice
+
+
+def test_what_cannot_be_kept_says_why(curator: Curator, coded_library: Library, tmp_path: Path) -> None:
+    torn = picture(tmp_path)
+    torn.write_bytes(torn.read_bytes()[:-40])
+    curator.keep(str(torn))
+    assert "damaged" in arrival(curator).notice
+    coded_library.own.write_text("a file where the folder should be")
+    curator.keep(str(picture(tmp_path, "b.png")))
+    assert "cannot be" in arrival(curator).notice
+    curator.keep("nobody_knows_this")
+    assert "no style" in arrival(curator).notice
+
+
+def test_the_longest_wish_keeps_nobody_waiting(coded_library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+    import threading
+
+    asked, free = threading.Event(), threading.Event()
+
+    def stuck(name: str) -> None:
+        asked.set()
+        free.wait(PATIENCE)
+
+    curator = Curator(coded_library)
+    monkeypatch.setattr(coded_library, "find", stuck)
+    curator.keep("red")
+    assert asked.wait(PATIENCE)
+    assert curator.arrivals() == []
+    assert not curator.stop(0.01)
+    free.set()
+    assert curator.stop(PATIENCE)

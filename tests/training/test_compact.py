@@ -1,0 +1,166 @@
+"""Training of the network for any painting: it learns, repeats itself, and leaves what is to be examined alone."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from artem_vr.cli import main
+from artem_vr.errors import PictureError, WeightsError
+from artem_vr.evaluation.split import held_out
+from artem_vr.networks.checkpoint import load_network, save_network
+from artem_vr.networks.compact import CompactNetwork
+from artem_vr.networks.fast import FastNetwork
+from artem_vr.networks.johnson import JohnsonNetwork
+from artem_vr.networks.layers import OwnStatistics
+from artem_vr.networks.vgg import VGG19
+from artem_vr.sources.pictures import save_picture
+from artem_vr.training.compact import CompactLossWeights, CompactObjective, Paintings, start_from
+from artem_vr.training.data import Photographs
+from artem_vr.training.trainer import Schedule, Trainer
+
+
+def make_paintings(pictures: Path, seed: int = 3) -> Paintings:
+    return Paintings([pictures / "style" / "stripes.png", pictures], window=64, seed=seed, short_sides=(64, 96))
+
+
+def make_objective(pictures: Path, seed: int = 3) -> CompactObjective:
+    torch.manual_seed(0)
+    network, vgg = CompactNetwork(16, 16, 16, 1), VGG19()  # random weights serve: what is tested is the machinery
+    photographs = Photographs(pictures, 64, seed=seed)
+    return CompactObjective(
+        network, vgg, make_paintings(pictures, seed), photographs, CompactLossWeights(), ([], []), seed
+    )
+
+
+def test_a_few_steps_lower_the_loss_on_a_tiny_fixed_set(pictures: Path, tmp_path: Path) -> None:
+    objective = make_objective(pictures)
+    batch = objective.batch(0, 2, 0)
+    batch["strengths"] = torch.tensor([1.0, 0.0])  # one to be painted, one to be shown as it is
+    objective.batch = lambda *_: batch  # type: ignore[method-assign]
+    schedule = Schedule(iterations=10, warm_up=1, checkpoint_every=99, sample_every=99, learning_rate=3e-3)
+    trainer = Trainer(objective, schedule, tmp_path, batch_size=2, mixed_precision=False)
+    losses = [trainer.step() for _ in range(10)]
+    assert losses[-1]["total"] < 0.9 * losses[0]["total"]
+    assert losses[-1]["plain"] < losses[0]["plain"] and losses[-1]["palette"] < losses[0]["palette"]
+
+
+def test_batches_are_decided_by_seed_iteration_and_place_alone(pictures: Path) -> None:
+    first, second = make_objective(pictures), make_objective(pictures)
+    batch, again = first.batch(7, 2, 0), second.batch(7, 2, 0)
+    assert batch.keys() == again.keys() and all(torch.equal(batch[name], again[name]) for name in batch)
+    for name, value in second.batch(7, 1, 1).items():  # what a second process would draw
+        torch.testing.assert_close(value, batch[name][1:], rtol=1e-3, atol=1e-4)
+    assert not torch.equal(first.batch(8, 2, 0)["pictures"], batch["pictures"])
+    assert not torch.equal(make_objective(pictures, seed=4).batch(7, 2, 0)["grids"], batch["grids"])
+
+
+def test_strengths_are_drawn_all_the_way_from_photograph_to_painting(pictures: Path) -> None:
+    objective = make_objective(pictures)
+    strengths = torch.cat([objective.batch(iteration, 4, 0)["strengths"] for iteration in range(40)])
+    assert strengths.min() == 0 and strengths.max() == 1
+    between = ((strengths > 0) & (strengths < 1)).float().mean()
+    assert 0.05 < between < 0.3 and 0.6 < (strengths == 1).float().mean() < 0.9
+
+
+def test_paintings_for_the_examination_are_never_drawn(tmp_path: Path) -> None:
+    for k in range(40):
+        save_picture(tmp_path / f"{k}.png", np.full((8, 8, 3), k, np.uint8))
+    paintings = Paintings([tmp_path], window=8, seed=0)
+    everything = set(tmp_path.iterdir())
+    assert set(paintings.paths) == {path for path in everything if not held_out(path)} < everything
+    drawn = {paintings.view(iteration, 0).path for iteration in range(400)}
+    assert drawn == set(paintings.paths)
+    (unseen,) = [path for path in everything if held_out(path)][:1]
+    assert Paintings([unseen], window=8, seed=0).paths == [unseen]  # what is named itself is meant
+    with pytest.raises(PictureError, match="--style"):
+        Paintings([tmp_path / "none"], window=8, seed=0)
+
+
+def test_a_view_is_a_window_of_its_painting_and_there_are_few(pictures: Path) -> None:
+    paintings = make_paintings(pictures)
+    views = {paintings.view(iteration, place) for iteration in range(100) for place in range(2)}
+    assert len(views) <= paintings.views * len(set(paintings.paths))
+    for view in list(views)[:6]:
+        picture = paintings.picture(view)
+        assert picture.shape == (1, 3, 64, 64) and picture.min() >= 0 and picture.max() <= 1
+        assert 64 <= view.short_side <= 96 and sorted(view.channels) == [0, 1, 2]
+    stripes = sum(view.path.name == "stripes.png" for view in views)
+    assert stripes == paintings.views  # one painting beside a folder is seen as often as its root says
+
+
+def test_a_fast_network_with_fewer_blocks_is_a_start_and_so_is_a_compact_one() -> None:
+    torch.manual_seed(0)
+    fast, network = FastNetwork(16, 16, 16, 1), CompactNetwork(16, 16, 16, 3)
+    for parameter in fast.parameters():
+        parameter.data += 0.05 * torch.randn_like(parameter)
+    start_from(network, fast)
+    x, painting = torch.rand(1, 3, 48, 64), torch.rand(1, 3, 48, 48)
+    with torch.no_grad():
+        torch.testing.assert_close(network(x), fast(x), rtol=1e-4, atol=1e-5)
+        answered = network(x, OwnStatistics(network.encode(painting)))
+        assert (answered - fast(x)).abs().mean() < 0.1
+        again = CompactNetwork(16, 16, 16, 3)
+        start_from(again, network)
+        assert torch.equal(again.encode(painting), network.encode(painting)) and torch.equal(again(x), network(x))
+
+
+@pytest.mark.parametrize(
+    "base",
+    [FastNetwork(16, 16, 16, 2), FastNetwork(16, 32, 16, 1), CompactNetwork(16, 16, 16, 2), JohnsonNetwork()],
+    ids=["more blocks", "wider", "another compact", "another kind"],
+)
+def test_a_base_that_does_not_fit_is_refused(base: torch.nn.Module) -> None:
+    with pytest.raises(WeightsError, match="base"):
+        start_from(CompactNetwork(16, 16, 16, 1), base)
+
+
+def train(pictures: Path, vgg_file: Path, folder: Path, *more: str) -> int:
+    return main([
+        "train", "adain", "--content", str(pictures), "--style", str(pictures / "style"), "--vgg", str(vgg_file),
+        "-o", str(folder / "any.safetensors"), "--run", str(folder / "run"), "--iterations", "2", "--batch-size", "1",
+        "--crop", "64", "--blocks", "1", "--device", "cpu", "--precision", "fp32", *more,
+    ])  # fmt: skip
+
+
+def test_the_command_trains_from_a_fast_network_and_writes_its_recipe(
+    pictures: Path, vgg_file: Path, tmp_path: Path
+) -> None:
+    save_network(tmp_path / "base.safetensors", FastNetwork(blocks=1))
+    assert train(pictures, vgg_file, tmp_path, "--base", str(tmp_path / "base.safetensors"), "--seed", "5") == 0
+    network, metadata = load_network(tmp_path / "any.safetensors")
+    assert isinstance(network, CompactNetwork) and network.options["blocks"] == 1
+    recipe = json.loads(metadata["recipe"])
+    assert recipe["seed"] == 5 and recipe["base"] == "base.safetensors" and recipe["paintings"] == 1
+    assert str(tmp_path) not in json.dumps(metadata) and str(pictures) not in json.dumps(metadata)
+    names = {"gram", "texture", "content", "palette", "plain", "consistency"}
+    assert names <= json.loads(metadata["losses"]).keys()
+    assert {"checkpoint.pt", "losses.csv", "sheet-000002.png"} <= {path.name for path in (tmp_path / "run").iterdir()}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "cause"),
+    [
+        (["--base", "missing.safetensors"], "missing.safetensors"),
+        (["--style", "missing"], "missing"),
+        (["--blocks", "0"], "--blocks is 0"),
+        (["--blocks", "13"], "--blocks is 13"),
+    ],
+)
+def test_bad_input_is_one_line_and_status_2(
+    pictures: Path,
+    vgg_file: Path,
+    tmp_path: Path,
+    arguments: list[str],
+    cause: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert train(pictures, vgg_file, tmp_path, *arguments) == 2
+    error = capsys.readouterr().err
+    assert cause in error and "Traceback" not in error
+    assert len([line for line in error.splitlines() if line.strip()]) == 1
+    assert not (tmp_path / "any.safetensors").exists()
