@@ -185,9 +185,6 @@ def check(arguments: argparse.Namespace) -> None:
             raise SettingsError(f"--{name.replace('_', '-')} is {getattr(arguments, name)}", "Give 1 or more")
     if arguments.crop < 64 or arguments.crop % 8:
         raise SettingsError(f"--crop is {arguments.crop}", "Give a multiple of 8, at least 64")
-    blocks = getattr(arguments, "blocks", 1)
-    if not 1 <= blocks <= 12:
-        raise SettingsError(f"--blocks is {blocks}", "Give a number from 1 to 12")
     for folder in (arguments.content,):
         if not folder.is_dir():
             raise PictureError(f"no folder {folder}", "Give --content a folder of photographs")

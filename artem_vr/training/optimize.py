@@ -76,16 +76,16 @@ class Optimization:
         plain = torch.contiguous_format  # L-BFGS takes gradients of no other
         picture = start.detach().clone(memory_format=plain).requires_grad_(True)
         optimizer = self._optimizer(picture)
-        evaluated, gradient, total = torch.zeros(0), torch.zeros(0), torch.zeros(())
+        evaluated, gradient, total = torch.zeros(0), torch.zeros(0), 0.0
 
-        def evaluate() -> Tensor:
+        def evaluate() -> float:
             nonlocal evaluated, gradient, total
             if not torch.equal(picture, evaluated):  # L-BFGS begins every step where the last one has just been
                 optimizer.zero_grad()
-                total = self.losses(picture)["total"]
-                total.backward()  # type: ignore[no-untyped-call]
+                loss = self.losses(picture)["total"]
+                loss.backward()
                 assert picture.grad is not None
-                evaluated, gradient, total = picture.detach().clone(), picture.grad, total.detach()
+                evaluated, gradient, total = picture.detach().clone(), picture.grad, float(loss.detach())
             picture.grad = gradient.clone(memory_format=plain)
             return total
 
