@@ -10,7 +10,7 @@ import torch
 
 from artem_vr.cli import main
 from artem_vr.networks.adain import AdaINDecoder, AdaINNetwork, moments
-from artem_vr.networks.checkpoint import load_network
+from artem_vr.networks.checkpoint import load_network, save_network
 from artem_vr.sources.pictures import load_picture
 from artem_vr.training import losses
 from artem_vr.training.adain import SHEET_SIDE, AdaINLossWeights, AdaINObjective
@@ -92,6 +92,20 @@ def test_a_decoder_is_trained_with_its_recipe(pictures: Path, vgg_file: Path, tm
 
     assert train(pictures, vgg_file, tmp_path, "--depth", depth, *single) == 0  # the same again is done at once
     assert train(pictures, vgg_file, tmp_path, "--depth", depth, *single, "--style-weight", "3") == 2
+
+
+@pytest.mark.parametrize(
+    "words", [["stylize", "{photo}", "-o", "{out}", "--style", "{file}"], ["styles", "add", "{file}"]]
+)
+def test_a_decoder_is_not_taken_for_a_style(
+    pictures: Path, tmp_path: Path, words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = {"photo": pictures / "photo0.png", "out": tmp_path / "out.png", "file": tmp_path / "decoder.safetensors"}
+    save_network(names["file"], AdaINDecoder(3), {})
+    assert main([word.format(**names) for word in words]) == 2
+    error = capsys.readouterr().err
+    assert "paints nothing without VGG-19" in error and len(error.strip().splitlines()) == 1
+    assert not names["out"].exists()
 
 
 @pytest.mark.parametrize(
