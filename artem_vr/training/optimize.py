@@ -83,14 +83,14 @@ class Optimization:
             if not torch.equal(picture, evaluated):  # L-BFGS begins every step where the last one has just been
                 optimizer.zero_grad()
                 total = self.losses(picture)["total"]
-                total.backward()  # type: ignore[no-untyped-call]
+                total.backward()
                 assert picture.grad is not None
                 evaluated, gradient, total = picture.detach().clone(), picture.grad, total.detach()
             picture.grad = gradient.clone(memory_format=plain)
             return total
 
         for done in range(1, self._options.iterations + 1):
-            loss = float(optimizer.step(evaluate))
+            loss = float(optimizer.step(evaluate))  # type: ignore[arg-type]
             if not math.isfinite(loss):
                 raise SettingsError(f"the optimisation ran away in iteration {done}", "Give smaller weights")
             if report:

@@ -41,7 +41,12 @@ def test_a_step_of_lbfgs_evaluates_no_picture_twice(monkeypatch: pytest.MonkeyPa
     task, photograph = optimization(iterations=6)
     pictures: list[torch.Tensor] = []
     plain = task.losses
-    monkeypatch.setattr(task, "losses", lambda x: pictures.append(x.detach().clone()) or plain(x))
+
+    def losses(x: torch.Tensor) -> dict[str, torch.Tensor]:
+        pictures.append(x.detach().clone())
+        return plain(x)
+
+    monkeypatch.setattr(task, "losses", losses)
     task.run(photograph)
     assert not any(torch.equal(a, b) for a, b in itertools.pairwise(pictures))
 
