@@ -41,7 +41,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def paint(place: Path, vgg_file: Path, *words: str | Path | int, output: str = "out.png") -> int:
+def paint(place: Path, vgg_file: Path, *words: str | int | Path, output: str = "out.png") -> int:
     return main([
         "stylize", str(place / "photo.png"), "-o", str(place / output), "--method", "optimize",
         "--style", str(place / "painting.png"), "--vgg", str(vgg_file), "--size", "26", "--device", "cpu",

@@ -83,7 +83,7 @@ def picture(tmp_path: Path) -> Path:
 
 def until(rig: Rig, condition: Callable[[], bool], eyes: Pictures) -> None:
     """Turns, with a new frame in each, until it is so."""
-    for seed in range(5000):
+    for _ in range(5000):
         rig.feed.put(eyes, rig.clock())
         rig.log.arrived.acquire(timeout=0.02)
         rig.turn()

@@ -42,11 +42,11 @@ def test_a_step_of_lbfgs_evaluates_no_picture_twice(monkeypatch: pytest.MonkeyPa
     pictures: list[torch.Tensor] = []
     plain = task.losses
 
-    def seen(picture: torch.Tensor) -> dict[str, torch.Tensor]:
-        pictures.append(picture.detach().clone())
-        return plain(picture)
+    def losses(x: torch.Tensor) -> dict[str, torch.Tensor]:
+        pictures.append(x.detach().clone())
+        return plain(x)
 
-    monkeypatch.setattr(task, "losses", seen)
+    monkeypatch.setattr(task, "losses", losses)
     task.run(photograph)
     assert not any(torch.equal(a, b) for a, b in itertools.pairwise(pictures))
 
