@@ -83,7 +83,7 @@ def picture(tmp_path: Path) -> Path:
 
 def until(rig: Rig, condition: Callable[[], bool], eyes: Pictures) -> None:
     """Turns, with a new frame in each, until it is so."""
-    for seed in range(5000):
+    for _ in range(5000):
         rig.feed.put(eyes, rig.clock())
         rig.log.arrived.acquire(timeout=0.02)
         rig.turn()
@@ -140,6 +140,7 @@ def test_while_a_picture_is_read_every_vsync_gets_a_pair_of_the_old_style(
     until(coded, lambda: coded.deck.current.style == str(picture), eyes)
     coded.put(eyes)
     assert loader.asked.wait(PATIENCE)
+
     def counts() -> tuple[int, int, int]:
         count = coded.runtime.count
         return count.vsyncs_without_submit, count.vsyncs_missed, count.submits

@@ -10,7 +10,8 @@ from artem_vr.errors import StyleError
 from artem_vr.live.blending import LEAST_SHARE, grown, parts_of, shifted, title_of
 from artem_vr.styles.blends import read_blend
 
-names = st.text(st.characters(codec="ascii", categories=("L", "N"), include_characters="_/. "), min_size=1).map(str.strip)
+letters = st.characters(codec="ascii", categories=("L", "N"), include_characters="_/. ")
+names = st.text(letters, min_size=1).map(str.strip)
 
 
 def test_two_are_half_and_half_three_a_third_each() -> None:
