@@ -178,42 +178,6 @@ def _narrow_window(flat: Any, g: Geometry, start: int, channels: int, step_y: in
 
 
 @njit(cache=True, nogil=True)
-def _rolled_window(
-    flat: Any, g: Geometry, start: int, channels: int, step_y: int, fresh: bool, lines: Any, window: Any
-) -> None:
-    """As `_narrow_window` for neighbouring pixels whose lines of a window fit into a word each.
-
-    ``lines`` keeps them: the window one pixel further to the right (``fresh`` is False) drops a pixel of each line and
-    takes one, instead of shifting all its taps together anew.
-    """
-    step_x = g.groups
-    newest = (g.kernel_width - 1) * channels
-    across = g.kernel_width * channels
-    filling = np.uint64(0)
-    used = 0
-    j = 0
-    for ky in range(g.kernel_height):
-        at = start + ky * step_y
-        if fresh:
-            line = np.uint64(0)
-            for kx in range(g.kernel_width):
-                line |= flat[at + kx * step_x] << np.uint64(kx * channels)
-        else:
-            line = lines[ky] >> np.uint64(channels) | flat[at + (g.kernel_width - 1) * step_x] << np.uint64(newest)
-        lines[ky] = line
-        filling |= line << np.uint64(used)
-        used += across
-        if used >= 64:
-            window[j] = filling
-            j += 1
-            used -= 64
-            # Of ``line`` the highest ``used`` of its bits did not fit.
-            filling = line >> np.uint64(across - used) if used > 0 else np.uint64(0)
-    if used > 0:
-        window[j] = filling
-
-
-@njit(cache=True, nogil=True)
 def _any_window(pixels: Any, g: Geometry, n: int, group: int, top: int, left: int, window: Any) -> None:
     """A window of any kind: it may reach outside the picture, and a pixel may end in the middle of a word."""
     group_words = pixels.shape[4]
@@ -262,10 +226,6 @@ def _gather(pixels: Any, g: Geometry, n: int, group: int, first: int, count: int
     step_x = g.dilation_x * pixel_step
     reach_y = (g.kernel_height - 1) * g.dilation_y
     reach_x = (g.kernel_width - 1) * g.dilation_x
-    narrow = group_words == 1 and not whole
-    rolls = narrow and g.stride_x == 1 and g.dilation_x == 1 and g.kernel_width * channels <= 64
-    lines = np.empty(g.kernel_height, np.uint64)
-    fresh = True  # whether the pixel to the left has left nothing in ``lines``
     outside = 0
     row = first // g.out_width
     column = first % g.out_width
@@ -276,15 +236,11 @@ def _gather(pixels: Any, g: Geometry, n: int, group: int, first: int, count: int
             start = ((n * g.height + top) * g.width + left) * pixel_step + group * group_words
             if whole:
                 _whole_window(flat, g, start, group_words, step_y, step_x, windows[p])
-            elif rolls:
-                _rolled_window(flat, g, start, channels, step_y, fresh, lines, windows[p])
-                fresh = False
-            elif narrow:
+            elif group_words == 1:
                 _narrow_window(flat, g, start, channels, step_y, step_x, windows[p])
             else:
                 _any_window(pixels, g, n, group, top, left, windows[p])
         else:
-            fresh = True
             edges[outside] = p
             outside += 1
             _any_window(pixels, g, n, group, top, left, windows[p])
@@ -292,7 +248,6 @@ def _gather(pixels: Any, g: Geometry, n: int, group: int, first: int, count: int
         if column == g.out_width:
             column = 0
             row += 1
-            fresh = True
     return outside
 
 

@@ -3,7 +3,8 @@
     python -m artem_vr.evaluation.binarised PHOTO FAST BINARISED [FAST BINARISED ...] -o FILE
 
 draws the photograph and, for each style, the painting of the fast network, of its binarised version, and of the fast
-network with its body binarised without any training: the "great loss of image semantics" of the article.
+network whose convolutions between the first and the last were turned into signs without any training: the article
+reports a "great loss of image semantics" of that.
 """
 
 from __future__ import annotations
@@ -21,19 +22,33 @@ if TYPE_CHECKING:
     from torch import nn
 
     from artem_vr.networks.fast import FastNetwork
+    from artem_vr.networks.layers import UpsampleConv
 
 NAIVE = "fast, naive signs"
 
 
 def naive_signs(network: FastNetwork) -> nn.Module:
-    """A copy whose body is binarised as XNOR-Net does it (Rastegari et al. 2016), without training.
+    """A copy in which all convolutions but the first and the last are binarised without any training.
 
-    Weights and inputs become signs, with the scale mean |w| of each output and the map K of local mean |input|. The
-    first layer and the upsampling ones stay real, as in `networks.binary`.
+    Weights and inputs become signs, with both scales of XNOR-Net (Rastegari et al. 2016): mean |w| of each output, and
+    the map K of local mean |input|. Without K hardly anything would pass: rectified inputs are all +1.
     """
     from xnor.convert import binarise
 
-    return binarise(copy.deepcopy(network), keep_last=False, input_scale=True).eval()
+    copied = copy.deepcopy(network)
+    copied.decode4, copied.decode2 = plain(copied.decode4), plain(copied.decode2)  # type: ignore[assignment]
+    return binarise(copied, keep_last=False, input_scale=True).eval()  # decode1, the last, is no plain convolution
+
+
+def plain(layer: UpsampleConv) -> nn.Sequential:
+    """The same map, not folded: its convolution has the weights that were learned, at the full size."""
+    from torch import nn
+
+    from artem_vr.networks.layers import conv
+
+    convolution = conv(layer.weight.shape[1], layer.outputs, layer.kernel_size)
+    convolution.weight, convolution.bias = layer.weight, layer.bias
+    return nn.Sequential(nn.Upsample(scale_factor=2, mode="bilinear"), convolution)
 
 
 def parameter_count(network: nn.Module) -> int:
@@ -74,9 +89,9 @@ def cells(photo: Path, pairs: list[tuple[Path, Path]], size: int) -> list[tuple[
             raise WeightsError(f"{binarised.name} is a {kind['architecture']} network", "Name its binarised version")
         result += [
             ("the photograph", picture),
-            (f"fp16, {fast.stat().st_size / 1000:.0f} kB", paint(network)),
-            (f"body in bits, trained, {binarised.stat().st_size / 1000:.0f} kB", paint(bits)),
-            ("body in bits, not trained", paint(naive_signs(network))),
+            (f"fast network, {fast.stat().st_size / 1000:.0f} kB", paint(network)),
+            (f"trained in bits, {binarised.stat().st_size / 1000:.0f} kB", paint(bits)),
+            ("fast network, naive signs", paint(naive_signs(network))),
         ]
     return result
 

@@ -83,9 +83,11 @@ class AdaINDecoder(nn.Module):
         for name in self._names:
             outputs, inputs = CONVOLUTIONS[name]
             convolution = nn.Conv2d(inputs, outputs, 3, padding=1, padding_mode="reflect")
-            nn.init.kaiming_normal_(convolution.weight, nonlinearity="relu" if name != "conv1_1" else "linear")
+            nn.init.kaiming_normal_(convolution.weight, nonlinearity="relu")
             nn.init.zeros_(convolution.bias)  # type: ignore[arg-type]
             self.add_module(name, convolution)
+        nn.init.normal_(convolution.weight, std=0.01)  # begins with grey
+        nn.init.constant_(convolution.bias, 0.5)  # type: ignore[arg-type]
 
     def forward(self, x: Tensor) -> Tensor:
         x = x / FEATURE_SCALE

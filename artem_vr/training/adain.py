@@ -24,7 +24,7 @@ VIEWS = 100
 """Windows of every painting: unlike the compact network's, their statistics cost no more than a pass of VGG-19."""
 
 SHEET_SIDE = 256
-"""Short side, in pixels, of the photographs and paintings of a sample sheet: VGG-19 is slow."""
+"""Short side, in pixels, to which photographs and paintings are reduced for a sample sheet: VGG-19 is slow."""
 
 
 @dataclass(frozen=True)
@@ -103,5 +103,7 @@ def sheet_paintings(sources: Sequence[Path], count: int) -> list[np.ndarray]:
 
 
 def _small(picture: np.ndarray) -> np.ndarray:
+    if min(picture.shape[:2]) <= SHEET_SIDE:
+        return picture
     resized = resize_short_side(to_tensor(picture), SHEET_SIDE)[0]
     return (resized.permute(1, 2, 0) * 255).round().byte().numpy()

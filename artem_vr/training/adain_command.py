@@ -20,14 +20,16 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "palette_weight": 5.0,
         "plain_weight": 4.0,
         "consistency_weight": 1.0,
+        "learning_rate": 5e-4,
     },
-    "vgg19": {"depth": "relu4_1", "content_weight": 1.0, "style_weight": 10.0},
+    "vgg19": {"depth": "relu4_1", "content_weight": 1.0, "style_weight": 10.0, "learning_rate": 1e-4},
 }
 """What can be told with each ``--encoder``, and what holds when it is not."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Beside the common ones."""
+    parser.set_defaults(learning_rate=None)
     parser.add_argument(
         "--encoder",
         choices=("compact", "vgg19"),

@@ -125,10 +125,11 @@ class CompactObjective(nn.Module):
 
     def batch(self, iteration: int, batch_size: int, first: int) -> dict[str, Tensor]:
         pictures = self.photographs.batch(iteration, batch_size, first)
+        height, width = pictures.shape[-2:]
         motions, strengths, views = [], [], []
         for place in range(first, first + batch_size):
             random = torch.Generator().manual_seed(self.seed * 7_919 + iteration * 1_009 + place)
-            motions.append(warps.draw_motion(*pictures.shape[-2:], random, (iteration + place) % 2 == 1))
+            motions.append(warps.draw_motion(height, width, random, other_eye=(iteration + place) % 2 == 1))
             draw = torch.rand((), generator=random)  # below PLAIN_SHARE: a strength from 0 to 1, 0 twice as often
             strengths.append((draw / PLAIN_SHARE * 1.5 - 0.5).clamp(0, 1) if draw < PLAIN_SHARE else torch.ones(()))
             views.append(self.paintings.view(iteration, place))

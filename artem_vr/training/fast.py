@@ -75,10 +75,11 @@ class FastObjective(nn.Module):
         pictures = self.photographs.batch(iteration, batch_size, first)
         result = {"pictures": pictures, "scale": torch.tensor(iteration % len(self._targets))}
         if self.weights.consistency:
+            height, width = pictures.shape[-2:]
             motions = []
             for place in range(first, first + batch_size):
                 random = torch.Generator().manual_seed(self.seed * 7_919 + iteration * 1_009 + place)
-                motions.append(warps.draw_motion(*pictures.shape[-2:], random, (iteration + place) % 2 == 1))
+                motions.append(warps.draw_motion(height, width, random, other_eye=(iteration + place) % 2 == 1))
             grids, noise = (torch.cat(parts) for parts in zip(*motions, strict=True))
             result |= {"grids": grids, "noise": noise}
         return result

@@ -73,7 +73,8 @@ class Optimization:
         ``start`` (1, 3, H, W): the photograph, noise, or an earlier result. Raises `SettingsError` when the
         loss is no longer a number.
         """
-        picture = start.detach().clone().requires_grad_(True)
+        plain = torch.contiguous_format  # L-BFGS takes gradients of no other
+        picture = start.detach().clone(memory_format=plain).requires_grad_(True)
         optimizer = self._optimizer(picture)
         evaluated, gradient, total = torch.zeros(0), torch.zeros(0), torch.zeros(())
 
@@ -82,14 +83,14 @@ class Optimization:
             if not torch.equal(picture, evaluated):  # L-BFGS begins every step where the last one has just been
                 optimizer.zero_grad()
                 total = self.losses(picture)["total"]
-                total.backward()  # type: ignore[no-untyped-call]
+                total.backward()
                 assert picture.grad is not None
-                evaluated, gradient, total = picture.detach().clone(), picture.grad.clone(), total.detach()
-            picture.grad = gradient.clone()
+                evaluated, gradient, total = picture.detach().clone(), picture.grad, total.detach()
+            picture.grad = gradient.clone(memory_format=plain)
             return total
 
         for done in range(1, self._options.iterations + 1):
-            loss = float(optimizer.step(evaluate))
+            loss = float(optimizer.step(evaluate))  # type: ignore[arg-type]
             if not math.isfinite(loss):
                 raise SettingsError(f"the optimisation ran away in iteration {done}", "Give smaller weights")
             if report:

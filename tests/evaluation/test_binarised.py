@@ -9,25 +9,33 @@ import pytest
 import torch
 from PIL import Image
 
-from artem_vr.evaluation.binarised import main, naive_signs, parameter_count
+from artem_vr.evaluation.binarised import main, naive_signs, parameter_count, plain
 from artem_vr.networks.binary import BinaryNetwork
 from artem_vr.networks.checkpoint import save_network
 from artem_vr.networks.fast import FastNetwork
+from artem_vr.networks.layers import UpsampleConv
 from xnor.layers import XnorConv2d
 
 
-def test_the_body_alone_becomes_signs_and_the_network_stays_as_it_was() -> None:
+def test_all_but_the_first_and_the_last_become_signs_and_the_network_stays_as_it_was() -> None:
     torch.manual_seed(0)
     network = FastNetwork(8, 8, 8, 2)
     before = {name: value.clone() for name, value in network.state_dict().items()}
     naive = naive_signs(network)
     binarised = {name for name, layer in naive.named_modules() if isinstance(layer, XnorConv2d)}
-    assert binarised == {"encode8"} | {f"blocks.{block}.conv{k}" for block in (0, 1) for k in (1, 2)}
+    body = {f"blocks.{block}.conv{k}" for block in (0, 1) for k in (1, 2)}
+    assert binarised == {"encode8", "decode4.1", "decode2.1"} | body
     assert not any(isinstance(layer, XnorConv2d) for layer in network.modules())
     assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
     with torch.no_grad():
         picture = torch.rand(1, 3, 32, 32)
         assert not torch.allclose(naive(picture), network(picture), atol=1e-3)
+
+
+def test_the_plain_form_of_an_upsampling_layer_is_the_same_map() -> None:
+    layer = UpsampleConv(5, 3, 3)
+    x = torch.randn(2, 5, 7, 6)
+    assert torch.allclose(plain(layer)(x), layer(x), atol=1e-5)
 
 
 def test_signs_count_as_parameters() -> None:

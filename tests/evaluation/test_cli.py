@@ -11,12 +11,14 @@ from artem_vr import assets
 from artem_vr.errors import ArtemError
 from artem_vr.evaluation import cli
 from artem_vr.evaluation.split import held_out
+from artem_vr.networks.adain import AdaINDecoder, feature_scale, vgg_sum
 from artem_vr.networks.binary import BinaryNetwork
 from artem_vr.networks.checkpoint import save_network
 from artem_vr.networks.compact import CompactNetwork
 from artem_vr.networks.fast import FastNetwork
 from artem_vr.networks.vgg import VGG19
 from artem_vr.training.publish import publish_compact
+from artem_vr.training.vgg_weights import load_vgg
 
 pytest.importorskip("cv2")
 
@@ -185,3 +187,46 @@ def test_the_style_of_a_file_can_be_said(place: Path, capsys: pytest.CaptureFixt
     captured = capsys.readouterr()
     assert "fast" in captured.out and "starry_night" in captured.out and "film gain" in captured.out
     assert "only 4 photographs" in captured.err
+
+
+@pytest.fixture(scope="module")
+def decoder(place: Path) -> Path:
+    """A decoder for the VGG-19 of ``place``."""
+    vgg = load_vgg(place / "vgg.safetensors")
+    network = AdaINDecoder(3)
+    network.encoder.fill_(vgg_sum(vgg.up_to("relu3_1")))
+    with torch.no_grad():
+        network.scale.copy_(feature_scale(vgg, "relu3_1", torch.rand(1, 3, 32, 32)))
+    save_network(place / "decoder.safetensors", network, {})
+    return place / "decoder.safetensors"
+
+
+def test_a_decoder_of_adain_is_measured_with_the_encoder(
+    place: Path, decoder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = [decoder, *usual(place), "--no-baselines", "--json"]
+    assert run(*words, "--style", "great_wave") == 0
+    rows = json.loads(capsys.readouterr().out)["rows"]
+    assert [(row["network"], row["style"]) for row in rows] == [("adain", "great_wave"), ("adain", "1 painting")]
+    row = rows[0]
+    assert row["parameters"] == 2 * 555_075 + 253  # VGG-19 up to relu3_1 and the decoder's mirror of it
+    assert row["file_bytes"] == decoder.stat().st_size
+    assert all(row[name] is not None for name in ("tex", "style_loss", "content_loss", "e_stab", "stereo_error", "ms"))
+    assert run(*words) == 0
+    assert [row["style"] for row in json.loads(capsys.readouterr().out)["rows"]] == [
+        "great_wave", "starry_night", "mean of 2 paintings",
+    ]  # fmt: skip
+    state = {k: v.contiguous() * 2 for k, v in VGG19().state_dict().items() if k != "mean"}
+    save_file(state, tmp_path / "other.safetensors")
+    assert "other weights" in refused(*words, "--vgg", tmp_path / "other.safetensors")
+
+
+def test_optimised_pictures_are_a_row_of_their_own(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = [place / "a.safetensors", *usual(place), "--no-baselines", "--json"]
+    assert run(*words, "--optimize", "1", "--optimize-iterations", "8") == 0
+    network, optimized = json.loads(capsys.readouterr().out)["rows"]
+    assert (optimized["network"], optimized["style"]) == ("optimize", "great_wave")
+    assert optimized["style_loss"] < network["style_loss"] and optimized["ms"] > network["ms"]
+    assert optimized["parameters"] is None and optimized["e_stab"] is None  # nothing moves: it would take an hour
+    assert "--optimize" in refused(*words, "--optimize", "0")
+    assert "--optimize-iterations" in refused(*words, "--optimize-iterations", "0")

@@ -83,3 +83,17 @@ def test_bfloat16_autocast_stays_near(vgg: VGG19) -> None:
         assert feature.dtype == torch.bfloat16
         error = (feature.float() - exact[name]).norm() / exact[name].norm()
         assert error < 0.05, name
+
+
+def test_a_part_shares_its_weights_and_has_the_same_features(vgg: VGG19) -> None:
+    before = torch.get_rng_state()
+    part = vgg.up_to("relu3_1")
+    assert torch.equal(before, torch.get_rng_state())
+    x = torch.rand(1, 3, 24, 24)
+    for name, feature in part(x, ("relu1_1", "relu3_1")).items():
+        assert torch.equal(feature, vgg(x, (name,))[name])
+    assert part.conv1_1.weight.data_ptr() == vgg.conv1_1.weight.data_ptr()
+    assert not any(p.requires_grad for p in part.parameters())
+    assert len(list(part.parameters())) == 2 * part.layers.index("relu3_1") + 2
+    with pytest.raises(ValueError, match="relu4_1"):
+        part(x, ("relu4_1",))

@@ -90,7 +90,7 @@ def test_preserving_colours_of_a_grey_source_gives_a_grey_painting(stage, frame,
 @pytest.mark.parametrize(
     "region",
     [
-        *(Region(kind, 0.2) for kind in ("left", "right", "top", "bottom")),  # type: ignore[arg-type]
+        *(Region(kind, 0.2) for kind in ("left", "right", "top", "bottom")),
         Region("left", 0.0),
         Region("gaze", 0.15, 0.3, (0.25, 0.6)),
         Region("gaze", 0.1, 0.3, None),
@@ -186,5 +186,5 @@ def test_a_point_of_the_window_is_the_place_that_is_drawn_there() -> None:
     assert seen_at(100, 50, 200, 100, 1.0, "left") == (0, 0.5, 0.5)
     assert seen_at(50, 0, 200, 100, 1.0, "right") == (1, 0.0, 1.0)  # bars of 50 pixels at the sides
     assert seen_at(150, 100, 300, 100, 1.0, "both") == (1, 0.0, 0.0)
-    assert seen_at(149, 100, 300, 100, 1.0, "both") == (0, pytest.approx(0.99), 0.0)
+    assert seen_at(149, 100, 300, 100, 1.0, "both") == pytest.approx((0, 0.99, 0.0))
     assert math.isfinite(seen_at(3, 3, 0, 0, 1.0, "left")[1])  # a minimised window

@@ -1,0 +1,170 @@
+"""``artem-vr stylize --method optimize``: files, snapshots, going on, and what is refused."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from artem_vr.cli import main
+from artem_vr.networks.vgg import CONVOLUTIONS
+from artem_vr.offline.optimize import snapshot_path, snapshots
+from artem_vr.sources.pictures import load_picture, save_picture
+
+
+@pytest.fixture(scope="module")
+def vgg_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Random weights: what is tested is what is done with files."""
+    torch.manual_seed(0)
+    path = tmp_path_factory.mktemp("vgg") / "vgg.safetensors"
+    state = {}
+    for name, (inputs, outputs) in CONVOLUTIONS.items():
+        state[f"{name}.weight"] = torch.randn(outputs, inputs, 3, 3) * (2 / (9 * inputs)) ** 0.5
+        state[f"{name}.bias"] = torch.zeros(outputs)
+    save_file(state, path)
+    return path
+
+
+@pytest.fixture()
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a photograph and a painting; paintings are read small, to be quick."""
+    rng = np.random.default_rng(0)
+    save_picture(tmp_path / "photo.png", rng.integers(0, 255, (20, 26, 3), np.uint8))
+    save_picture(tmp_path / "painting.png", rng.integers(0, 120, (24, 24, 3), np.uint8))
+    monkeypatch.setattr("artem_vr.offline.optimize.PAINTING_SIDE", 32)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    return tmp_path
+
+
+def paint(place: Path, vgg_file: Path, *words: str | int | Path, output: str = "out.png") -> int:
+    return main([
+        "stylize", str(place / "photo.png"), "-o", str(place / output), "--method", "optimize",
+        "--style", str(place / "painting.png"), "--vgg", str(vgg_file), "--size", "26", "--device", "cpu",
+        "--iterations", "4", *map(str, words),
+    ])  # fmt: skip
+
+
+def names(place: Path) -> set[str]:
+    return {path.name for path in place.iterdir()} - {"photo.png", "painting.png", "config"}
+
+
+@pytest.mark.parametrize("optimizer", ["lbfgs", "adam"])
+def test_the_loss_falls_and_snapshots_are_kept(
+    place: Path, vgg_file: Path, optimizer: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert paint(place, vgg_file, "--optimizer", optimizer, "--snapshot-every", 2, "--json") == 0
+    printed = json.loads(capsys.readouterr().out)
+    (done,) = printed["outputs"]
+    assert done["last_loss"] < 0.9 * done["first_loss"] and done["iterations"] == 4
+    assert printed["method"] == "optimize" and printed["style"] == "painting" and done["resumed_from"] is None
+    assert names(place) == {"out.png", "out-000002.png", "out-000004.png"}
+    out = load_picture(place / "out.png")
+    assert out.shape == (20, 26, 3)
+    assert np.array_equal(out, load_picture(place / "out-000004.png"))
+    assert not np.array_equal(out, load_picture(place / "out-000002.png"))
+
+
+def test_the_same_command_gives_the_same_picture(place: Path, vgg_file: Path) -> None:
+    for name, seed in (("a.png", 1), ("b.png", 1), ("c.png", 2)):
+        assert paint(place, vgg_file, "--start", "noise", "--seed", seed, "--iterations", 2, output=name) == 0
+    a, b, c = (load_picture(place / f"{name}.png") for name in "abc")
+    assert np.array_equal(a, b) and not np.array_equal(a, c)
+
+
+def test_resuming_goes_on_where_the_last_one_ended(
+    place: Path, vgg_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert paint(place, vgg_file, "--snapshot-every", 4, "--resume", "--json") == 0  # there is nothing: a beginning
+    first = json.loads(capsys.readouterr().out)["outputs"][0]
+    assert first["resumed_from"] is None
+    assert paint(place, vgg_file, "--snapshot-every", 2, "--resume", "--json") == 0
+    second = json.loads(capsys.readouterr().out)["outputs"][0]
+    assert Path(second["resumed_from"]) == place / "out.png"
+    assert second["first_loss"] == pytest.approx(first["last_loss"], rel=0.05)  # 8 bits lie between
+    assert second["last_loss"] < first["last_loss"]
+    assert list(snapshots(place / "out.png")) == [4, 6, 8]
+
+    (place / "out.png").unlink()  # a run that was interrupted leaves snapshots only
+    os.utime(place / "out-000006.png", (2e9, 2e9))
+    assert paint(place, vgg_file, "--resume", "--json", "--iterations", 1) == 0
+    assert json.loads(capsys.readouterr().out)["outputs"][0]["resumed_from"].endswith("out-000006.png")
+
+    assert paint(place, vgg_file, "--resume", place / "out-000004.png", "--json", "--size", 40, output="big.png") == 0
+    assert json.loads(capsys.readouterr().out)["outputs"][0]["resumed_from"].endswith("out-000004.png")
+    assert load_picture(place / "big.png").shape == (31, 40, 3)
+
+
+def test_snapshots_are_named_after_their_output(tmp_path: Path) -> None:
+    output = tmp_path / "my.picture.jpg"
+    assert snapshot_path(output, 100).name == "my.picture-000100.jpg"
+    for name in ("my.picture-000100.jpg", "my.picture-1000000.jpg", "my.picture-12.jpg", "other-000100.jpg"):
+        (tmp_path / name).touch()
+    assert list(snapshots(output)) == [100, 1_000_000]
+    assert snapshots(tmp_path / "none" / "a.png") == {}
+
+
+@pytest.mark.parametrize(
+    ("words", "cause"),
+    [
+        (["--style", "great_wave"], "no painting in the package"),
+        (["--style", ""], "style"),
+        (["--strength", "0.5"], "--strength means nothing"),
+        (["--preserve-color"], "--preserve-color means nothing"),
+        (["--layout", "sbs"], "--layout means nothing"),
+        (["--engine", "torch"], "--engine means nothing"),
+        (["--method", "network"], "means nothing with --method network"),
+        (["--iterations", "0"], "--iterations"),
+        (["--snapshot-every", "x"], "--snapshot-every"),
+        (["--style-weight", "-1"], "--style-weight"),
+        (["--tv-weight", "nan"], "--tv-weight"),
+        (["--optimizer", "sgd"], "--optimizer"),
+        (["--seed", "-1"], "--seed"),
+        (["--resume", "none.png"], "none.png"),
+        (["--resume", "{place}/painting.png"], "other proportions"),
+        (["--vgg", "none.safetensors"], "none.safetensors"),
+        (["--size", "16"], "16 are needed"),
+        (["-o", "{place}/photo.png"], "would be overwritten"),
+        (["-o", "{place}/painting.png"], "would be overwritten"),
+        (["-o", "{place}/out.tga"], "out.tga"),
+    ],
+)
+def test_what_cannot_be_is_one_line_and_status_2(
+    place: Path, vgg_file: Path, words: list[str], cause: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = {path: path.read_bytes() for path in place.glob("*.png")}
+    assert paint(place, vgg_file, *(word.format(place=place) for word in words)) == 2
+    error = capsys.readouterr().err
+    assert cause in error and "Traceback" not in error and len(error.strip().splitlines()) == 1
+    assert {path: path.read_bytes() for path in place.glob("*.*") if path.is_file()} == before
+
+
+def test_a_snapshot_overwrites_no_input(place: Path, vgg_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (place / "photo.png").rename(place / "out-000002.png")
+    photo = (place / "out-000002.png").read_bytes()
+    words = ["stylize", str(place / "out-000002.png"), "-o", str(place / "out.png"), "--method", "optimize",
+             "--style", str(place / "painting.png"), "--vgg", str(vgg_file), "--snapshot-every", "1"]  # fmt: skip
+    assert main(words) == 2
+    assert "would be overwritten" in capsys.readouterr().err
+    assert (place / "out-000002.png").read_bytes() == photo and names(place) == {"out-000002.png"}
+
+
+def test_films_are_refused_and_a_folder_goes_on_without_them(
+    place: Path, vgg_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["--method", "optimize", "--style", str(place / "painting.png"), "--vgg", str(vgg_file)]
+    (place / "film.mp4").write_bytes(b"x")
+    assert main(["stylize", str(place / "film.mp4"), "-o", str(place / "out.png"), *words]) == 2
+    assert "is a video" in capsys.readouterr().err
+    (place / "room").mkdir()
+    (place / "photo.png").rename(place / "room" / "photo.png")
+    (place / "film.mp4").rename(place / "room" / "film.mp4")
+    more = ["--iterations", "1", "--size", "26"]
+    assert main(["stylize", str(place / "room"), "-o", str(place / "new"), *words, *more]) == 2
+    captured = capsys.readouterr()
+    assert "film.mp4 is a video" in captured.err and "photo.png" in captured.out
+    assert [path.name for path in (place / "new").iterdir()] == ["photo.png"]
