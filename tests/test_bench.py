@@ -36,6 +36,8 @@ def test_rows_of_a_tiny_run() -> None:
     assert lines
     table = as_text(result)
     assert "johnson" in table and "48x40" in table
+    assert result["start_up"]["new_picture_ms"] > 0
+    assert "A new picture" in table
 
 
 def test_the_faster_layout_is_the_baseline() -> None:

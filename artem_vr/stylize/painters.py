@@ -51,7 +51,7 @@ def one_line(error: Exception) -> str:
 
 
 class Painters:
-    """Prepares painters one after the other in a thread, the first at normal priority; keeps at most ``keep``.
+    """Prepares painters one after the other in a thread, what is waited for at normal priority; keeps at most ``keep``.
 
     The stylizer calls `want` with what it needs in order of need. When room is needed, what is
     not wanted goes first, never what is needed more; the painters named ``painting`` stay, so
@@ -61,7 +61,7 @@ class Painters:
     def __init__(
         self, prepare: Callable[[PainterKey], StyledPainter], keep: int = 3, budget: int = 600 * 2**20
     ) -> None:
-        """``prepare`` may raise anything; it runs in the thread of this object only."""
+        """``prepare`` may raise anything; it runs in a thread of this object, once at a time."""
         self._prepare, self._keep, self._budget = prepare, keep, budget
         self._condition = threading.Condition()
         self._ready: dict[PainterKey, StyledPainter] = {}
@@ -128,11 +128,7 @@ class Painters:
             return len(self._ready) + (self._preparing is not None)
 
     def _run(self) -> None:
-        polite = False
         while True:
-            if not polite and self._ready:  # the first painter is waited for; later ones must not disturb
-                _lower_priority()
-                polite = True
             with self._condition:
                 key = self._next()
                 while key is None and not self._stopping:
@@ -142,21 +138,32 @@ class Painters:
                     return
                 self._make_room(key)
                 self._preparing = key
-            painter, reason = None, ""
-            try:
-                painter = self._prepare(key)
-            except ArtemError as error:
-                reason = str(error)
-            except Exception as error:  # noqa: BLE001 (whatever a network does, the program goes on)
-                reason = f"{called(key.style)} cannot be prepared ({one_line(error)})"
-            with self._condition:
-                self._preparing = None
-                if painter is None:
-                    self._failed[key] = reason
-                elif self._stopping:
-                    painter.close()
-                else:
-                    self._ready[key] = painter
+                waited_for = key == self._wanted[0]
+            if waited_for:
+                self._make(key)
+            else:  # must not disturb who paints; a thread that was made polite stays so, hence one of its own
+                helper = threading.Thread(target=self._make, args=(key, True), name="prepare politely", daemon=True)
+                helper.start()
+                helper.join()
+
+    def _make(self, key: PainterKey, politely: bool = False) -> None:
+        if politely:
+            _lower_priority()
+        painter, reason = None, ""
+        try:
+            painter = self._prepare(key)
+        except ArtemError as error:
+            reason = str(error)
+        except Exception as error:  # noqa: BLE001 (whatever a network does, the program goes on)
+            reason = f"{called(key.style)} cannot be prepared ({one_line(error)})"
+        with self._condition:
+            self._preparing = None
+            if painter is None:
+                self._failed[key] = reason
+            elif self._stopping:
+                painter.close()
+            else:
+                self._ready[key] = painter
 
     def _next(self) -> PainterKey | None:
         """The most urgent key that is neither ready nor failed, if there is or can be room. Lock held."""

@@ -140,6 +140,7 @@ def test_while_a_picture_is_read_every_vsync_gets_a_pair_of_the_old_style(
     until(coded, lambda: coded.deck.current.style == str(picture), eyes)
     coded.put(eyes)
     assert loader.asked.wait(PATIENCE)
+
     def counts() -> tuple[int, int, int]:
         count = coded.runtime.count
         return count.vsyncs_without_submit, count.vsyncs_missed, count.submits
@@ -233,6 +234,31 @@ def test_a_region_has_its_style_inside_and_another_outside_of_the_same_frame(
     coded.turn(2)
     assert np.array_equal(coded.seen("left")[:, LEFT], blue[:, LEFT])
     assert np.array_equal(coded.seen("left")[:, RIGHT], red[:, RIGHT])
+
+
+def test_both_eyes_and_both_styles_are_always_of_one_frame(rig: Rig) -> None:
+    """The green channel carries the frame's number, red the style; the style inside changes meanwhile."""
+    values = {"alpha": 50, "beta": 150, "gamma": 250}
+
+    def paint(style: str, pictures: Pictures) -> Pictures:
+        painted = pictures.copy()
+        painted[..., 0] = values[style]
+        return painted
+
+    rig.engine.paint = paint
+    rig.view.region, rig.deck.outside = "left", "gamma"
+    sides = set()
+    for number in range(60):
+        if number == 30:
+            rig.deck.select("beta")
+        rig.paint(np.full((2, EYE_HEIGHT, EYE_WIDTH, 3), (0, number, 0), np.uint8))
+        rig.turn()
+        left, right = rig.seen("left"), rig.seen("right")
+        assert np.array_equal(left, right)
+        assert (left[..., 1] == left[0, 0, 1]).all()
+        sides.add((int(left[0, 0, 0]), int(left[0, -1, 0])))
+    assert {outside for _, outside in sides} <= {50, 250}  # alone until the style outside is there, then never again
+    assert (50, 250) in sides and (150, 250) in sides
 
 
 def bright(rig: Rig, eye: str) -> tuple[float, float]:

@@ -115,6 +115,8 @@ def test_unknown_styles_sources_and_recordings_are_refused_before_anything_opens
     )
     with pytest.raises(StyleError, match="alpah"):
         app.run(settings(style="alpah"), parts)
+    with pytest.raises(StyleError, match="gama"):
+        app.run(settings(region="left", region_style="gama"), parts)
     with pytest.raises(SourceError):
         app.run(settings(source="http://example.org/x"), parts)
     with pytest.raises(SettingsError, match="record"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from pathlib import Path
@@ -12,11 +13,12 @@ import pytest
 
 from artem_vr.mailbox import Mailbox
 from artem_vr.sources.frame import StereoFrame
+from artem_vr.sources.pictures import save_picture
 from artem_vr.styles.codes import adjusted
 from artem_vr.styles.deck import Deck
-from artem_vr.styles.library import Style
+from artem_vr.styles.library import Library, Style
 from artem_vr.stylize.engines.base import Code
-from artem_vr.stylize.loading import LoadedStyle
+from artem_vr.stylize.loading import LoadedStyle, StyleLoader
 from artem_vr.stylize.styled import Tuning, Workshop, cover
 from artem_vr.stylize.stylizer import Stylizer
 
@@ -119,6 +121,43 @@ def wait_for(condition: Any) -> Any:
             return value
         time.sleep(0.002)
     raise AssertionError("it did not happen")
+
+
+def test_a_picture_is_read_again_only_when_its_file_has_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A blend's shares are changed without reading its pictures anew."""
+    import torch
+
+    from artem_vr.networks.checkpoint import save_network
+    from artem_vr.networks.compact import CompactNetwork
+    from artem_vr.stylize.encoder import Encoder
+
+    torch.manual_seed(0)
+    digest = save_network(tmp_path / "compact.safetensors", CompactNetwork(8, 8, 8, 1))
+    index = {"version": 1, "styles": [], "compact": {"file": "compact.safetensors", "sha256": digest}}
+    (tmp_path / "index.json").write_text(json.dumps(index))
+    library = Library(tmp_path, tmp_path / "own")
+    paths = [tmp_path / "a.png", tmp_path / "b.png"]
+    for seed, path in enumerate(paths):
+        save_picture(path, np.random.default_rng(seed).integers(0, 256, (40, 40, 3), np.uint8))
+    read = []
+    encode = Encoder.encode
+
+    def counted(self: Encoder, picture: np.ndarray, stroke_size: int) -> Code:
+        read.append(picture)
+        return encode(self, picture, stroke_size)
+
+    monkeypatch.setattr(Encoder, "encode", counted)
+    loader = StyleLoader(library)
+    half, less, least = (
+        loader.code(library.find(f"{share}*{paths[0]}+{1 - share}*{paths[1]}")) for share in (0.5, 0.4, 0.3)
+    )
+    assert len(read) == 2
+    assert np.allclose(less, (half + least) / 2, atol=1e-6)
+    save_picture(paths[0], np.full((41, 41, 3), 9, np.uint8))
+    assert not np.array_equal(loader.code(library.find(f"0.5*{paths[0]}+0.5*{paths[1]}")), half)
+    assert len(read) == 3
 
 
 def test_a_picture_that_comes_finds_its_network_compiled_and_the_old_style_goes_on_meanwhile() -> None:

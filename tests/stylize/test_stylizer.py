@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -459,6 +460,26 @@ def test_preparation_that_fails_is_not_repeated_until_forgiven() -> None:
     painters.forgive()
     wait_for(lambda: len(calls) == 2)
     painters.stop()
+
+
+@pytest.mark.skipif(not hasattr(os, "getpriority"), reason="threads have no priorities here")
+def test_what_is_waited_for_is_prepared_at_normal_priority_and_the_rest_politely() -> None:
+    """A picture that was dropped must not queue behind the painting that goes on meanwhile."""
+    priority: dict[str, int] = {}
+
+    def prepare(key: PainterKey) -> Any:
+        priority[key.style] = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+        return FakePainter(FakeEngine(), 0, 1, 8, 8)
+
+    painters = Painters(prepare, keep=3)
+    painters.start()
+    keys = {name: PainterKey(name, 1, 8, 8) for name in "abcd"}
+    painters.want([keys["a"], keys["b"]])
+    wait_for(lambda: painters.get(keys["b"]))
+    painters.want([keys["c"], keys["d"]], [keys["a"]])
+    wait_for(lambda: painters.get(keys["d"]))
+    painters.stop()
+    assert priority["a"] == priority["c"] < priority["b"] == priority["d"]
 
 
 def test_load_style_checks_the_sum(tmp_path: Path) -> None:
