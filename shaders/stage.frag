@@ -1,7 +1,8 @@
 #version 330 core
 // Mixes the source, its painting, the painting of the style before, and outside a region that of another style;
 // each only if its name is defined (SOURCE, PAINTED, BEFORE, OTHER): not every driver skips a picture that counts
-// for nothing. With REGION defined (it needs SOURCE) the painting is seen in the region only.
+// for nothing. Without PAINTED it is the source alone. With REGION defined (it needs SOURCE) the painting is seen in
+// the region only.
 // In:  source, painted, before, other: sRGB-encoded pictures, top row first; strength 0 (source) .. 1 (painting),
 //      other_strength likewise; fade 0 (before) .. 1 (painted); preserve_color 0, or 1: the painting's luminance
 //      with the source's chroma; brightness 0..1; background, sRGB-encoded; aspect, width / height of a picture;
@@ -9,6 +10,9 @@
 //      with EDGE defined the mesh's edges are smoothed over one pixel.
 // Out: sRGB-encoded colour, opaque. Bytes are mixed as they are: what networks and painters see.
 #include "sampling.glsl"
+#if !defined(PAINTED) && !defined(SOURCE)
+#define SOURCE
+#endif
 in vec2 picture_place;
 uniform sampler2D source;
 uniform sampler2D painted;

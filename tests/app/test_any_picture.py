@@ -101,6 +101,11 @@ def settled(rig: Rig, style: str, eyes: Pictures) -> Pictures:
     return rig.seen("left")
 
 
+def equal(painted: Pictures, before: Pictures) -> bool:
+    """The same painting, but for the last bit of statistics that go on."""
+    return int(np.abs(painted.astype(int) - before).max()) <= 2
+
+
 def test_a_dropped_picture_becomes_the_style_and_is_kept_by_a_key(
     coded: Rig, hands: Callable[[Event], None], picture: Path, coded_library: Library
 ) -> None:
@@ -127,7 +132,7 @@ def test_a_torn_picture_is_one_line_and_the_old_style_stays(
     until(coded, lambda: str(picture) not in coded.deck.names, eyes)
     assert coded.deck.current.style == "blue" and coded.deck.names == ("red", "blue")
     assert "my_holiday.png is damaged" in coded.view.message(coded.clock())
-    assert np.array_equal(settled(coded, "blue", eyes), before)
+    assert equal(settled(coded, "blue", eyes), before)
 
 
 def test_while_a_picture_is_read_every_vsync_gets_a_pair_of_the_old_style(
@@ -153,7 +158,7 @@ def test_while_a_picture_is_read_every_vsync_gets_a_pair_of_the_old_style(
     assert (empty, missed, submits) == (0, 0, 180)
     coded.paint(eyes)
     coded.turn()
-    assert np.array_equal(coded.seen("left"), before)
+    assert equal(coded.seen("left"), before)
     assert coded.stylizer.state().frames > painted  # the stylizer did not wait either
     assert "Preparing my_holiday.png" in coded.stylizer.state().message
     loader.gate.set()
@@ -202,7 +207,7 @@ def test_strength_changes_what_is_painted_and_nought_is_the_source_bit_for_bit(
     assert np.array_equal(coded.seen("right"), eyes[1][INSIDE])
     for _ in range(10):
         hands(KeyPressed("up"))
-    assert np.array_equal(settled(coded, "red", eyes), full)
+    assert equal(settled(coded, "red", eyes), full)
 
 
 def test_preserved_colours_are_the_sources_at_once(coded: Rig, hands: Callable[[Event], None]) -> None:
@@ -232,12 +237,16 @@ def test_a_region_has_its_style_inside_and_another_outside_of_the_same_frame(
         hands(KeyPressed("g"))
     until(coded, lambda: coded.loop._shown is not None and coded.loop._shown.other is not None, eyes)
     coded.turn(2)
-    assert np.array_equal(coded.seen("left")[:, LEFT], blue[:, LEFT])
-    assert np.array_equal(coded.seen("left")[:, RIGHT], red[:, RIGHT])
+    assert equal(coded.seen("left")[:, LEFT], blue[:, LEFT])
+    assert equal(coded.seen("left")[:, RIGHT], red[:, RIGHT])
 
 
 def test_both_eyes_and_both_styles_are_always_of_one_frame(rig: Rig) -> None:
-    """The green channel carries the frame's number, red the style; the style inside changes meanwhile."""
+    """The green channel carries the frame's number, red the style; the style inside changes meanwhile.
+
+    Without a cross-fade, in which the last painting before the change stays for a moment, as it does without regions.
+    """
+    rig.loop._fade_seconds = 0.0
     values = {"alpha": 50, "beta": 150, "gamma": 250}
 
     def paint(style: str, pictures: Pictures) -> Pictures:
