@@ -56,6 +56,12 @@ class AdaIN(InstanceNorm):
         nn.Module.__init__(self)  # without the learned weights of an InstanceNorm
         self.channels = channels
 
+    def affine(self, code: tuple[Tensor, Tensor] | None, mean: Tensor, variance: Tensor) -> tuple[Tensor, Tensor]:
+        """The code as it is: one norm magnifies no rounding errors worth the name. Raises ValueError without one."""
+        if code is None:
+            raise ValueError("AdaIN needs a code")
+        return code
+
 
 class AdaINDecoder(nn.Module):
     """Features (B, C, h, w) of a root mean square of about `FEATURE_SCALE` to RGB, not bounded.

@@ -20,6 +20,10 @@ differ by rounding alone, stays flat, and a dark room's sensor noise does not be
 """
 
 
+ROUNDING = 1e-5
+"""Variance over squared mean that bf16's rounding makes of a flat channel: 2^-9, squared, and some more."""
+
+
 class InstanceNorm(nn.Module):
     """Scale and shift of a normalised feature; *which* statistics normalise it is the caller's.
 
@@ -40,7 +44,7 @@ class InstanceNorm(nn.Module):
 
         ``affine``: deviations and means to give instead of the learned ones, (C,) or (B, C) each.
         """
-        weight, bias = affine or (self.weight, self.bias)
+        weight, bias = self.affine(affine, mean, variance)
         if mean.dim() == weight.dim() == 1 and not torch.is_grad_enabled():  # the fast kernel of every back end
             return F.batch_norm(x, mean, variance, weight, bias, False, 0.0, EPSILON)
         scale = weight * torch.rsqrt(variance + EPSILON)
@@ -49,6 +53,23 @@ class InstanceNorm(nn.Module):
             scale, shift = scale[None], shift[None]
         scale, shift = scale[:, :, None, None], shift[:, :, None, None]
         return torch.addcmul(shift.to(x.dtype), x, scale.to(x.dtype))
+
+    def affine(self, code: tuple[Tensor, Tensor] | None, mean: Tensor, variance: Tensor) -> tuple[Tensor, Tensor]:
+        """Deviations and means to give features with these statistics: a ``code``'s, or the learned ones."""
+        if code is None:
+            return self.weight, self.bias
+        return code[0] * liveliness(mean, variance), code[1]
+
+
+def liveliness(mean: Tensor, variance: Tensor) -> Tensor:
+    """0 for a channel that is flat but for rounding, 1 for one that shows something; (C,) or (B, C).
+
+    Codes have large deviations: each norm takes back what the one before magnified, so that training lets them
+    grow. EPSILON then bounds nothing, and the rounding errors of a flat picture (black film, an empty desktop),
+    magnified norm after norm, would become a pattern.
+    """
+    variance = variance.clamp_min(0)
+    return variance / (variance + ROUNDING * (mean.square() + 1))
 
 
 class Affine:
@@ -97,8 +118,8 @@ class OwnStatistics:
         self.recorded.append((mean, deviation.pow(-2) - EPSILON))
         if affine is None:
             return y
-        scale, shift = (v.to(x.dtype).expand(batch, channels)[:, :, None, None] for v in affine)
-        return torch.addcmul(shift, y, scale)
+        scale, shift = (v.expand(batch, channels) for v in norm.affine(affine, *self.recorded[-1]))
+        return torch.addcmul(shift.to(x.dtype)[:, :, None, None], y, scale.to(x.dtype)[:, :, None, None])
 
 
 class GivenStatistics:

@@ -61,7 +61,11 @@ def test_the_result_has_the_paintings_means_and_deviations(
     result = adain(x * scale + offset, mean, deviation)
     assert result.dtype == torch.float64 and result.shape == x.shape
     torch.testing.assert_close(result.mean((2, 3)), mean, rtol=1e-6, atol=1e-6)
-    torch.testing.assert_close(result.var((2, 3), correction=0).sqrt(), deviation, rtol=2e-3, atol=1e-6)
+    variance = (x * scale).var((2, 3), correction=0)
+    known = deviation * (variance / (variance + 1e-5)).sqrt()  # short by what keeps a constant channel from a NaN
+    torch.testing.assert_close(result.var((2, 3), correction=0).sqrt(), known, rtol=1e-6, atol=1e-6)
+    lively = variance > 0.1
+    torch.testing.assert_close(known[lively], deviation[lively], rtol=1e-4, atol=1e-6)
 
 
 def test_the_result_is_the_papers_equation_in_float64() -> None:

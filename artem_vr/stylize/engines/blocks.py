@@ -18,7 +18,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from artem_vr.networks.fast import FastNetwork
-from artem_vr.networks.layers import EPSILON, Affine, InstanceNorm, UpsampleConv, batch_statistics, statistics_channels
+from artem_vr.networks.layers import (
+    EPSILON,
+    Affine,
+    InstanceNorm,
+    UpsampleConv,
+    batch_statistics,
+    statistics_channels,
+)
 from artem_vr.stylize.engines.base import BLOCK
 
 
@@ -94,7 +101,7 @@ class PhaseStatistics:
         variance = (1 - self._rate) * self._state[1, here] + self._rate * variance
         self._means.append(mean)
         self._variances.append(variance)
-        weight, bias = self._affine(norm) or (norm.weight, norm.bias)
+        weight, bias = norm.affine(self._affine(norm), mean, variance)
         scale = weight * torch.rsqrt(variance + EPSILON)
         shift = bias - mean * scale
         if phases > 1:
