@@ -11,9 +11,11 @@ import torch
 
 from artem_vr.networks.compact import CompactNetwork
 from artem_vr.networks.layers import SmoothedStatistics
+from artem_vr.styles.library import Library
 from artem_vr.stylize.engines import choose_engine, initial_state
 from artem_vr.stylize.engines.base import Code, Engine
 from artem_vr.stylize.engines.torch_engine import TorchEngine
+from artem_vr.stylize.loading import StyleLoader
 
 PSNR = 45.0
 
@@ -85,3 +87,24 @@ def test_a_missing_or_foreign_code_is_refused(network: CompactNetwork, codes: li
         plain = engine.prepare("p", network.painter, 2, 51, 77)
         with pytest.raises(ValueError, match="code"):
             plain.paint(pictures(0), state, 1.0, codes[0])
+
+
+def test_the_shipped_network_for_any_painting(tmp_path: Path) -> None:
+    """Its codes have large deviations, and still every engine paints what torch in fp32 paints, from frame to frame."""
+    library = Library()
+    loader = StyleLoader(library)
+    styles = [style for style in library.styles() if style.kind == "shipped" and style.form == "code"]
+    assert len(styles) >= 12
+    first = loader(styles[0])
+    truth, *others = (engine.prepare(first.key, first.network, 2, 51, 77) for engine in engines(tmp_path))
+    for style in styles[:4]:
+        code = loader(style).code
+        assert code is not None
+        state = initial_state(truth.channels)
+        for k, rate in enumerate((1.0, 0.2)):
+            wanted, new_state = truth.paint(pictures(k), state, rate, code)
+            for painter in others:
+                painted, _ = painter.paint(pictures(k), state, rate, code)
+                error = np.mean((painted.astype(np.float64) - wanted) ** 2)
+                assert 10 * np.log10(255**2 / max(error, 1e-9)) >= PSNR, style.name
+            state = new_state

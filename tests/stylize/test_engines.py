@@ -172,7 +172,9 @@ def test_johnson_in_openvino(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "style", [s for s in Library().styles() if s.kind == "shipped" and not s.binarised], ids=lambda s: s.name
+    "style",
+    [s for s in Library().styles() if s.kind == "shipped" and s.form == "network" and not s.binarised],
+    ids=lambda s: s.name,
 )
 def test_shipped_weights(style: Style, tmp_path: Path) -> None:
     network = loaded(load_network_style(style).network)
