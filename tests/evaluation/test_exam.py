@@ -154,7 +154,7 @@ def test_a_code_is_painted_in_stills_and_in_sequences(exam: Exam) -> None:
     plainly, strongly = (NetworkSubject("compact", network, code) for code in codes)
     without, photograph = NetworkSubject("compact", network), exam.stills[0].picture
     for paint in (lambda s: s.still(photograph), lambda s: s.sequence()(photograph)):
-        torch.testing.assert_close(paint(plainly), paint(without), rtol=1e-3, atol=1e-4)
+        torch.testing.assert_close(paint(plainly), paint(without), rtol=0, atol=2e-3)  # but for `layers.liveliness`
         assert (paint(strongly) - paint(without)).abs().mean() > 0.01
 
 
