@@ -18,7 +18,8 @@ from pathlib import Path
 from artem_vr.errors import ArtemError, PictureError, StyleError
 from artem_vr.live.blending import Parts, grown
 from artem_vr.styles.library import PICTURE_SUFFIXES, Library, Style
-from artem_vr.stylize.encoder import STROKE_SIZE, Encoder
+from artem_vr.stylize.encoder import STROKE_SIZE
+from artem_vr.stylize.loading import StyleLoader
 
 MOST_NAMESAKES = 99
 
@@ -41,7 +42,7 @@ class Curator:
     def __init__(self, library: Library, stroke_size: int = STROKE_SIZE) -> None:
         """``stroke_size``: short side, in pixels, at which pictures that are kept are read."""
         self._library, self._stroke_size = library, stroke_size
-        self._encoder: Encoder | None = None
+        self._loader = StyleLoader(library, stroke_size)  # of its own: a loader serves one thread
         self._kept: set[Path] = set()
         self._wishes: queue.SimpleQueue[Callable[[], Arrival] | None] = queue.SimpleQueue()
         self._arrivals: deque[Arrival] = deque()
@@ -122,7 +123,7 @@ class Curator:
         if style.form == "picture":
             from artem_vr.sources.pictures import load_picture
 
-            code = self._encoder_here().code(load_picture(style.path), style.title, self._stroke_size)
+            code = self._loader.encoder().code(load_picture(style.path), style.title, self._stroke_size)
             kept = self._library.keep(code, name)
         else:
             kept = self._library.add(style.path, name)
@@ -135,14 +136,6 @@ class Curator:
             with contextlib.suppress(StyleError):
                 return self._library.free_name(name if number == 2 else f"{name}_{number - 1}")
         return self._library.free_name(name)
-
-    def _encoder_here(self) -> Encoder:
-        if self._encoder is None:
-            compact = self._library.compact
-            if compact is None:
-                raise StyleError("The network that paints like any picture is missing", "Reinstall the program")
-            self._encoder = Encoder(*compact)
-        return self._encoder
 
 
 def brought(library: Library, path: Path) -> tuple[str, str]:
