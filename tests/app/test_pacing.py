@@ -131,11 +131,22 @@ def newest_latency(rig: Rig) -> float:
 
 
 def usual_latency(rig: Rig) -> float:
-    """The same where nothing is slow: painted within one vsync."""
-    rig.put(noise(0))
+    """The same where nothing is slow: painted while one vsync goes by, neither before nor after it."""
+    paint, gone_by = rig.engine.paint, threading.Event()
+
+    def within_a_vsync(style: str, pictures: np.ndarray) -> np.ndarray:
+        assert gone_by.wait(PATIENCE)
+        return paint(style, pictures)
+
+    while rig.log.arrived.acquire(blocking=False):
+        pass
+    rig.engine.paint = within_a_vsync
+    rig.put(noise(1))
     rig.turn()
-    rig.paint(noise(1))
+    gone_by.set()
+    assert rig.log.arrived.acquire(timeout=PATIENCE)
     rig.turn()
+    rig.engine.paint = paint
     return newest_latency(rig)
 
 
