@@ -20,6 +20,7 @@ from artem_vr.networks.vgg import VGG19
 from artem_vr.sources.pictures import load_picture
 from artem_vr.training import losses, warps
 from artem_vr.training.data import Photographs, picture_files, resize_short_side, to_tensor
+from artem_vr.training.fast import LossWeights
 from artem_vr.training.sheets import blank, painted_bytes, rows_of
 from artem_vr.training.trainer import TOTAL
 
@@ -28,15 +29,12 @@ PLAIN_SHARE = 0.25
 
 
 @dataclass(frozen=True)
-class CompactLossWeights:
-    """Weights of the relative losses of `training.losses`; without unit."""
+class CompactLossWeights(LossWeights):
+    """... and of those that only a network for any painting has; without unit."""
 
-    gram: float = 1.0
     texture: float = 2.0
-    content: float = 1.0
-    variation: float = 1.0
-    palette: float = 5.0
     consistency: float = 1.0
+    palette: float = 5.0
     plain: float = 4.0
 
 

@@ -8,6 +8,8 @@ import pytest
 
 from artem_vr.render import gl
 from artem_vr.render.context import Context, open_context
+from artem_vr.render.frame_textures import FrameTextures
+from artem_vr.render.stage import Stage
 from artem_vr.render.target import EyeTarget
 
 
@@ -33,3 +35,17 @@ def eye(context: Context) -> Iterator[EyeTarget]:
     target = EyeTarget(37, 22)
     yield target
     target.release()
+
+
+@pytest.fixture(params=[False, True], ids=["software", "smooth"])
+def stage(context, request):
+    stage = Stage(smooth=request.param)
+    yield stage
+    stage.release()
+
+
+@pytest.fixture
+def frame(context):
+    frame = FrameTextures()
+    yield frame
+    frame.release()

@@ -11,28 +11,13 @@ from hypothesis import strategies as st
 
 from artem_vr.offline.files import blended, with_colors_of
 from artem_vr.render import geometry, target
-from artem_vr.render.frame_textures import FrameTextures
 from artem_vr.render.geometry import Screen, pointed_at
 from artem_vr.render.region import Region
-from artem_vr.render.stage import Look, Stage
+from artem_vr.render.stage import Look
 from artem_vr.render.target import EyeTarget
 from tests.render.scenes import flat, noise
 
 WIDTH, HEIGHT = 96, 48
-
-
-@pytest.fixture(params=[False, True], ids=["software", "smooth"])
-def stage(context, request):
-    stage = Stage(smooth=request.param)
-    yield stage
-    stage.release()
-
-
-@pytest.fixture
-def frame(context):
-    frame = FrameTextures()
-    yield frame
-    frame.release()
 
 
 @pytest.fixture

@@ -19,20 +19,6 @@ SCREEN = Screen(distance=2.0, width=2.0, curvature=0.0)  # and 1 m high: the pic
 APART = 0.2  # metres between the eyes, more than a head has: parallax in whole pixels
 
 
-@pytest.fixture(params=[False, True], ids=["software", "smooth"])
-def stage(context, request):
-    stage = Stage(smooth=request.param)
-    yield stage
-    stage.release()
-
-
-@pytest.fixture
-def frame(context):
-    frame = FrameTextures()
-    yield frame
-    frame.release()
-
-
 @pytest.fixture
 def wide(context):
     wide = EyeTarget(WIDTH, HEIGHT)

@@ -18,6 +18,7 @@ from artem_vr.training.compact import Paintings
 from artem_vr.training.data import Photographs
 from artem_vr.training.trainer import Schedule, Trainer
 from artem_vr.training.vgg_weights import load_vgg
+from tests.training.refusals import assert_one_line
 
 
 def make_trainer(pictures: Path, vgg_file: Path, folder: Path, depth: int = 3) -> Trainer:
@@ -128,9 +129,7 @@ def test_bad_input_is_one_line_and_status_2(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert train(pictures, vgg_file, tmp_path, *arguments) == 2
-    error = capsys.readouterr().err
-    assert cause in error and "Traceback" not in error
-    assert len([line for line in error.splitlines() if line.strip()]) == 1
+    assert_one_line(capsys, cause)
     assert not (tmp_path / "decoder.safetensors").exists()
 
 

@@ -22,6 +22,7 @@ from artem_vr.training.data import Photographs
 from artem_vr.training.fast import StylePicture
 from artem_vr.training.publish import publish
 from artem_vr.training.trainer import Schedule, Trainer
+from tests.training.refusals import assert_one_line
 from xnor.layers import PackedConv2d
 
 
@@ -134,7 +135,5 @@ def test_bad_input_is_one_line_and_status_2(
         arguments[1] = str(tmp_path / "johnson.safetensors")
         save_network(tmp_path / "johnson.safetensors", JohnsonNetwork())
     assert train(pictures, vgg_file, tmp_path, *arguments) == 2
-    error = capsys.readouterr().err
-    assert cause in error and "Traceback" not in error
-    assert len([line for line in error.splitlines() if line.strip()]) == 1
+    assert_one_line(capsys, cause)
     assert not (tmp_path / "stripes.safetensors").exists()

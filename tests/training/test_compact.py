@@ -22,6 +22,7 @@ from artem_vr.sources.pictures import save_picture
 from artem_vr.training.compact import CompactLossWeights, CompactObjective, Paintings, start_from
 from artem_vr.training.data import Photographs
 from artem_vr.training.trainer import Schedule, Trainer
+from tests.training.refusals import assert_one_line
 
 
 def make_paintings(pictures: Path, seed: int = 3) -> Paintings:
@@ -160,7 +161,5 @@ def test_bad_input_is_one_line_and_status_2(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert train(pictures, vgg_file, tmp_path, *arguments) == 2
-    error = capsys.readouterr().err
-    assert cause in error and "Traceback" not in error
-    assert len([line for line in error.splitlines() if line.strip()]) == 1
+    assert_one_line(capsys, cause)
     assert not (tmp_path / "any.safetensors").exists()
