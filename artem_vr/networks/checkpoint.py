@@ -25,7 +25,7 @@ from artem_vr.networks.adain import AdaINDecoder
 from artem_vr.networks.binary import BinaryNetwork
 from artem_vr.networks.compact import CompactNetwork
 from artem_vr.networks.fast import FastNetwork
-from artem_vr.networks.header import DAMAGED, read_metadata
+from artem_vr.networks.header import DAMAGED, read_metadata, with_sorted_metadata
 from artem_vr.networks.johnson import JohnsonNetwork
 
 FORMAT_VERSION = 1
@@ -91,7 +91,7 @@ def save_network(
         "architecture": str(architecture),
         "options": json.dumps(getattr(network, "options", {}), sort_keys=True),
     }
-    data = safetensors.torch.save(tensors, header)
+    data = with_sorted_metadata(safetensors.torch.save(tensors, header))
     try:
         write_atomically(path, data)
     except OSError as error:

@@ -16,9 +16,11 @@ from torch.nn import functional as F
 from artem_vr.networks.fast import FastNetwork
 from artem_vr.networks.layers import Normalizer, conv, own_code, statistics_channels
 
-ANSWER = 0.1
-"""What the last layer reads is scaled by this: else a step of Adam that all its inputs agree on throws the codes
-so far that the painter is lost (with 1, a training at a rate of 1e-3 diverged after 700 iterations)."""
+TRAITS = 96
+"""Numbers in which the style encoder sums up a painting's texture."""
+
+PALETTE = 6
+"""Means and deviations of red, green and blue, which are told beside them."""
 
 SKETCH = 16
 """Channels whose covariance stands for the texture of one level of the style encoder."""
@@ -27,13 +29,22 @@ SKETCH = 16
 class StyleEncoder(nn.Module):
     """A painting, RGB in [0, 1], (B, 3, H, W), at least 32x32, to numbers about palette and strokes, (B, ``outputs``).
 
-    What it sees at each level is pooled over the whole picture: means, deviations, and the covariance
-    of a few mixtures of channels (a small Gram matrix). Where a thing is in the painting does not matter.
+    Random convolutions see it at five sizes. At each, what they see is pooled over the whole picture: means,
+    deviations, and the covariance of a few mixtures of channels (a small Gram matrix); where a thing is
+    in the painting does not matter. ``read`` tells the painting's *traits* from that: the principal components
+    of what VGG-19 sees, by a regression in closed form (`training.reading`). Only ``answer``, from traits to
+    codes, is trained together with the painter.
     """
 
     widths = (32, 64, 96, 128, 128)
+    gain: Tensor
+    """(outputs,): fixed scale of the answers."""
+    centre: Tensor
+    """(pooled,): means over paintings of what is pooled."""
+    spread: Tensor
+    """(pooled,): deviations of the same."""
 
-    def __init__(self, outputs: int, hidden: int = 256) -> None:
+    def __init__(self, outputs: int) -> None:
         super().__init__()
         inputs = (3, *self.widths[:-1])
         strides = (2, 2, 2, 2, 1)
@@ -43,20 +54,34 @@ class StyleEncoder(nn.Module):
         )
         self.sketches = nn.ModuleList(nn.Conv2d(width, SKETCH, 1, bias=False) for width in self.widths)
         pooled = 2 * (3 + sum(self.widths)) + len(self.widths) * SKETCH * (SKETCH + 1) // 2
-        self.normalize = nn.LayerNorm(pooled)
-        self.reduce = nn.Linear(pooled, hidden)
-        self.think = nn.Linear(hidden, hidden)
-        self.answer = nn.Linear(hidden, outputs)
+        self.register_buffer("centre", torch.zeros(pooled))
+        self.register_buffer("spread", torch.ones(pooled))
+        self.read = nn.Linear(pooled, TRAITS, bias=False)
+        self.answer = nn.Linear(TRAITS + PALETTE, outputs)
+        self.register_buffer("gain", torch.ones(outputs))
+        for part in (self.levels, self.sketches, self.read):
+            part.requires_grad_(False)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def pooled(self, x: Tensor) -> Tensor:
+        """(B, pooled): what is seen, the palette first."""
         x = x - 0.5
-        pooled = [x.mean((2, 3)) * 4, _deviation(x) * 4]
+        pooled = [x.mean((2, 3)), _deviation(x)]
         for level, sketch in zip(self.levels, self.sketches, strict=True):
             x = F.leaky_relu(level(x), 0.1)  # (B, width, H/2, W/2) ... H/16
             pooled += [x.mean((2, 3)), _deviation(x), _covariance(sketch(x))]
-        y = F.silu(self.reduce(self.normalize(torch.cat(pooled, dim=1))))
-        y = y + F.silu(self.think(y))
-        return self.answer(ANSWER * y)
+        return torch.cat(pooled, dim=1)
+
+    def traits(self, x: Tensor) -> Tensor:
+        """(B, TRAITS + PALETTE): of mean 0 over many paintings, and of deviation 1 or less, the first ones most."""
+        seen = (self.pooled(x) - self.centre) / self.spread
+        return torch.cat((self.read(seen), seen[:, :PALETTE]), dim=1)
+
+    def code(self, traits: Tensor) -> Tensor:
+        """(B, TRAITS + PALETTE) to (B, outputs). Linear: a mixture of traits has the mixture of codes."""
+        return self.answer(traits) * self.gain
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.code(self.traits(x))
 
 
 def _deviation(x: Tensor) -> Tensor:

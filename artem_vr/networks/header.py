@@ -1,4 +1,4 @@
-"""The header of a safetensors file: what a file of weights says of itself. Reads no tensor and imports no torch."""
+"""The header of a safetensors file: what a file of weights says of itself. Touches no tensor and imports no torch."""
 
 from __future__ import annotations
 
@@ -33,6 +33,19 @@ def read_metadata(name: str, data: bytes) -> dict[str, str]:
     return dict(metadata)
 
 
+def with_sorted_metadata(data: bytes) -> bytes:
+    """The same file with its metadata in order of their names, as the library, which has them at random, does not.
+
+    So equal weights with equal metadata are equal files, with one sha256. ``data``: what the library wrote.
+    """
+    (length,) = struct.unpack("<Q", data[:8])
+    header = json.loads(data[8 : 8 + length])
+    metadata = dict(sorted(header.pop("__metadata__", {}).items()))
+    text = json.dumps({"__metadata__": metadata} | header, separators=(",", ":"), ensure_ascii=False).encode()
+    text += b" " * (-len(text) % 8)  # tensors begin at a multiple of 8 bytes
+    return struct.pack("<Q", len(text)) + text + data[8 + length :]
+
+
 def architecture_of(path: Path) -> str:
     """The kind of network that ``path`` says it holds; empty where it says nothing. Reads the header only."""
     try:
@@ -40,4 +53,3 @@ def architecture_of(path: Path) -> str:
             return read_metadata(path.name, file.read(MAX_HEADER_BYTES)).get("architecture", "")
     except (OSError, WeightsError):
         return ""
-

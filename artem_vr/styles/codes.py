@@ -22,7 +22,7 @@ import numpy.typing as npt
 
 from artem_vr.atomic_file import write_atomically
 from artem_vr.errors import WeightsError
-from artem_vr.networks.header import read_metadata
+from artem_vr.networks.header import read_metadata, with_sorted_metadata
 
 SUFFIX = ".code.safetensors"
 """How names of files of codes end."""
@@ -115,7 +115,7 @@ def write_code(path: Path, code: StyleCode) -> str:
         "network": code.network,
         "title": clean_title(code.title),
     }
-    data = safetensors.numpy.save(tensors, header)
+    data = with_sorted_metadata(safetensors.numpy.save(tensors, header))
     if len(data) > MAX_BYTES:
         raise WeightsError(f"The picture of {path.name} is too large to be kept", "Make it smaller")
     try:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from artem_vr.evaluation.split import held_out
 from artem_vr.networks.adain import AdaINDecoder, AdaINNetwork, adain, feature_scale, moments, vgg_sum
@@ -18,7 +18,7 @@ from artem_vr.training import losses
 from artem_vr.training.compact import Paintings
 from artem_vr.training.data import Photographs, picture_files, resize_short_side, to_tensor
 from artem_vr.training.sheets import blank, painted_bytes, rows_of
-from artem_vr.training.trainer import TOTAL
+from artem_vr.training.trainer import TOTAL, TrainedAlike
 
 VIEWS = 100
 """Windows of every painting: unlike the compact network's, their statistics cost no more than a pass of VGG-19."""
@@ -35,7 +35,7 @@ class AdaINLossWeights:
     style: float = 10.0
 
 
-class AdaINObjective(nn.Module):
+class AdaINObjective(TrainedAlike):
     """||f(g(t)) - t|| and the distances of means and deviations over four layers (equations 12 and 13).
 
     f is VGG-19, g the decoder, t what AdaIN makes of the photograph's features. Only g learns.

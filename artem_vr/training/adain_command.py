@@ -19,8 +19,9 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "tv_weight": 1.0,
         "palette_weight": 5.0,
         "plain_weight": 4.0,
+        "distinction_weight": 0.3,
         "consistency_weight": 1.0,
-        "learning_rate": 5e-4,
+        "learning_rate": 2e-4,
     },
     "vgg19": {"depth": "relu4_1", "content_weight": 1.0, "style_weight": 10.0, "learning_rate": 1e-4},
 }
@@ -82,12 +83,12 @@ def run(arguments: argparse.Namespace) -> int:
     vgg = load_vgg(arguments.vgg).to(device)
     if arguments.precision == "bf16":
         vgg = vgg.to(torch.bfloat16)
-    objective, counted = make(arguments, vgg, device)
-    return cli.train(objective, arguments, process, device, lambda: objective.network, counted)
+    objective, finished, counted = make(arguments, vgg, device)
+    return cli.train(objective, arguments, process, device, finished, counted)
 
 
-def _compact(arguments: argparse.Namespace, vgg: Any, device: Any) -> tuple[Any, dict[str, int]]:
-    """The objective, and what the recipe counts."""
+def _compact(arguments: argparse.Namespace, vgg: Any, device: Any) -> tuple[Any, Any, dict[str, int]]:
+    """The objective, what makes the network of it in the end, and what the recipe counts."""
     import torch
 
     from artem_vr.networks.checkpoint import load_network
@@ -96,13 +97,17 @@ def _compact(arguments: argparse.Namespace, vgg: Any, device: Any) -> tuple[Any,
     from artem_vr.training import cli
     from artem_vr.training.compact import CompactLossWeights, CompactObjective, Paintings, start_from
     from artem_vr.training.data import Photographs, sheet_photographs
+    from artem_vr.training.trainer import CHECKPOINT
 
     network = CompactNetwork(blocks=arguments.blocks)
-    if arguments.base:
-        start_from(network, load_network(arguments.base)[0].requires_grad_(True))
+    base = load_network(arguments.base)[0].requires_grad_(True) if arguments.base else network.painter
+    start_from(network, base)
     network = network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     weights = CompactLossWeights(
-        **cli.loss_weights(arguments), palette=arguments.palette_weight, plain=arguments.plain_weight
+        **cli.loss_weights(arguments),
+        palette=arguments.palette_weight,
+        plain=arguments.plain_weight,
+        distinction=arguments.distinction_weight,
     )
     photographs = Photographs(arguments.content, arguments.crop, arguments.seed)
     paintings = Paintings(arguments.style, WINDOW, arguments.seed)
@@ -110,11 +115,14 @@ def _compact(arguments: argparse.Namespace, vgg: Any, device: Any) -> tuple[Any,
     some = [load_picture(path) for path in paths[:: -max(1, len(paths) // 6)][:6]]
     sheet = sheet_photographs(arguments.content, 4), some
     objective = CompactObjective(network, vgg, paintings, photographs, weights, sheet, arguments.seed)
-    return objective, {"photographs": len(photographs.paths), "paintings": len(paths)}
+    going_on = isinstance(base, CompactNetwork) or (cli.run_folder(arguments) / CHECKPOINT).exists()
+    if not going_on:  # else the encoder can read, or the checkpoint brings one that can
+        objective.teach_to_read()
+    return objective, objective.fit_plain, {"photographs": len(photographs.paths), "paintings": len(paths)}
 
 
-def _vgg19(arguments: argparse.Namespace, vgg: Any, device: Any) -> tuple[Any, dict[str, int]]:
-    """The objective, and what the recipe counts."""
+def _vgg19(arguments: argparse.Namespace, vgg: Any, device: Any) -> tuple[Any, Any, dict[str, int]]:
+    """The objective, what makes the network of it in the end, and what the recipe counts."""
     import torch
 
     from artem_vr.networks.adain import AdaINDecoder
@@ -129,4 +137,5 @@ def _vgg19(arguments: argparse.Namespace, vgg: Any, device: Any) -> tuple[Any, d
     sheet = sheet_photographs(arguments.content, 4), sheet_paintings(arguments.style, 6)
     weights = AdaINLossWeights(content=arguments.content_weight, style=arguments.style_weight)
     objective = AdaINObjective(decoder, vgg, paintings, photographs, weights, sheet)
-    return objective, {"photographs": len(photographs.paths), "paintings": len(paintings.paths)}
+    counted = {"photographs": len(photographs.paths), "paintings": len(paintings.paths)}
+    return objective, lambda: objective.network, counted

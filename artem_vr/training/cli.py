@@ -136,11 +136,10 @@ def train(
     schedule = Schedule(
         iterations=arguments.iterations, learning_rate=arguments.learning_rate, sample_every=arguments.sample_every
     )
-    folder = arguments.run or Path("runs") / arguments.output.stem
     trainer = Trainer(
         objective,
         schedule,
-        folder,
+        run_folder(arguments),
         batch_size=arguments.batch_size,
         device=device,
         mixed_precision=arguments.precision == "bf16",
@@ -158,6 +157,11 @@ def train(
         digest = save_network(arguments.output, finished(), metadata)
         print(json.dumps({"output": str(arguments.output), "sha256": digest, "losses": trainer.losses}))
     return 0
+
+
+def run_folder(arguments: argparse.Namespace) -> Path:
+    """Where checkpoints, curve and sheets go."""
+    return arguments.run or Path("runs") / arguments.output.stem
 
 
 def recipe_of(arguments: argparse.Namespace) -> dict[str, Any]:

@@ -3,29 +3,52 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from tqdm import tqdm
 
 from artem_vr.errors import WeightsError
 from artem_vr.evaluation.split import held_out
 from artem_vr.networks.compact import CompactNetwork
 from artem_vr.networks.fast import FastNetwork
-from artem_vr.networks.layers import GivenStatistics, OwnStatistics, own_code
+from artem_vr.networks.layers import GivenStatistics, InstanceNorm, OwnStatistics, own_code
 from artem_vr.networks.vgg import VGG19
 from artem_vr.sources.pictures import load_picture
 from artem_vr.training import losses, warps
 from artem_vr.training.data import Photographs, picture_files, resize_short_side, to_tensor
 from artem_vr.training.fast import LossWeights
+from artem_vr.training.reading import Traits, teach
 from artem_vr.training.sheets import blank, painted_bytes, rows_of
 from artem_vr.training.trainer import TOTAL
 
 PLAIN_SHARE = 0.25
 """Share of the pictures that are painted at a strength drawn between 0 and 1; the others at 1."""
+
+PLAIN_RATE = 10.0
+"""How much faster than the painter's weights the code of no painting is learned: it has to follow them."""
+
+PLAIN_ITERATIONS = 700
+"""For which the code of no painting is fitted in the end; VGG-19 does not run, so they are quick."""
+
+PLAIN_LEARNING_RATE = 6e-2
+"""At their beginning; it falls to 0."""
+
+GAIN = 3.0
+"""How much faster codes are learned than the painter's weights: a rate that is gentle to these left all codes alike."""
+
+LEAST = 0.3
+"""Numbers of a code are learned in steps in proportion to their size, of at least this."""
+
+RIVALS = 24
+"""Paintings that a painted picture is told from."""
+
+RIVAL_SPREAD = 0.1
+"""Texture distance that makes one painting e times as likely as another: that between kindred paintings is about 1."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +59,7 @@ class CompactLossWeights(LossWeights):
     consistency: float = 1.0
     palette: float = 5.0
     plain: float = 4.0
+    distinction: float = 0.3
 
 
 @dataclass(frozen=True)
@@ -82,7 +106,13 @@ class Paintings:
         """The view that picture ``place`` of this iteration is painted after."""
         rng = np.random.default_rng((self.seed, 11, iteration, place))
         group = self._groups[rng.choice(len(self._groups), p=self._odds)]
-        path, number = group[rng.integers(len(group))], int(rng.integers(self.views))
+        return self._view(group[rng.integers(len(group))], int(rng.integers(self.views)))
+
+    def all_views(self) -> list[View]:
+        """Every view that is ever drawn."""
+        return list(dict.fromkeys(self._view(path, number) for path in self.paths for number in range(self.views)))
+
+    def _view(self, path: Path, number: int) -> View:
         own = np.random.default_rng((self.seed, number, *path.name.encode("utf-8", "surrogatepass")))
         low, high = (math.log(side) for side in self.short_sides)
         side = round(math.exp(own.uniform(low, high)))
@@ -99,6 +129,8 @@ class Paintings:
 class CompactObjective(nn.Module):
     """Style, content, palette, consistency and, where no style is asked for, likeness to the photograph.
 
+    Distinction: the picture must be nearer to its own painting than to others (`losses.distinction`; they are the
+    next iterations' paintings), else all are painted with the texture that is least wrong on average.
     Consistency as in `training.fast`: the painting of a moved, noisy photograph must be the moved painting.
     """
 
@@ -120,6 +152,34 @@ class CompactObjective(nn.Module):
         self._targets: dict[View, dict[str, Tensor]] = {}
         """Per view, `TextureStatistics.of_parts` of every layer; correlations in fp16: there are many."""
         self._sheet = sheet
+        self._traits: dict[View, Tensor] = {}
+
+    @torch.no_grad()
+    def teach_to_read(self, progress: bool = True) -> float:
+        """Before a training: finds the traits of all paintings and teaches the style encoder to tell them.
+
+        Returns the share of their variance that it tells. Raises `SettingsError` for a single painting.
+        """
+        views = self.paintings.all_views()
+        self._learn(tqdm(views, desc="paintings", disable=not progress, mininterval=2.0, dynamic_ncols=True))
+        traits = Traits.of([self._targets[view] for view in views])
+        true = torch.stack([traits(self._targets[view]) for view in views]).to(self._device)
+        self._traits.clear()
+        return teach(self.network.encoder, (self.paintings.picture(view) for view in views), true)
+
+    @torch.no_grad()
+    def _traits_of(self, view: View) -> Tensor:
+        """(1, traits), as the encoder, which does not change any more, tells them."""
+        if view not in self._traits:
+            picture = self.paintings.picture(view).to(self._device)
+            self._traits[view] = self.network.encoder.traits(picture).float().cpu()
+        return self._traits[view]
+
+    def rates(self) -> dict[float, list[nn.Parameter]]:
+        """The code of no painting, which few of the pictures are painted with, is learned faster than the rest."""
+        plain = {p for m in self.network.painter.modules() if isinstance(m, InstanceNorm) for p in m.parameters()}
+        trained = [p for p in self.network.parameters() if p.requires_grad]
+        return {1.0: [p for p in trained if p not in plain], PLAIN_RATE: [p for p in trained if p in plain]}
 
     def batch(self, iteration: int, batch_size: int, first: int) -> dict[str, Tensor]:
         pictures = self.photographs.batch(iteration, batch_size, first)
@@ -131,11 +191,18 @@ class CompactObjective(nn.Module):
             draw = torch.rand((), generator=random)  # below PLAIN_SHARE: a strength from 0 to 1, 0 twice as often
             strengths.append((draw / PLAIN_SHARE * 1.5 - 0.5).clamp(0, 1) if draw < PLAIN_SHARE else torch.ones(()))
             views.append(self.paintings.view(iteration, place))
-        self._learn(views)
+        rivals = [self.paintings.view(iteration + 1 + k, 0) for k in range(RIVALS if self.weights.distinction else 0)]
+        self._learn(views + rivals)
         known = [self._targets[view] for view in views]
         targets = {name: torch.cat([parts[name] for parts in known]).float() for name in known[0]}
+        if rivals:
+            targets["same"] = torch.tensor([[mine.path == rival.path for rival in rivals] for mine in views])
+            for layer in losses.STYLE_LAYERS:
+                parts = [self._targets[rival][f"{layer}_correlation"] for rival in rivals]
+                targets[f"{layer}_rivals"] = torch.cat(parts).float()
         return {
             "pictures": pictures,
+            "traits": torch.cat([self._traits_of(view) for view in views]),
             "paintings": torch.cat([self.paintings.picture(view) for view in views]),
             "strengths": torch.stack(strengths),
             "grids": torch.cat([grid for grid, _ in motions]),
@@ -143,7 +210,7 @@ class CompactObjective(nn.Module):
             **targets,
         }
 
-    def _learn(self, views: list[View]) -> None:
+    def _learn(self, views: Iterable[View]) -> None:
         """The statistics of views that were never seen before."""
         (vgg,) = self._fixed
         for view in views:
@@ -159,18 +226,25 @@ class CompactObjective(nn.Module):
                 parts[f"{layer}_correlation"] = statistics.correlation.half().cpu()
 
     def forward(
-        self, pictures: Tensor, paintings: Tensor, strengths: Tensor, grids: Tensor, noise: Tensor, **targets: Tensor
+        self,
+        pictures: Tensor,
+        traits: Tensor,
+        paintings: Tensor,
+        strengths: Tensor,
+        grids: Tensor,
+        noise: Tensor,
+        **targets: Tensor,
     ) -> dict[str, Tensor]:
         (vgg,) = self._fixed
         plain = self.network.plain[None]
         amount = strengths[:, None, None]
-        code = plain + amount * (self.network.encode(paintings).float() - plain)
+        code = plain + amount * (self.network.encoder.code(traits).float().unflatten(1, plain.shape[1:]) - plain)
         statistics = OwnStatistics(code)
         painted = self.network(pictures.contiguous(memory_format=torch.channels_last), statistics)
         features = vgg(painted, losses.STYLE_LAYERS)
         with torch.no_grad():
             content = vgg(pictures, (losses.CONTENT_LAYER,))[losses.CONTENT_LAYER]
-        gram, texture = torch.zeros(()), torch.zeros(())
+        gram, texture, rivals = torch.zeros(()), torch.zeros(()), torch.zeros(())
         for layer in losses.STYLE_LAYERS:
             kinds = ("mean", "deviation", "correlation")
             target = losses.TextureStatistics.of_parts(*(targets[f"{layer}_{kind}"] for kind in kinds))
@@ -178,25 +252,65 @@ class CompactObjective(nn.Module):
             # a painting that is all but black makes this ratio huge: its logarithm keeps the step in bounds
             gram = gram + (strengths * torch.log1p(losses.relative_distance(ours.gram, target.gram))).mean()
             distance = losses.relative_distance(ours.correlation, target.correlation)
-            texture = texture + (strengths * distance).mean()
+            texture = texture + distance
+            if self.weights.distinction:
+                rivals = rivals + losses.relative_distances(ours.correlation, targets[f"{layer}_rivals"])
         painted = painted.float()
         result = {
             "gram": gram,
-            "texture": texture,
+            "texture": (strengths * texture).mean(),
             "content": losses.content_loss(features[losses.CONTENT_LAYER], content),
             "variation": losses.total_variation(painted),
             "palette": (strengths * losses.palette_distance(painted, paintings)).mean(),
             "plain": ((1 - strengths) * losses.reconstruction_distance(painted, pictures)).mean(),
         }
-        moved = (warps.sample(pictures, grids) + noise).clamp(0, 1)
-        again = self.network(
-            moved.contiguous(memory_format=torch.channels_last), GivenStatistics(statistics.recorded, code)
-        )
-        mask = warps.valid_mask(grids, *pictures.shape[-2:])
-        result["consistency"] = losses.consistency_loss(warps.sample(painted, grids), again.float(), mask)
+        if self.weights.distinction:
+            told = losses.distinction(texture, rivals, targets["same"], RIVAL_SPREAD)
+            result["distinction"] = (strengths * told).mean()
+        if self.weights.consistency:
+            moved = (warps.sample(pictures, grids) + noise).clamp(0, 1)
+            again = self.network(
+                moved.contiguous(memory_format=torch.channels_last), GivenStatistics(statistics.recorded, code)
+            )
+            mask = warps.valid_mask(grids, *pictures.shape[-2:])
+            result["consistency"] = losses.consistency_loss(warps.sample(painted, grids), again.float(), mask)
         weights = vars(self.weights)
         result[TOTAL] = sum((weights[name] * value for name, value in result.items()), torch.zeros(()))
         return result
+
+    def fit_plain(self, iterations: int | None = None) -> CompactNetwork:
+        """After a training: fits the code of no painting, and nothing else. Returns the network.
+
+        With it the painter shall show the photograph; with a code between it and a painting's, what lies as far
+        between photograph and painted picture: strengths then lead evenly from one to the other, which
+        the training, whose painter changes all the time, does not reach.
+        """
+        iterations = PLAIN_ITERATIONS if iterations is None else iterations
+        network, norms = self.network, [m for m in self.network.painter.modules() if isinstance(m, InstanceNorm)]
+        plain = network.plain.detach().clone().requires_grad_(True)
+        optimizer = torch.optim.Adam([plain], lr=PLAIN_LEARNING_RATE)
+        for iteration in tqdm(range(iterations), desc="strength", mininterval=2.0, dynamic_ncols=True):
+            for group in optimizer.param_groups:
+                group["lr"] = PLAIN_LEARNING_RATE * min(1.0, (iteration + 1) / 30) * (1 - iteration / iterations)
+            pictures = self.photographs.batch(iteration, 2, 0).to(self._device)
+            pictures = pictures.contiguous(memory_format=torch.channels_last)
+            traits = torch.cat([self._traits_of(self.paintings.view(iteration, place)) for place in range(2)])
+            random = torch.Generator().manual_seed(self.seed * 7_919 + iteration)
+            amount = torch.rand(2, generator=random) if iteration % 2 else torch.zeros(2)
+            amount = amount.to(self._device)[:, None, None]
+            with torch.no_grad():
+                code = network.encoder.code(traits.to(self._device)).unflatten(1, plain.shape)
+                painted = network(pictures, OwnStatistics(code))
+            between = network(pictures, OwnStatistics(plain + amount * (code - plain)))
+            loss = (between - torch.lerp(pictures, painted, amount[..., None])).abs().mean()
+            (plain.grad,) = torch.autograd.grad(loss, [plain])
+            optimizer.step()
+        sizes = [norm.channels for norm in norms]
+        with torch.no_grad():
+            for norm, weight, bias in zip(norms, plain[0].split(sizes), plain[1].split(sizes), strict=True):
+                norm.weight.copy_(weight)
+                norm.bias.copy_(bias)
+        return network
 
     @torch.no_grad()
     def sample_sheet(self) -> np.ndarray:
@@ -237,5 +351,15 @@ def start_from(network: CompactNetwork, base: nn.Module) -> None:
 
 def begin_with_code(network: CompactNetwork) -> None:
     """The encoder's first answer, whatever the painting, is the painter's own code."""
+    own, gain = own_code(network.painter), []
+    for name, norm in network.painter.named_modules():
+        if isinstance(norm, InstanceNorm):
+            # a constant added to the residual stream is taken away by every norm that reads it: left free, it
+            # would only drift, until bf16 drowns the picture in it
+            gain.append(torch.full((norm.channels,), 0.0 if name.endswith("norm2") else 1.0))
+    steps = torch.stack((torch.ones_like(own[0]), torch.cat(gain)))
+    scale = (GAIN * own.abs().clamp_min(LEAST) * steps).flatten()
     with torch.no_grad():
-        network.encoder.answer.bias.copy_(own_code(network.painter).flatten())
+        network.encoder.gain.copy_(scale)
+        network.encoder.answer.weight.zero_()
+        network.encoder.answer.bias.copy_(own.flatten() / scale.clamp_min(1e-12) * (scale > 0))

@@ -15,7 +15,7 @@ from artem_vr.sources.pictures import load_picture
 from artem_vr.training import losses, warps
 from artem_vr.training.data import Photographs, resize_short_side, to_tensor
 from artem_vr.training.sheets import blank, painted_bytes, rows_of
-from artem_vr.training.trainer import TOTAL
+from artem_vr.training.trainer import TOTAL, TrainedAlike
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class StylePicture:
         return result
 
 
-class FastObjective(nn.Module):
+class FastObjective(TrainedAlike):
     """Gram, texture, content, total variation and consistency losses of a network.
 
     Consistency on still photographs: the painting of a moved, noisy photograph must be the moved

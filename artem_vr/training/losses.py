@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
 CONTENT_LAYER = "relu4_1"
@@ -54,6 +55,25 @@ def _outer(vectors: Tensor) -> Tensor:
 def relative_distance(ours: Tensor, target: Tensor) -> Tensor:
     """(B,): squared difference of matrices over the squared target. (B, C, C) each."""
     return (ours - target).square().sum(dim=(1, 2)) / target.square().sum(dim=(1, 2))
+
+
+def relative_distances(ours: Tensor, targets: Tensor) -> Tensor:
+    """`relative_distance` of each to every target: (B, C, C) and (R, C, C) to (B, R)."""
+    with torch.autocast(ours.device.type, enabled=False):  # differences of large sums: bf16 would drown them
+        ours, targets = ours.flatten(1), targets.flatten(1)
+        sizes = targets.square().sum(dim=1)  # (R,)
+        return (ours.square().sum(dim=1)[:, None] + sizes - 2 * ours @ targets.T) / sizes
+
+
+def distinction(own: Tensor, rivals: Tensor, same: Tensor, spread: float) -> Tensor:
+    """(B,): how unlikely a picture's painting is among rivals, 0 where no rival comes near.
+
+    Cross entropy of a softmax over minus the distances, as InfoNCE (van den Oord et al. 2018) has it.
+    ``own`` (B,): distance to its painting; ``rivals`` (B, R): to others, without those that are the ``same`` (B, R).
+    ``spread``: distance that makes one e times as likely as another.
+    """
+    distances = torch.cat((own[:, None], rivals.masked_fill(same, torch.inf)), dim=1)
+    return -F.log_softmax(-distances / spread, dim=1)[:, 0]
 
 
 def style_loss(ours: dict[str, Tensor], targets: dict[str, TextureStatistics]) -> tuple[Tensor, Tensor]:

@@ -26,6 +26,8 @@ from tqdm import tqdm
 from artem_vr.errors import SettingsError, WeightsError
 
 TOTAL = "total"
+CHECKPOINT = "checkpoint.pt"
+"""In the folder of a training: what it goes on from."""
 
 
 @dataclass(frozen=True)
@@ -59,12 +61,23 @@ class Objective(Protocol):
 
     def parameters(self) -> Any: ...
 
+    def rates(self) -> dict[float, list[nn.Parameter]]:
+        """What is trained, by how many times the schedule's rate it is trained at."""
+
     def state_dict(self) -> dict[str, Any]: ...
 
     def load_state_dict(self, state: dict[str, Any]) -> Any: ...
 
     def sample_sheet(self) -> Any:
         """(H, W, 3) uint8 RGB: what the network paints now."""
+
+
+class TrainedAlike(nn.Module):
+    """An objective all of whose parameters are trained at the same rate."""
+
+    def rates(self) -> dict[float, list[nn.Parameter]]:
+        """See `Objective`."""
+        return {1.0: [p for p in self.parameters() if p.requires_grad]}
 
 
 @dataclass(frozen=True)
@@ -112,8 +125,10 @@ class Trainer:
         self.device = device or torch.device("cpu")
         self.mixed_precision = mixed_precision
         self.recipe = json.loads(json.dumps(recipe or {}, default=str))
-        trainable = [p for p in objective.parameters() if p.requires_grad]
-        self.optimizer = torch.optim.Adam(trainable, lr=schedule.learning_rate, betas=(0.9, 0.99))
+        groups = [
+            {"params": parameters, "factor": factor} for factor, parameters in objective.rates().items() if parameters
+        ]
+        self.optimizer = torch.optim.Adam(groups, lr=schedule.learning_rate, betas=(0.9, 0.99))
         self.iteration = 0
         self.losses: dict[str, float] = {}
         self._module: Any = objective
@@ -123,7 +138,7 @@ class Trainer:
     def step(self) -> dict[str, float]:
         """One iteration; returns this process's losses."""
         for group in self.optimizer.param_groups:
-            group["lr"] = self.schedule.rate(self.iteration)
+            group["lr"] = group["factor"] * self.schedule.rate(self.iteration)
         batch = self.objective.batch(self.iteration, self.batch_size, self.process.rank * self.batch_size)
         batch = {name: tensor.to(self.device) for name, tensor in batch.items()}
         mixed = torch.autocast(self.device.type, torch.bfloat16) if self.mixed_precision else nullcontext()
@@ -171,7 +186,7 @@ class Trainer:
 
     def save(self) -> None:
         """Writes ``checkpoint.pt``: network, optimiser, iteration, recipe."""
-        target = self.folder / "checkpoint.pt"
+        target = self.folder / CHECKPOINT
         temporary = target.with_suffix(".partial")
         torch.save(
             {
@@ -188,7 +203,7 @@ class Trainer:
 
     def resume(self) -> bool:
         """Continues from ``checkpoint.pt`` if it is there. Raises when it is of another recipe."""
-        path = self.folder / "checkpoint.pt"
+        path = self.folder / CHECKPOINT
         if not path.exists():
             return False
         try:

@@ -59,6 +59,15 @@ def test_round_trip(tmp_path: Path, network: FastNetwork, dtype: torch.dtype) ->
     assert [p.name for p in path.parent.iterdir()] == [path.name]
 
 
+def test_the_same_weights_and_metadata_are_the_same_file(tmp_path: Path, network: FastNetwork) -> None:
+    metadata = {f"key {k}": "grün" * k for k in range(12)}
+    sums = {save_network(tmp_path / f"{k}.safetensors", network, metadata) for k in range(4)}
+    assert len(sums) == 1
+    assert metadata.items() <= load_network(tmp_path / "0.safetensors", sums.pop())[1].items()
+    with safetensors.safe_open(tmp_path / "0.safetensors", "pt") as file:  # the library reads it, too
+        assert file.metadata()["key 3"] == "grüngrüngrün" and set(file.keys()) == set(network.state_dict())
+
+
 def test_johnson_round_trip_leaves_the_random_state(tmp_path: Path) -> None:
     save_network(tmp_path / "j.safetensors", JohnsonNetwork(), {})
     before = torch.get_rng_state()

@@ -166,7 +166,7 @@ def reader() -> Reader:
     torch.manual_seed(0)
     network = CompactNetwork()
     begin_with_code(network)
-    network.encoder.answer.weight.data *= 20  # paintings as far from each other as after training
+    nn.init.normal_(network.encoder.answer.weight)  # paintings as far from each other as after training
     network.eval().requires_grad_(False)
     return Reader(network, [network.plain.numpy(), *random_codes(network, 3).numpy()])
 

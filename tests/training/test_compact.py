@@ -19,7 +19,8 @@ from artem_vr.networks.johnson import JohnsonNetwork
 from artem_vr.networks.layers import OwnStatistics
 from artem_vr.networks.vgg import VGG19
 from artem_vr.sources.pictures import save_picture
-from artem_vr.training.compact import CompactLossWeights, CompactObjective, Paintings, start_from
+from artem_vr.training import compact
+from artem_vr.training.compact import PLAIN_RATE, CompactLossWeights, CompactObjective, Paintings, start_from
 from artem_vr.training.data import Photographs
 from artem_vr.training.trainer import Schedule, Trainer
 from tests.training.refusals import assert_one_line
@@ -55,9 +56,42 @@ def test_batches_are_decided_by_seed_iteration_and_place_alone(pictures: Path) -
     batch, again = first.batch(7, 2, 0), second.batch(7, 2, 0)
     assert batch.keys() == again.keys() and all(torch.equal(batch[name], again[name]) for name in batch)
     for name, value in second.batch(7, 1, 1).items():  # what a second process would draw
+        if name.endswith("rivals"):  # as many as of the whole batch, for they are its
+            assert torch.equal(value, batch[name])
+            continue
         torch.testing.assert_close(value, batch[name][1:], rtol=1e-3, atol=1e-4)
     assert not torch.equal(first.batch(8, 2, 0)["pictures"], batch["pictures"])
     assert not torch.equal(make_objective(pictures, seed=4).batch(7, 2, 0)["grids"], batch["grids"])
+
+
+def test_the_code_of_no_painting_is_learned_faster(pictures: Path, tmp_path: Path) -> None:
+    objective = make_objective(pictures)
+    learned = [parameter for group in objective.rates().values() for parameter in group]
+    assert len(learned) == len(set(learned)) == sum(p.requires_grad for p in objective.network.parameters())
+    batch = objective.batch(0, 2, 0) | {"strengths": torch.zeros(2)}
+    objective.batch = lambda *_: batch  # type: ignore[method-assign]
+    before = {name: p.detach().clone() for name, p in objective.network.painter.named_parameters()}
+    schedule = Schedule(iterations=1, warm_up=1, learning_rate=1e-3)
+    Trainer(objective, schedule, tmp_path, batch_size=2, mixed_precision=False).step()
+    moved = {n: float((p.detach() - before[n]).abs().max()) for n, p in objective.network.painter.named_parameters()}
+    assert moved["norm_encode4.weight"] == pytest.approx(PLAIN_RATE * 1e-3, rel=0.02)  # Adam's first step is its rate
+    assert moved["encode4.weight"] == pytest.approx(1e-3, rel=0.02)
+
+
+def test_the_code_of_no_painting_is_fitted_in_the_end_and_nothing_else(pictures: Path) -> None:
+    objective = make_objective(pictures)
+    network, photograph = objective.network, objective.photographs.batch(0, 2, 0)
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+
+    def error() -> float:
+        with torch.no_grad():
+            return float((network(photograph) - photograph).abs().mean())
+
+    first = error()
+    assert objective.fit_plain(60) is network
+    assert error() < 0.8 * first
+    changed = {name for name, value in network.state_dict().items() if not torch.equal(value, before[name])}
+    assert changed and all("norm" in name for name in changed)
 
 
 def test_strengths_are_drawn_all_the_way_from_photograph_to_painting(pictures: Path) -> None:
@@ -129,8 +163,9 @@ def train(pictures: Path, vgg_file: Path, folder: Path, *more: str) -> int:
 
 
 def test_the_command_trains_from_a_fast_network_and_writes_its_recipe(
-    pictures: Path, vgg_file: Path, tmp_path: Path
+    pictures: Path, vgg_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(compact, "PLAIN_ITERATIONS", 3)
     save_network(tmp_path / "base.safetensors", FastNetwork(blocks=1))
     assert train(pictures, vgg_file, tmp_path, "--base", str(tmp_path / "base.safetensors"), "--seed", "5") == 0
     network, metadata = load_network(tmp_path / "any.safetensors")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from PIL import Image
@@ -49,3 +51,17 @@ def test_devices_that_are_not_there() -> None:
     if not torch.cuda.is_available():
         with pytest.raises(XnorError, match="no CUDA GPU"):
             bench.run_bench("cuda")
+
+
+def test_slow_contenders_are_called_less_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, calls = [0.0], dict.fromkeys(("quick", "slow", "very slow"), 0)
+    monkeypatch.setattr(bench, "time", SimpleNamespace(perf_counter=lambda: clock[0]))
+
+    def contender(name: str, seconds: float) -> None:
+        calls[name] += 1
+        clock[0] += seconds / calls[name]  # the first call is the slowest
+
+    waits = {"quick": 1.0, "slow": 4.0, "very slow": 60.0}
+    times = bench._times({name: partial(contender, name, wait) for name, wait in waits.items()}, 4, "cpu")
+    assert calls == {"quick": 5, "slow": 2, "very slow": 1}
+    assert times == pytest.approx({"quick": 200.0, "slow": 2000.0, "very slow": 60000.0})
