@@ -75,12 +75,16 @@ def run_bench(
             if progress:
                 progress(f"convolution {side}x{side}x{channels}, {kernel}x{kernel} -> {outputs}")
             rows.append(_convolution(chosen, side, channels, kernel, outputs, rounds))
+        with_low = True
         for size in PRODUCTS:
             if quick and size > 2048:
                 continue
             if progress:
                 progress(f"product {size}")
-            rows.append(_product(chosen, size, rounds if size <= 2048 else min(rounds, 2)))
+            product = _product(chosen, size, rounds if size <= 2048 else min(rounds, 2), with_low)
+            rows.append(product)
+            low = product["bf16_ms" if chosen == "cpu" else "fp16_ms"]
+            with_low = low is not None and 8 * low < 10 * SLOW_MS  # the next is twice as large in three dimensions
     return {"machine": machine(chosen), "rows": rows, "vgg19": vgg19_bytes()}
 
 
@@ -266,7 +270,8 @@ def _with_tf32(call: Callable[[], Any]) -> Any:
         torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32 = before
 
 
-def _product(device: str, size: int, rounds: int) -> dict[str, Any]:
+def _product(device: str, size: int, rounds: int, with_low: bool = True) -> dict[str, Any]:
+    """``with_low``: in bf16 or fp16, too; emulated, the large ones would take minutes."""
     import torch
 
     from .bitpack import pack_matrix
@@ -302,7 +307,8 @@ def _product(device: str, size: int, rounds: int) -> dict[str, Any]:
             a, b = left.numpy()[:, :, None, None], right.numpy()[None, :, None, :]
             contenders["general"] = lambda: general.conv2d(b, a, g)
     contenders["fp32"] = lambda: left @ right
-    contenders[low_name] = lambda: left_low @ right_low
+    if with_low:
+        contenders[low_name] = lambda: left_low @ right_low
     words = size * word_count(size) * 8
     memory = {
         "weights_bits": words, "weights_fp32": size * size * 4,

@@ -65,3 +65,11 @@ def test_slow_contenders_are_called_less_often(monkeypatch: pytest.MonkeyPatch) 
     times = bench._times({name: partial(contender, name, wait) for name, wait in waits.items()}, 4, "cpu")
     assert calls == {"quick": 5, "slow": 2, "very slow": 1}
     assert times == pytest.approx({"quick": 200.0, "slow": 2000.0, "very slow": 60000.0})
+
+
+def test_a_product_that_would_take_minutes_in_bf16_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bench, "CONVOLUTIONS", ())
+    monkeypatch.setattr(bench, "PRODUCTS", (8, 16))
+    monkeypatch.setattr(bench, "SLOW_MS", 0.0)
+    first, second = bench.run_bench("cpu", quick=True)["rows"]
+    assert first["bf16_ms"] > 0 and second["bf16_ms"] is None and second["ratio_bf16"] is None
