@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import NoReturn
 
 import pytest
@@ -52,3 +53,21 @@ def _without_display(reason: str) -> NoReturn:
     if os.environ.get("CI"):
         pytest.fail(reason)
     pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def vgg_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Random weights under the names of the Caffe convention: shapes and plumbing, not features."""
+    import torch
+    from safetensors.torch import save_file
+
+    from artem_vr.networks.vgg import CONVOLUTIONS
+
+    path = tmp_path_factory.mktemp("vgg") / "vgg.safetensors"
+    state = {}
+    random = torch.Generator().manual_seed(0)
+    for name, (inputs, outputs) in CONVOLUTIONS.items():
+        state[f"{name}.weight"] = torch.randn(outputs, inputs, 3, 3, generator=random) * (2 / (9 * inputs)) ** 0.5
+        state[f"{name}.bias"] = torch.zeros(outputs)
+    save_file(state, path)
+    return path

@@ -8,26 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
-from safetensors.torch import save_file
 
 from artem_vr.cli import main
-from artem_vr.networks.vgg import CONVOLUTIONS
 from artem_vr.offline.optimize import snapshot_path, snapshots
 from artem_vr.sources.pictures import load_picture, save_picture
-
-
-@pytest.fixture(scope="module")
-def vgg_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Random weights: what is tested is what is done with files."""
-    torch.manual_seed(0)
-    path = tmp_path_factory.mktemp("vgg") / "vgg.safetensors"
-    state = {}
-    for name, (inputs, outputs) in CONVOLUTIONS.items():
-        state[f"{name}.weight"] = torch.randn(outputs, inputs, 3, 3) * (2 / (9 * inputs)) ** 0.5
-        state[f"{name}.bias"] = torch.zeros(outputs)
-    save_file(state, path)
-    return path
 
 
 @pytest.fixture()

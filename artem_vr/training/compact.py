@@ -158,7 +158,7 @@ class CompactObjective(nn.Module):
     def teach_to_read(self, progress: bool = True) -> float:
         """Before a training: finds the traits of all paintings and teaches the style encoder to tell them.
 
-        Returns the share of their variance that it tells. Raises `SettingsError` for a single painting.
+        Returns the share of their variance that it tells. Raises `SettingsError` where there is a single view.
         """
         views = self.paintings.all_views()
         self._learn(tqdm(views, desc="paintings", disable=not progress, mininterval=2.0, dynamic_ncols=True))

@@ -6,10 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
-from safetensors.torch import save_file
 
-from artem_vr.networks.vgg import CONVOLUTIONS
 from artem_vr.sources.pictures import save_picture
 
 
@@ -25,15 +22,3 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "style").mkdir()
     save_picture(folder / "style" / "stripes.png", stripes.astype(np.uint8))
     return folder
-
-
-@pytest.fixture(scope="session")
-def vgg_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Random weights under the names of the Caffe convention: shapes and plumbing, not features."""
-    path = tmp_path_factory.mktemp("vgg") / "vgg.safetensors"
-    state = {}
-    for name, (inputs, outputs) in CONVOLUTIONS.items():
-        state[f"{name}.weight"] = torch.randn(outputs, inputs, 3, 3) * (2 / (9 * inputs)) ** 0.5
-        state[f"{name}.bias"] = torch.zeros(outputs)
-    save_file(state, path)
-    return path
