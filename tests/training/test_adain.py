@@ -28,7 +28,8 @@ def make_trainer(pictures: Path, vgg_file: Path, folder: Path, depth: int = 3) -
     paintings = Paintings([pictures / "style"], window=64, seed=3)
     vgg = load_vgg(vgg_file)
     objective = AdaINObjective(decoder, vgg, paintings, photographs, AdaINLossWeights(), ([], []))
-    schedule = Schedule(iterations=5, warm_up=1, learning_rate=3e-5, checkpoint_every=4, sample_every=1000)
+    # so low a rate that every step goes down, whatever the processor
+    schedule = Schedule(iterations=10, warm_up=1, learning_rate=5e-6, checkpoint_every=4, sample_every=1000)
     return Trainer(objective, schedule, folder, batch_size=1, mixed_precision=False)
 
 
@@ -39,7 +40,7 @@ def test_a_few_steps_lower_the_loss_on_a_fixed_batch(
     trainer = make_trainer(pictures, vgg_file, tmp_path, depth)
     batch = trainer.objective.batch(0, 1, 0)
     trainer.objective.batch = lambda *_: batch  # type: ignore[method-assign]
-    steps = [trainer.step() for _ in range(5)]
+    steps = [trainer.step() for _ in range(10)]
     assert set(steps[0]) == {"content", "style", "total"}
     assert steps[0]["total"] == pytest.approx(steps[0]["content"] + 10 * steps[0]["style"], rel=1e-5)
     assert steps[-1]["total"] < 0.9 * steps[0]["total"]
