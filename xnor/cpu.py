@@ -3,7 +3,8 @@
 A convolution goes in two steps. `pack_pixels` reads the float pictures once and writes each pixel's signs, along
 the channels, into words. `convolve` then takes tiles of output pixels: it gathers the dense window of each pixel
 (see bitpack.py) and multiplies the tile with all filters, block by block, in registers. A matrix product is the
-same with a 1x1 kernel.
+same with a 1x1 kernel. What is multiplied are words, or, on processors that count bits by table anyway, nibbles
+(see microkernel.py): tiles and filters are then unfolded to a byte a nibble first.
 
 Kernels are compiled functions of a range of tasks; `threads.share_out` runs them. They write every element of their
 results, and no two tasks write the same one.
@@ -21,7 +22,19 @@ from . import memory
 from .bitpack import PackedFilters, word_count
 from .errors import XnorError
 from .geometry import Geometry
-from .microkernel import LANES, ROWS, pack_signs, sign_block, stream, stream_end
+from .microkernel import (
+    DIFFERING,
+    LANES,
+    LOOKUPS,
+    NIBBLE_LANES,
+    NIBBLES,
+    ROWS,
+    nibble_block,
+    pack_signs,
+    sign_block,
+    stream,
+    stream_end,
+)
 from .threads import share_out, thread_count
 
 # Output pixels gathered at a time, and outputs multiplied with them before the sums are stored. The windows of a
@@ -31,6 +44,8 @@ PLANE_TILE, PLANE_BLOCK = 512, 16
 PIXEL_TILE, PIXEL_BLOCK = 64, 64
 
 STREAMED_BYTES = 16 << 20  # larger results are written around the caches
+
+FEWEST_LANES = 48  # pixels (or outputs) below which blocks of nibbles, 64 wide, would work for nothing
 
 NO_FLOATS = np.zeros(0, np.float32)
 NO_INTS = np.zeros(0, np.int32)
@@ -265,6 +280,64 @@ def _panels(rows: Any, first: int, last: int, panels: Any) -> None:
 
 
 @njit(cache=True, nogil=True)
+def _nibble_panels(rows: Any, first: int, last: int, panels: Any) -> None:
+    """Unfold rows[first:last] (n, words) into panels (ceil(n / NIBBLE_LANES), nibbles, NIBBLE_LANES) of uint8."""
+    nibbles = panels.shape[1]
+    column = np.empty(NIBBLE_LANES, np.uint64)
+    two = np.empty(NIBBLE_LANES, np.uint8)
+    for panel in range(panels.shape[0]):
+        start = first + panel * NIBBLE_LANES
+        count = max(0, min(NIBBLE_LANES, last - start))
+        column[:] = 0
+        for done in range(0, nibbles, 16):
+            for lane in range(count):
+                column[lane] = rows[start + lane, done // 16]
+            for k in range(done, min(done + 16, nibbles), 2):
+                shift = np.uint64(4 * (k - done))
+                for lane in range(NIBBLE_LANES):
+                    two[lane] = np.uint8(column[lane] >> shift)
+                for lane in range(NIBBLE_LANES):
+                    panels[panel, k, lane] = two[lane] & np.uint8(15)
+                if k + 1 < nibbles:
+                    for lane in range(NIBBLE_LANES):
+                        panels[panel, k + 1, lane] = two[lane] >> np.uint8(4)
+
+
+@njit(cache=True, nogil=True)
+def _nibble_rows(begin: int, end: int, rows: Any, unfolded: Any) -> None:
+    """Unfold rows[begin:end] (n, words) into ``unfolded`` (n, nibbles) of uint8, each nibble times 16."""
+    for row in range(begin, end):
+        for k in range(unfolded.shape[1]):
+            unfolded[row, k] = np.uint8((rows[row, k // 16] >> np.uint64(4 * (k % 16))) & np.uint64(15)) << np.uint8(4)
+
+
+@njit(cache=True, nogil=True)
+def _nibble_products(
+    rows: Any, first: int, count: int, last_row: int, panel: Any, tables: Any, sums: Any, column: int, bits: Any
+) -> None:
+    """``count`` rows from ``first`` on times one panel, to sums[0:count, column:column + NIBBLE_LANES]."""
+    if LOOKUPS:  # else `nibble_block` does not compile
+        nibbles = panel.shape[0]
+        step = -(-nibbles // -(-nibbles // NIBBLES))
+        for done in range(0, nibbles, step):
+            start = bits if done == 0 else np.int32(-1)
+            for row in range(0, count, ROWS):
+                nibble_block(
+                    rows,
+                    first + row,
+                    last_row,
+                    panel,
+                    done,
+                    min(nibbles, done + step),
+                    tables,
+                    sums,
+                    row,
+                    column,
+                    start,
+                )
+
+
+@njit(cache=True, nogil=True)
 def _zero_taps(g: Geometry, pixel: int, taps: Any) -> int:
     """List the taps of an output pixel that lie outside the picture; returns how many there are."""
     top = pixel // g.out_width * g.stride_y - g.padding_y
@@ -295,17 +368,24 @@ def _copy(source: Any, source_first: int, target: Any, target_first: int, count:
 
 @njit(cache=True, nogil=True)
 def _convolve_planes(
-    begin: int, end: int, pixels: Any, filters: Any, tap_sums: Any, g: Geometry, split: Split, scale: Any, bias: Any,
-    input_scale: Any, scaled: bool, streaming: bool, out: Any,
+    begin: int, end: int, pixels: Any, filters: Any, nibbles: Any, tables: Any, tap_sums: Any, g: Geometry,
+    split: Split, scale: Any, bias: Any, input_scale: Any, scaled: bool, streaming: bool, out: Any,
 ) -> None:  # fmt: skip
-    """Result in planes, (N, O, pixels): blocks of filters times panels of pixels. For the arguments see `convolve`."""
+    """Result in planes, (N, O, pixels): blocks of filters times panels of pixels. For the arguments see `convolve`.
+
+    ``nibbles``: the filters unfolded (O, nibbles), or (O, 0): then words are multiplied.
+    """
     plane = g.out_height * g.out_width
     outputs = g.outputs // g.groups
     words = filters.shape[1]
     bits = np.int32(g.channels // g.groups * g.kernel_height * g.kernel_width)
     tile = min(PLANE_TILE, plane)
+    lookups = nibbles.shape[1] > 0
     windows = np.empty((tile, words), np.uint64)
-    panels = np.empty(((tile + LANES - 1) // LANES, words, LANES), np.uint64)
+    panels = np.empty((0 if lookups else (tile + LANES - 1) // LANES, words, LANES), np.uint64)
+    unfolded = np.empty(
+        ((tile + NIBBLE_LANES - 1) // NIBBLE_LANES if lookups else 0, nibbles.shape[1], NIBBLE_LANES), np.uint8
+    )
     sums = np.empty((PLANE_BLOCK, PLANE_TILE), np.int32)
     flat = sums.reshape(-1)
     finished = np.empty(PLANE_TILE, np.int32)
@@ -320,12 +400,17 @@ def _convolve_planes(
         count = min(PLANE_TILE, plane - first)
         outside = _gather(pixels, g, n, group, first, count, windows, edges)
         _panels(windows, 0, count, panels)
+        _nibble_panels(windows, 0, count, unfolded)
         last = group * outputs + min(outputs, (part + 1) * split.outputs)
         for base in range(group * outputs + part * split.outputs, last, PLANE_BLOCK):
             rows = min(PLANE_BLOCK, last - base)
             for panel in range(panels.shape[0]):
                 for row in range(0, rows, ROWS):
                     sign_block(filters, base + row, last - 1, panels[panel], sums, row, panel * LANES, bits)
+            for panel in range(unfolded.shape[0]):
+                _nibble_products(
+                    nibbles, base, rows, last - 1, unfolded[panel], tables, sums, panel * NIBBLE_LANES, bits
+                )
             if tap_sums.size > 0:
                 for edge in range(outside):
                     p = edges[edge]
@@ -352,15 +437,20 @@ def _convolve_planes(
 
 @njit(cache=True, nogil=True)
 def _convolve_pixels(
-    begin: int, end: int, pixels: Any, panels: Any, tap_sums: Any, g: Geometry, split: Split, scale: Any, bias: Any,
-    input_scale: Any, scaled: bool, streaming: bool, out: Any,
+    begin: int, end: int, pixels: Any, panels: Any, unfolded: Any, tables: Any, tap_sums: Any, g: Geometry,
+    split: Split, scale: Any, bias: Any, input_scale: Any, scaled: bool, streaming: bool, out: Any,
 ) -> None:  # fmt: skip
-    """Result pixel by pixel, (N, pixels, O): blocks of pixels times panels of filters. Arguments: see `convolve`."""
+    """Result pixel by pixel, (N, pixels, O): blocks of pixels times panels of filters. Arguments: see `convolve`.
+
+    ``panels``: the filters in words, or none; then ``unfolded`` holds them in nibbles.
+    """
     plane = g.out_height * g.out_width
     outputs = g.outputs // g.groups
-    group_panels = panels.shape[0] // g.groups
+    lookups = unfolded.shape[0] > 0
+    group_panels = (unfolded.shape[0] if lookups else panels.shape[0]) // g.groups
     bits = np.int32(g.channels // g.groups * g.kernel_height * g.kernel_width)
     windows = np.empty((min(PIXEL_TILE, plane), panels.shape[1]), np.uint64)
+    nibbles = np.empty((windows.shape[0] if lookups else 0, unfolded.shape[1]), np.uint8)
     sums = np.empty((PIXEL_TILE, PIXEL_BLOCK), np.int32)
     flat = sums.reshape(-1)
     finished = np.empty(PIXEL_BLOCK, np.int32)
@@ -374,10 +464,15 @@ def _convolve_pixels(
         n = task // split.parts // split.tiles // g.groups
         count = min(PIXEL_TILE, plane - first)
         outside = _gather(pixels, g, n, group, first, count, windows, edges)
+        if lookups:
+            _nibble_rows(0, count, windows, nibbles)
         last = min(outputs, (part + 1) * split.outputs)
         for base in range(part * split.outputs, last, PIXEL_BLOCK):
             wide = min(PIXEL_BLOCK, last - base)
-            for column in range(0, wide, LANES):
+            if lookups:  # PIXEL_BLOCK is one panel
+                unfolded_panel = unfolded[group * group_panels + base // NIBBLE_LANES]
+                _nibble_products(nibbles, 0, count, count - 1, unfolded_panel, tables, sums, 0, bits)
+            for column in range(0, 0 if lookups else wide, LANES):
                 panel = panels[group * group_panels + (base + column) // LANES]
                 for p in range(0, count, ROWS):
                     sign_block(windows, p, count - 1, panel, sums, p, column, bits)
@@ -409,6 +504,16 @@ def _filter_panels(begin: int, end: int, filters: Any, outputs: int, panels: Any
     for panel in range(begin, end):
         start = panel // group_panels * outputs
         _panels(filters, start + panel % group_panels * LANES, start + outputs, panels[panel : panel + 1])
+
+
+@njit(cache=True, nogil=True)
+def _nibble_filter_panels(begin: int, end: int, filters: Any, outputs: int, panels: Any) -> None:
+    """The same in nibbles."""
+    group_panels = (outputs + NIBBLE_LANES - 1) // NIBBLE_LANES
+    for panel in range(begin, end):
+        start = panel // group_panels * outputs
+        first = start + panel % group_panels * NIBBLE_LANES
+        _nibble_panels(filters, first, start + outputs, panels[panel : panel + 1])
 
 
 def pack_pixels(
@@ -464,15 +569,23 @@ def convolve(
     outputs = g.outputs // g.groups
     split = _split(g, channels_last)
     rows = filters.words
+    depth = -(-g.channels // g.groups * g.kernel_height * g.kernel_width // 4) if _by_lookup(g, channels_last) else 0
     if channels_last:
-        panels = np.empty((g.groups * -(-outputs // LANES), rows.shape[1], LANES), np.uint64)
+        panels = np.empty((0 if depth else g.groups * -(-outputs // LANES), rows.shape[1], LANES), np.uint64)
         share_out(_filter_panels, panels.shape[0], rows, outputs, panels)
+        nibbles = np.empty((g.groups * -(-outputs // NIBBLE_LANES) if depth else 0, depth, NIBBLE_LANES), np.uint8)
+        share_out(_nibble_filter_panels, nibbles.shape[0], rows, outputs, nibbles)
         rows = panels
+    else:
+        nibbles = np.empty((g.outputs, depth), np.uint8)
+        share_out(_nibble_rows, g.outputs if depth else 0, rows, nibbles)
     share_out(
         _convolve_pixels if channels_last else _convolve_planes,
         g.batch * g.groups * split.tiles * split.parts,
         pixels,
         rows,
+        nibbles,
+        DIFFERING,
         filters.tap_sums() if zero_padded else NO_INTS.reshape(0, 0),
         g,
         split,
@@ -484,6 +597,13 @@ def convolve(
         out.reshape(-1).view(np.int32),
     )
     return out
+
+
+def _by_lookup(g: Geometry, channels_last: bool) -> bool:
+    """Whether nibbles are multiplied: where that is quicker, and the blocks, 64 wide and 4 high, are mostly filled."""
+    plane, outputs = g.out_height * g.out_width, g.outputs // g.groups
+    lanes, rows = (outputs, plane) if channels_last else (plane, outputs)
+    return LOOKUPS and lanes >= FEWEST_LANES and rows >= ROWS
 
 
 def _split(g: Geometry, channels_last: bool) -> Split:

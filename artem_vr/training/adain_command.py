@@ -21,6 +21,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "plain_weight": 4.0,
         "distinction_weight": 0.3,
         "consistency_weight": 1.0,
+        "crops": 600,
         "learning_rate": 2e-4,
     },
     "vgg19": {"depth": "relu4_1", "content_weight": 1.0, "style_weight": 10.0, "learning_rate": 1e-4},
@@ -43,6 +44,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--base", type=Path, metavar="WEIGHTS", help="start from a fast or compact network's weights")
     parser.add_argument("--blocks", type=int, help="residual blocks of the compact network's painter (default: 7)")
+    parser.add_argument(
+        "--crops",
+        type=int,
+        help="different crops that photographs are cut to; VGG-19 looks at each once. 0: ever new ones (default: 600)",
+    )
     parser.add_argument("--depth", choices=("relu4_1", "relu3_1"), help="how far VGG-19 encodes (default: relu4_1)")
     for name in sorted({name for defaults in OPTIONS.values() for name in defaults if "weight" in name}):
         known = "; ".join(f"{kind}: {own[name]:g}" for kind, own in OPTIONS.items() if name in own)
@@ -65,6 +71,8 @@ def settle(arguments: argparse.Namespace) -> None:
         delattr(arguments, name)
     if "blocks" in own and not 1 <= arguments.blocks <= 12:
         raise SettingsError(f"--blocks is {arguments.blocks}", "Give a number from 1 to 12")
+    if "crops" in own and arguments.crops < 0:
+        raise SettingsError(f"--crops is {arguments.crops}", "Give 0, or how many crops there shall be")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -109,7 +117,7 @@ def _compact(arguments: argparse.Namespace, vgg: Any, device: Any) -> tuple[Any,
         plain=arguments.plain_weight,
         distinction=arguments.distinction_weight,
     )
-    photographs = Photographs(arguments.content, arguments.crop, arguments.seed)
+    photographs = Photographs(arguments.content, arguments.crop, arguments.seed, crops=arguments.crops)
     paintings = Paintings(arguments.style, WINDOW, arguments.seed)
     paths = paintings.paths
     some = [load_picture(path) for path in paths[:: -max(1, len(paths) // 6)][:6]]

@@ -153,6 +153,8 @@ class CompactObjective(nn.Module):
         """Per view, `TextureStatistics.of_parts` of every layer; correlations in fp16: there are many."""
         self._sheet = sheet
         self._traits: dict[View, Tensor] = {}
+        self._contents: dict[tuple[int, ...], Tensor] = {}
+        """Per crop of the photographs, where their number is bounded: features for the content loss in fp16."""
 
     @torch.no_grad()
     def teach_to_read(self, progress: bool = True) -> float:
@@ -175,6 +177,16 @@ class CompactObjective(nn.Module):
             self._traits[view] = self.network.encoder.traits(picture).float().cpu()
         return self._traits[view]
 
+    @torch.no_grad()
+    def _content_of(self, pictures: Tensor, keys: Sequence[tuple[int, ...]]) -> Tensor:
+        """(B, C, h, w): a third of what VGG-19 has to do, were it not done once for every crop."""
+        (vgg,) = self._fixed
+        for key, picture in zip(keys, pictures, strict=True):
+            if key not in self._contents:
+                features = vgg(picture[None].to(vgg.mean.device), (losses.CONTENT_LAYER,))
+                self._contents[key] = features[losses.CONTENT_LAYER].half().cpu()
+        return torch.cat([self._contents[key] for key in keys])
+
     def rates(self) -> dict[float, list[nn.Parameter]]:
         """The code of no painting, which few of the pictures are painted with, is learned faster than the rest."""
         plain = {p for m in self.network.painter.modules() if isinstance(m, InstanceNorm) for p in m.parameters()}
@@ -195,6 +207,9 @@ class CompactObjective(nn.Module):
         self._learn(views + rivals)
         known = [self._targets[view] for view in views]
         targets = {name: torch.cat([parts[name] for parts in known]).float() for name in known[0]}
+        if self.photographs.crops:
+            keys = [self.photographs.key(iteration, place) for place in range(first, first + batch_size)]
+            targets["content"] = self._content_of(pictures, keys)
         if rivals:
             targets["same"] = torch.tensor([[mine.path == rival.path for rival in rivals] for mine in views])
             for layer in losses.STYLE_LAYERS:
@@ -233,6 +248,7 @@ class CompactObjective(nn.Module):
         strengths: Tensor,
         grids: Tensor,
         noise: Tensor,
+        content: Tensor | None = None,
         **targets: Tensor,
     ) -> dict[str, Tensor]:
         (vgg,) = self._fixed
@@ -242,8 +258,9 @@ class CompactObjective(nn.Module):
         statistics = OwnStatistics(code)
         painted = self.network(pictures.contiguous(memory_format=torch.channels_last), statistics)
         features = vgg(painted, losses.STYLE_LAYERS)
-        with torch.no_grad():
-            content = vgg(pictures, (losses.CONTENT_LAYER,))[losses.CONTENT_LAYER]
+        if content is None:
+            with torch.no_grad():
+                content = vgg(pictures, (losses.CONTENT_LAYER,))[losses.CONTENT_LAYER]
         gram, texture, rivals = torch.zeros(()), torch.zeros(()), torch.zeros(())
         for layer in losses.STYLE_LAYERS:
             kinds = ("mean", "deviation", "correlation")

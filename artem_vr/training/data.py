@@ -52,20 +52,29 @@ class Photographs:
 
     ``scales`` bounds the short side a photograph is resized to before the crop, in units of the
     crop: values above 1 show magnified, soft content, as a headset's many pixels do. Photographs
-    that `evaluation.split.held_out` names are left for evaluation.
+    that `evaluation.split.held_out` names are left for evaluation. ``crops``: how many different ones
+    there are (0: never the same one twice); what is known of each can then be kept.
     """
 
-    def __init__(self, folder: Path, crop: int, seed: int, scales: tuple[float, float] = (1.0, 3.0)) -> None:
+    def __init__(
+        self, folder: Path, crop: int, seed: int, scales: tuple[float, float] = (1.0, 3.0), crops: int = 0
+    ) -> None:
         paths = picture_files(folder, "--content", "photographs")
         self.paths = [p for p in paths if not held_out(p)] or paths
-        self.crop, self.seed, self.scales = crop, seed, scales
+        self.crop, self.seed, self.scales, self.crops = crop, seed, scales, crops
+
+    def key(self, iteration: int, place: int) -> tuple[int, ...]:
+        """Which crop is shown at this place: equal keys, equal crops."""
+        if not self.crops:
+            return iteration, place
+        return (int(np.random.default_rng((self.seed, 13, iteration, place)).integers(self.crops)),)
 
     def batch(self, iteration: int, batch_size: int, first: int = 0) -> Tensor:
         """(B, 3, crop, crop) in [0, 1]: pictures ``first`` to ``first + B`` of this iteration."""
         return torch.cat([self._one(iteration, first + k) for k in range(batch_size)])
 
     def _one(self, iteration: int, place: int) -> Tensor:
-        rng = np.random.default_rng((self.seed, iteration, place))
+        rng = np.random.default_rng((self.seed, *self.key(iteration, place)))
         picture = load_picture(self.paths[rng.integers(len(self.paths))])
         low, high = (math.log(s) for s in self.scales)
         window = max(1, round(min(picture.shape[:2]) / math.exp(rng.uniform(low, high))))  # cut, then resize

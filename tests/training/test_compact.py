@@ -64,6 +64,24 @@ def test_batches_are_decided_by_seed_iteration_and_place_alone(pictures: Path) -
     assert not torch.equal(make_objective(pictures, seed=4).batch(7, 2, 0)["grids"], batch["grids"])
 
 
+def test_where_crops_are_few_their_content_is_looked_at_once(pictures: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    few, many = make_objective(pictures), make_objective(pictures)
+    few.photographs = Photographs(pictures, 64, seed=3, crops=2)
+    looked: list[int] = []
+    forward = VGG19.forward
+    monkeypatch.setattr(VGG19, "forward", lambda self, x, layers: looked.append(len(x)) or forward(self, x, layers))  # type: ignore[func-returns-value]
+    batches = [few.batch(iteration, 2, 0) for iteration in range(6)]
+    seen = {picture.numpy().tobytes() for batch in batches for picture in batch["pictures"]}
+    assert len(seen) == 2 and len(few._contents) == 2
+    paintings = len(few._targets)
+    assert sum(looked) == paintings + 2
+    # the losses are those of a training that looks every time
+    losses = few(**batches[0])
+    again = few(**{name: value for name, value in batches[0].items() if name != "content"})
+    torch.testing.assert_close(losses["content"], again["content"], rtol=1e-2, atol=1e-4)
+    assert "content" not in many.batch(0, 2, 0)
+
+
 def test_the_code_of_no_painting_is_learned_faster(pictures: Path, tmp_path: Path) -> None:
     objective = make_objective(pictures)
     learned = [parameter for group in objective.rates().values() for parameter in group]
@@ -184,6 +202,7 @@ def test_the_command_trains_from_a_fast_network_and_writes_its_recipe(
         (["--base", "missing.safetensors"], "missing.safetensors"),
         (["--style", "missing"], "missing"),
         (["--blocks", "0"], "--blocks is 0"),
+        (["--crops", "-1"], "--crops is -1"),
         (["--blocks", "13"], "--blocks is 13"),
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,31 @@ from hypothesis import strategies as st
 
 import xnor
 from tests.xnor.cases import CHANNELS, SHAPES, Case
-from xnor import reference
+from xnor import cpu, reference
+from xnor.geometry import geometry
+
+CHOICE = cpu._by_lookup
+
+
+@pytest.fixture(params=["words", "nibbles"], scope="module", autouse=True)
+def multiplied(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Both ways to multiply signs are tried on all shapes, also where the other would be quicker."""
+    if request.param == "nibbles" and not cpu.LOOKUPS:
+        pytest.skip("this processor has no AVX2, or counts the bits of whole vectors: nibbles are for those between")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cpu, "_by_lookup", lambda *_: request.param == "nibbles")
+        yield request.param
+
+
+def test_blocks_that_would_be_mostly_empty_are_multiplied_in_words() -> None:
+    def chosen(height: int, width: int, outputs: int, channels_last: bool) -> bool:
+        g = geometry((1, 64, height, width), outputs, 64, (1, 1))
+        return CHOICE(g, channels_last)
+
+    assert chosen(16, 16, 8, channels_last=False) == chosen(16, 16, 64, channels_last=True) == cpu.LOOKUPS
+    assert not chosen(16, 16, 8, channels_last=True)  # of 64 outputs in a block 8 were there
+    assert not chosen(4, 4, 64, channels_last=False)
+    assert not chosen(1, 1, 4096, channels_last=True)  # one picture through a dense layer
 
 
 @pytest.mark.parametrize("layout", ["NCHW", "NHWC"])
