@@ -6,7 +6,7 @@ import contextlib
 import os
 import re
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from artem_vr.errors import ArtemError
@@ -14,6 +14,9 @@ from artem_vr.stylize.styled import StyledPainter
 
 BYTES_PER_PIXEL = 56
 """A compiled network of ours, measured with OpenVINO: 28 MB for two eyes of 512x512, 280 MB at 1512x1680."""
+
+MOST = 16
+"""Painters at a time, for what they do not share is little, but not nothing."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +27,13 @@ class PainterKey:
     eyes: int
     height: int
     width: int
+    network: str = ""
+    """Name of what this painter's memory goes to; painters of one such name and one size share it. "": its own."""
+
+    @property
+    def place(self) -> tuple[str, int, int, int]:
+        """Equal for painters that share their memory."""
+        return self.network or f"style {self.style}", self.eyes, self.height, self.width
 
     @property
     def bytes(self) -> int:
@@ -32,7 +42,7 @@ class PainterKey:
 
 
 def how_many(key: PainterKey, wanted: int, budget: int, used: int = 1) -> int:
-    """Painters of that size to keep: up to ``wanted`` within ``budget`` bytes.
+    """Places of that size to keep: up to ``wanted`` within ``budget`` bytes.
 
     But one more than are ``used`` at a time, else no switch is smooth.
     """
@@ -51,7 +61,9 @@ def one_line(error: Exception) -> str:
 
 
 class Painters:
-    """Prepares painters one after the other in a thread, what is waited for at normal priority; keeps at most ``keep``.
+    """Prepares painters one after the other in a thread, what is waited for at normal priority.
+
+    Keeps at most ``keep``, not counting those that share the memory of another, and MOST in all.
 
     The stylizer calls `want` with what it needs in order of need. When room is needed, what is
     not wanted goes first, never what is needed more; the painters named ``painting`` stay, so
@@ -91,7 +103,9 @@ class Painters:
         """What is needed, the most urgent first, and which painters are in use meanwhile."""
         keys, painting = tuple(dict.fromkeys(keys)), tuple(dict.fromkeys(painting))
         if keys:
-            keys = keys[: self._room(keys[0], len(painting))]
+            room = self._room(keys[0], painting)
+            places = list(dict.fromkeys(key.place for key in keys))[:room]
+            keys = tuple(key for key in keys if key.place in places)
         with self._condition:
             if (keys, painting) != (self._wanted, self._painting):
                 self._wanted, self._painting = keys, painting
@@ -169,19 +183,24 @@ class Painters:
         """The most urgent key that is neither ready nor failed, if there is or can be room. Lock held."""
         for key in self._wanted:
             if key not in self._ready and key not in self._failed:
-                room = self._room(key, len(self._painting)) + len(self._dispensable(key))
-                return key if len(self._ready) < room else None  # `want` wakes us when that changes
+                staying = self._ready.keys() - set(self._dispensable(key))
+                return key if self._fits(key, staying) else None  # `want` wakes us when that changes
         return None
 
-    def _room(self, key: PainterKey, used: int) -> int:
-        """How many painters of that size may be ready while so many are in use."""
-        used = max(1, used)
+    def _room(self, key: PainterKey, painting: Collection[PainterKey]) -> int:
+        """How many places of that size there may be while these painters are in use."""
+        used = max(1, len({k.place for k in painting}))
         return how_many(key, self._keep + used - 1, self._budget, used)
+
+    def _fits(self, key: PainterKey, others: Collection[PainterKey]) -> bool:
+        """Whether ``key`` may be ready beside the others. Lock held."""
+        places = {other.place for other in others} | {key.place}
+        return len(places) <= self._room(key, self._painting) and len(others) < MOST
 
     def _make_room(self, key: PainterKey) -> None:
         """Give painters back until one more fits. Lock held."""
         for old in self._dispensable(key):
-            if len(self._ready) < self._room(key, len(self._painting)):
+            if self._fits(key, self._ready.keys()):
                 return
             self._ready.pop(old).close()
 

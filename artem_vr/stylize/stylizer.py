@@ -18,6 +18,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
+from artem_vr.errors import ArtemError
 from artem_vr.mailbox import Mailbox
 from artem_vr.sources.frame import StereoFrame
 from artem_vr.styles.deck import Deck, Selection
@@ -149,6 +150,7 @@ class Stylizer:
         self._step: dict[tuple[int, Size], float] = {}
         self._series, self._other_series = _Series(tau), _Series(tau)
         self._engines: dict[PainterKey, Engine] = {}
+        self._networks: dict[str, str] = {}
         self._generation = deck.current.generation
         self._asked = deck.current.generation
         self._failed = -1
@@ -213,7 +215,7 @@ class Stylizer:
             self.painters.forgive()
         wanted = self._key(frame, selection.style)
         outside = (selection.outside,) if selection.outside else ()
-        near = [replace(wanted, style=name) for name in (*outside, *self._deck.neighbours(), *self._any)]
+        near = [self._like(wanted, name) for name in (*outside, *self._deck.neighbours(), *self._any)]
         if not outside:
             self._other_series.forget()
             self._other_message = ""
@@ -221,7 +223,7 @@ class Stylizer:
         self.painters.want([wanted, *near], using)  # first, so that what is chosen next stays
         key, painter = self._choose(frame, wanted, selection)
         if key is not None and painter is not None:
-            self._paint(frame, key, painter, replace(wanted, style=selection.outside))
+            self._paint(frame, key, painter, self._like(wanted, selection.outside))
 
     def _choose(
         self, frame: StereoFrame, wanted: PainterKey, selection: Selection
@@ -250,7 +252,7 @@ class Stylizer:
         except Exception as error:  # noqa: BLE001 (rule 1)
             self.painters.drop(key, f"{called(key.style)} failed while painting ({one_line(error)})")
             self._message = self.painters.failure(key) or ""
-            self._fall_back(key, len(frame.eyes))
+            self._fall_back(key)
             return
         other, other_coded = pictures, painter.coded
         if outside.style and outside.style != key.style:
@@ -284,14 +286,14 @@ class Stylizer:
             self._other_message = self.painters.failure(key) or ""
             return None, False
 
-    def _fall_back(self, failed: PainterKey, eyes: int) -> None:
+    def _fall_back(self, failed: PainterKey) -> None:
         """The style before, or a neighbour, if it is ready, takes over from the next frame on."""
         using = self._series.key
         if using is not None and using != failed:
             return
         self._series.forget()
         for name in self._deck.neighbours():
-            key = PainterKey(name, eyes, failed.height, failed.width)
+            key = self._like(failed, name)
             if self.painters.get(key) is not None:
                 self._series.key = key
                 return
@@ -305,7 +307,22 @@ class Stylizer:
                 step = first_step((height, width), self._eye_size, eyes, self._engine.pixels_per_second)
             self._step = {(eyes, (height, width)): step}
             self._since_step = 0
-        return PainterKey(style, eyes, *working_size((height, width), self._eye_size, self._scale, step))
+        size = working_size((height, width), self._eye_size, self._scale, step)
+        return PainterKey(style, eyes, *size, self._network(style))
+
+    def _like(self, key: PainterKey, style: str) -> PainterKey:
+        """The painter of another style, for the same frames."""
+        return replace(key, style=style, network=self._network(style))
+
+    def _network(self, style: str) -> str:
+        """`PainterKey.network`: all styles that are codes share the network for any picture."""
+        if style not in self._networks:
+            try:
+                coded = style == ANY or self._library.find(style).form != "network"
+            except ArtemError:  # it will be said when the painter is prepared
+                return ""
+            self._networks[style] = "any picture" if coded else ""
+        return self._networks[style]
 
     def _judge_size(self, frame: StereoFrame) -> None:
         """With "auto": another size if the painter is too slow, or has much time left."""

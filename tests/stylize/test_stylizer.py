@@ -20,7 +20,7 @@ from artem_vr.styles.deck import Deck
 from artem_vr.styles.library import Style
 from artem_vr.stylize.engines.graph import loaded
 from artem_vr.stylize.loading import LoadedStyle, load_network_style
-from artem_vr.stylize.painters import PainterKey, Painters, called, how_many
+from artem_vr.stylize.painters import MOST, PainterKey, Painters, called, how_many
 from artem_vr.stylize.stylizer import PaintedFrame, Stylizer
 
 PATIENCE = 30.0
@@ -41,11 +41,12 @@ def wait_for(condition: Callable[[], Any]) -> Any:
 class FakeLibrary:
     def __init__(self) -> None:
         self.missing: set[str] = set()
+        self.coded: set[str] = set()
 
     def find(self, name: str) -> Style:
         if name in self.missing:
             raise StyleError(f"There is no style {name!r}", "Choose another")
-        return Style(name, name, "shipped", Path(name))
+        return Style(name, name, "shipped", Path(name), form="code" if name in self.coded else "network")
 
 
 class FakePainter:
@@ -230,6 +231,54 @@ def test_large_painters_are_fewer() -> None:
     assert 20e6 < small.bytes < 40e6 and 200e6 < large.bytes < 350e6
     assert how_many(small, 3, 600 * 2**20) == 3 and how_many(large, 3, 600 * 2**20) == 2
     assert how_many(large, 3, 0) == 2
+
+
+def test_painters_that_share_a_network_count_once() -> None:
+    made: list[str] = []
+
+    def prepare(key: PainterKey) -> Any:
+        made.append(key.style)
+        return FakePainter(FakeEngine(), 0, 1, 8, 8)
+
+    painters = Painters(prepare, keep=3, budget=0)  # room for two: what paints, and what is chosen next
+    painters.start()
+    own = [PainterKey(name, 1, 8, 8) for name in "ab"]
+    codes = [PainterKey(name, 1, 8, 8, network="any picture") for name in "cdefg"]
+    painters.want([own[0], *codes], own[:1])
+    for key in [own[0], *codes]:
+        wait_for(lambda key=key: painters.get(key))  # type: ignore[misc]
+    painters.want([codes[0], own[1]], own[:1])  # no place for a third network
+    assert not painters.get(own[1])
+    painters.want([codes[1], codes[2]], own[:1])
+    assert all(painters.get(key) for key in [own[0], *codes])  # nobody had to go
+    painters.want([own[1]], own[:1])
+    wait_for(lambda: painters.get(own[1]))
+    assert painters.get(own[0]) and not any(painters.get(key) for key in codes)
+    painters.stop()
+    assert made == ["a", "c", "d", "e", "f", "g", "b"]
+
+
+def test_codes_are_ready_beside_each_other_where_memory_is_short(make: Callable[..., Setup]) -> None:
+    setup = make(budget=0)
+    setup.library.coded.update(NAMES[:3])
+    setup.deck.select("style1")
+    setup.paint("style1")
+    wait_for(lambda: setup.stylizer.painters.alive == 3)  # and both neighbours
+    setup.deck.select("style5")
+    setup.paint("style5")
+    setup.paint("style5")  # nothing needs the codes any more
+    wait_for(lambda: setup.stylizer.painters.alive == 2)  # this one, and one neighbour
+
+
+def test_even_painters_that_share_everything_are_not_kept_without_end() -> None:
+    painters = Painters(lambda key: FakePainter(FakeEngine(), 0, 1, 8, 8))  # type: ignore[arg-type, return-value]
+    painters.start()
+    for number in range(2 * MOST):
+        key = PainterKey(str(number), 1, 8, 8, network="any picture")
+        painters.want([key])
+        wait_for(lambda key=key: painters.get(key))  # type: ignore[misc]
+        assert painters.alive <= MOST
+    painters.stop()
 
 
 def test_statistics_start_anew_for_a_style_and_at_a_cut(make: Callable[..., Setup]) -> None:
