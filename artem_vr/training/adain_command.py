@@ -22,6 +22,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "distinction_weight": 0.3,
         "consistency_weight": 1.0,
         "crops": 600,
+        "answer_rounds": 3,
         "learning_rate": 2e-4,
     },
     "vgg19": {"depth": "relu4_1", "content_weight": 1.0, "style_weight": 10.0, "learning_rate": 1e-4},
@@ -49,6 +50,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=int,
         help="different crops that photographs are cut to; VGG-19 looks at each once. 0: ever new ones (default: 600)",
     )
+    parser.add_argument(
+        "--answer-rounds",
+        type=int,
+        metavar="N",
+        help="after the iterations: rounds in which the encoder alone is improved (default: 3)",
+    )
     parser.add_argument("--depth", choices=("relu4_1", "relu3_1"), help="how far VGG-19 encodes (default: relu4_1)")
     for name in sorted({name for defaults in OPTIONS.values() for name in defaults if "weight" in name}):
         known = "; ".join(f"{kind}: {own[name]:g}" for kind, own in OPTIONS.items() if name in own)
@@ -71,8 +78,9 @@ def settle(arguments: argparse.Namespace) -> None:
         delattr(arguments, name)
     if "blocks" in own and not 1 <= arguments.blocks <= 12:
         raise SettingsError(f"--blocks is {arguments.blocks}", "Give a number from 1 to 12")
-    if "crops" in own and arguments.crops < 0:
-        raise SettingsError(f"--crops is {arguments.crops}", "Give 0, or how many crops there shall be")
+    for name in ("crops", "answer_rounds"):
+        if name in own and getattr(arguments, name) < 0:
+            raise SettingsError(f"--{name.replace('_', '-')} is {getattr(arguments, name)}", "Give 0 or more")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -103,6 +111,7 @@ def _compact(arguments: argparse.Namespace, vgg: Any, device: Any) -> tuple[Any,
     from artem_vr.networks.compact import CompactNetwork
     from artem_vr.sources.pictures import load_picture
     from artem_vr.training import cli
+    from artem_vr.training.answering import teach_to_answer
     from artem_vr.training.compact import CompactLossWeights, CompactObjective, Paintings, start_from
     from artem_vr.training.data import Photographs, sheet_photographs
     from artem_vr.training.trainer import CHECKPOINT
@@ -126,7 +135,12 @@ def _compact(arguments: argparse.Namespace, vgg: Any, device: Any) -> tuple[Any,
     going_on = isinstance(base, CompactNetwork) or (cli.run_folder(arguments) / CHECKPOINT).exists()
     if not going_on:  # else the encoder can read, or the checkpoint brings one that can
         objective.teach_to_read()
-    return objective, objective.fit_plain, {"photographs": len(photographs.paths), "paintings": len(paths)}
+
+    def finish() -> CompactNetwork:
+        teach_to_answer(objective, arguments.answer_rounds, cli.run_folder(arguments) / "answers.pt")
+        return objective.fit_plain()
+
+    return objective, finish, {"photographs": len(photographs.paths), "paintings": len(paths)}
 
 
 def _vgg19(arguments: argparse.Namespace, vgg: Any, device: Any) -> tuple[Any, Any, dict[str, int]]:

@@ -184,9 +184,10 @@ def _without_folder(value: Any) -> Any:
 def check(arguments: argparse.Namespace) -> None:
     from artem_vr.errors import PictureError, SettingsError
 
-    for name in ("iterations", "batch_size", "sample_every"):
-        if getattr(arguments, name) < 1:
-            raise SettingsError(f"--{name.replace('_', '-')} is {getattr(arguments, name)}", "Give 1 or more")
+    for name, least in (("iterations", 0), ("batch_size", 1), ("sample_every", 1)):
+        if getattr(arguments, name) < least:
+            cause = f"--{name.replace('_', '-')} is {getattr(arguments, name)}"
+            raise SettingsError(cause, f"Give {least} or more")
     if arguments.crop < 64 or arguments.crop % 8:
         raise SettingsError(f"--crop is {arguments.crop}", "Give a multiple of 8, at least 64")
     for folder in (arguments.content,):

@@ -22,7 +22,7 @@ from artem_vr.sources.pictures import load_picture
 from artem_vr.training import losses, warps
 from artem_vr.training.data import Photographs, picture_files, resize_short_side, to_tensor
 from artem_vr.training.fast import LossWeights
-from artem_vr.training.reading import Traits, teach
+from artem_vr.training.reading import Traits, statistics_of, teach
 from artem_vr.training.sheets import blank, painted_bytes, rows_of
 from artem_vr.training.trainer import TOTAL
 
@@ -163,24 +163,29 @@ class CompactObjective(nn.Module):
         Returns the share of their variance that it tells. Raises `SettingsError` where there is a single view.
         """
         views = self.paintings.all_views()
-        self._learn(tqdm(views, desc="paintings", disable=not progress, mininterval=2.0, dynamic_ncols=True))
-        traits = Traits.of([self._targets[view] for view in views])
-        true = torch.stack([traits(self._targets[view]) for view in views]).to(self._device)
+        seen = self.statistics(tqdm(views, desc="paintings", disable=not progress, mininterval=2.0, dynamic_ncols=True))
+        traits = Traits.of(seen)
+        true = torch.stack([traits(one) for one in seen]).to(self.device)
         self._traits.clear()
         return teach(self.network.encoder, (self.paintings.picture(view) for view in views), true)
 
+    def statistics(self, views: Iterable[View]) -> list[dict[str, Tensor]]:
+        """`training.reading.Statistics` of every view."""
+        views = self._learn(views)
+        return [self._targets[view] for view in views]
+
     @torch.no_grad()
-    def _traits_of(self, view: View) -> Tensor:
+    def traits_of(self, view: View) -> Tensor:
         """(1, traits), as the encoder, which does not change any more, tells them."""
         if view not in self._traits:
-            picture = self.paintings.picture(view).to(self._device)
+            picture = self.paintings.picture(view).to(self.device)
             self._traits[view] = self.network.encoder.traits(picture).float().cpu()
         return self._traits[view]
 
     @torch.no_grad()
     def _content_of(self, pictures: Tensor, keys: Sequence[tuple[int, ...]]) -> Tensor:
         """(B, C, h, w): a third of what VGG-19 has to do, were it not done once for every crop."""
-        (vgg,) = self._fixed
+        vgg = self.vgg
         for key, picture in zip(keys, pictures, strict=True):
             if key not in self._contents:
                 features = vgg(picture[None].to(vgg.mean.device), (losses.CONTENT_LAYER,))
@@ -196,15 +201,15 @@ class CompactObjective(nn.Module):
     def batch(self, iteration: int, batch_size: int, first: int) -> dict[str, Tensor]:
         pictures = self.photographs.batch(iteration, batch_size, first)
         height, width = pictures.shape[-2:]
-        motions, strengths, views = [], [], []
+        motions, strengths = [], []
+        views = [self.paintings.view(iteration, place) for place in range(first, first + batch_size)]
         for place in range(first, first + batch_size):
             random = torch.Generator().manual_seed(self.seed * 7_919 + iteration * 1_009 + place)
             motions.append(warps.draw_motion(height, width, random, other_eye=(iteration + place) % 2 == 1))
             draw = torch.rand((), generator=random)  # below PLAIN_SHARE: a strength from 0 to 1, 0 twice as often
             strengths.append((draw / PLAIN_SHARE * 1.5 - 0.5).clamp(0, 1) if draw < PLAIN_SHARE else torch.ones(()))
-            views.append(self.paintings.view(iteration, place))
         rivals = [self.paintings.view(iteration + 1 + k, 0) for k in range(RIVALS if self.weights.distinction else 0)]
-        self._learn(views + rivals)
+        self._learn([*views, *rivals])
         known = [self._targets[view] for view in views]
         targets = {name: torch.cat([parts[name] for parts in known]).float() for name in known[0]}
         if self.photographs.crops:
@@ -217,7 +222,7 @@ class CompactObjective(nn.Module):
                 targets[f"{layer}_rivals"] = torch.cat(parts).float()
         return {
             "pictures": pictures,
-            "traits": torch.cat([self._traits_of(view) for view in views]),
+            "traits": torch.cat([self.traits_of(view) for view in views]),
             "paintings": torch.cat([self.paintings.picture(view) for view in views]),
             "strengths": torch.stack(strengths),
             "grids": torch.cat([grid for grid, _ in motions]),
@@ -225,20 +230,21 @@ class CompactObjective(nn.Module):
             **targets,
         }
 
-    def _learn(self, views: Iterable[View]) -> None:
-        """The statistics of views that were never seen before."""
-        (vgg,) = self._fixed
+    def _learn(self, views: Iterable[View]) -> list[View]:
+        """Finds the statistics of views that were never seen before. Returns all of them."""
+        vgg = self.vgg
+        looked_at = []
         for view in views:
+            looked_at.append(view)
             if view in self._targets:
                 continue
             with torch.no_grad():
                 features = vgg(self.paintings.picture(view).to(vgg.mean.device), losses.STYLE_LAYERS)
-            parts = self._targets[view] = {}
-            for layer, value in features.items():
-                statistics = losses.TextureStatistics.of(value)
-                parts[f"{layer}_mean"] = statistics.mean.cpu()
-                parts[f"{layer}_deviation"] = statistics.deviation.cpu()
-                parts[f"{layer}_correlation"] = statistics.correlation.half().cpu()
+            self._targets[view] = {
+                name: (value.half() if name.endswith("correlation") else value).cpu()
+                for name, value in statistics_of(features).items()
+            }
+        return looked_at
 
     def forward(
         self,
@@ -251,7 +257,7 @@ class CompactObjective(nn.Module):
         content: Tensor | None = None,
         **targets: Tensor,
     ) -> dict[str, Tensor]:
-        (vgg,) = self._fixed
+        vgg = self.vgg
         plain = self.network.plain[None]
         amount = strengths[:, None, None]
         code = plain + amount * (self.network.encoder.code(traits).float().unflatten(1, plain.shape[1:]) - plain)
@@ -309,14 +315,14 @@ class CompactObjective(nn.Module):
         for iteration in tqdm(range(iterations), desc="strength", mininterval=2.0, dynamic_ncols=True):
             for group in optimizer.param_groups:
                 group["lr"] = PLAIN_LEARNING_RATE * min(1.0, (iteration + 1) / 30) * (1 - iteration / iterations)
-            pictures = self.photographs.batch(iteration, 2, 0).to(self._device)
+            pictures = self.photographs.batch(iteration, 2, 0).to(self.device)
             pictures = pictures.contiguous(memory_format=torch.channels_last)
-            traits = torch.cat([self._traits_of(self.paintings.view(iteration, place)) for place in range(2)])
+            traits = torch.cat([self.traits_of(self.paintings.view(iteration, place)) for place in range(2)])
             random = torch.Generator().manual_seed(self.seed * 7_919 + iteration)
             amount = torch.rand(2, generator=random) if iteration % 2 else torch.zeros(2)
-            amount = amount.to(self._device)[:, None, None]
+            amount = amount.to(self.device)[:, None, None]
             with torch.no_grad():
-                code = network.encoder.code(traits.to(self._device)).unflatten(1, plain.shape)
+                code = network.encoder.code(traits.to(self.device)).unflatten(1, plain.shape)
                 painted = network(pictures, OwnStatistics(code))
             between = network(pictures, OwnStatistics(plain + amount * (code - plain)))
             loss = (between - torch.lerp(pictures, painted, amount[..., None])).abs().mean()
@@ -335,12 +341,16 @@ class CompactObjective(nn.Module):
         photographs, paintings = self._sheet
         rows = [[blank(), *photographs]]
         for painting in paintings:
-            code = self.network.encode(resize_short_side(to_tensor(painting), 448).to(self._device))[0]
+            code = self.network.encode(resize_short_side(to_tensor(painting), 448).to(self.device))[0]
             rows.append([painting, *(painted_bytes(self.network, p, code) for p in photographs)])
         return rows_of(rows, height=256)
 
     @property
-    def _device(self) -> torch.device:
+    def vgg(self) -> VGG19:
+        return self._fixed[0]
+
+    @property
+    def device(self) -> torch.device:
         return next(self.network.parameters()).device
 
 

@@ -18,7 +18,7 @@ from torch.nn import functional as F
 
 from artem_vr.errors import SettingsError
 from artem_vr.networks.compact import TRAITS, StyleEncoder
-from artem_vr.training.losses import STYLE_LAYERS
+from artem_vr.training.losses import STYLE_LAYERS, TextureStatistics
 
 Statistics = Mapping[str, Tensor]
 """Of one picture: ``relu1_1_mean`` (1, C), ``relu1_1_deviation`` (1, C), ``relu1_1_correlation`` (1, C, C), ..."""
@@ -64,6 +64,17 @@ class Traits:
     def __call__(self, painting: Statistics) -> Tensor:
         """(TRAITS,)"""
         return self.components.float() @ (_vector(painting) - self.centre)
+
+
+def statistics_of(features: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """`Statistics` of VGG-19's features of one picture."""
+    parts = {}
+    for layer, value in features.items():
+        statistics = TextureStatistics.of(value)
+        parts[f"{layer}_mean"] = statistics.mean
+        parts[f"{layer}_deviation"] = statistics.deviation
+        parts[f"{layer}_correlation"] = statistics.correlation
+    return parts
 
 
 def _vector(statistics: Statistics) -> Tensor:

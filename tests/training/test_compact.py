@@ -19,7 +19,7 @@ from artem_vr.networks.johnson import JohnsonNetwork
 from artem_vr.networks.layers import OwnStatistics
 from artem_vr.networks.vgg import VGG19
 from artem_vr.sources.pictures import save_picture
-from artem_vr.training import compact
+from artem_vr.training import answering, compact
 from artem_vr.training.compact import PLAIN_RATE, CompactLossWeights, CompactObjective, Paintings, start_from
 from artem_vr.training.data import Photographs
 from artem_vr.training.trainer import Schedule, Trainer
@@ -184,6 +184,8 @@ def test_the_command_trains_from_a_fast_network_and_writes_its_recipe(
     pictures: Path, vgg_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(compact, "PLAIN_ITERATIONS", 3)
+    monkeypatch.setattr(answering, "SAMPLES", 1)
+    monkeypatch.setattr(answering, "TRIALS", 1)
     save_network(tmp_path / "base.safetensors", FastNetwork(blocks=1))
     assert train(pictures, vgg_file, tmp_path, "--base", str(tmp_path / "base.safetensors"), "--seed", "5") == 0
     network, metadata = load_network(tmp_path / "any.safetensors")
@@ -203,6 +205,7 @@ def test_the_command_trains_from_a_fast_network_and_writes_its_recipe(
         (["--style", "missing"], "missing"),
         (["--blocks", "0"], "--blocks is 0"),
         (["--crops", "-1"], "--crops is -1"),
+        (["--answer-rounds", "-1"], "--answer-rounds is -1"),
         (["--blocks", "13"], "--blocks is 13"),
     ],
 )

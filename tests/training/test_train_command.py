@@ -51,7 +51,7 @@ def test_a_style_is_trained_and_published_with_its_recipe(pictures: Path, vgg_fi
     ("arguments", "cause"),
     [
         (["--crop", "70"], "--crop is 70"),
-        (["--iterations", "0"], "--iterations is 0"),
+        (["--iterations", "-1"], "--iterations is -1"),
         (["--base", "missing.safetensors"], "missing.safetensors"),
         (["--vgg", "missing.safetensors"], "missing.safetensors"),
         (["--style", "missing.png"], "missing.png"),
