@@ -39,6 +39,8 @@ PICTURE_SIDE = 448
 PICTURE_PROPORTION = 4
 """The longer side of a kept picture, at most, over `PICTURE_SIDE`."""
 MOST_PARTS = 4
+EASING = 0.6
+"""Exponent of the strength: what is painted changes little near the photograph's code and much near a painting's."""
 
 Values = npt.NDArray[np.float32]
 
@@ -145,14 +147,14 @@ def adjusted(
 ) -> Values:
     """A code between ``plain`` (no style) and ``values``, (2, C) each:
 
-        deviations = plain + strength * contrast    * (values - plain)
-        means      = plain + strength * mean_weight * (values - plain)
+        deviations = plain + strength^EASING * contrast    * (values - plain)
+        means      = plain + strength^EASING * mean_weight * (values - plain)
 
     ``strength`` is the content-style trade-off alpha of Huang & Belongie 2017: 0 gives ``plain`` and 1, where the
     others are 1, ``values``, both exactly. ``mean_weight`` is how far the style's means are followed (0: the
     photograph's own tone), ``contrast`` the same of its deviations; above 1 they exaggerate.
     """
-    reach = strength * np.array([[contrast], [mean_weight]], np.float64)  # deviations, means
+    reach = strength**EASING * np.array([[contrast], [mean_weight]], np.float64)  # deviations, means
     if not np.isfinite(reach).all():
         raise ValueError("strength, mean_weight and contrast must be finite")
     return ((1 - reach) * plain + reach * values).astype(np.float32)
