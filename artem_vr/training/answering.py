@@ -26,6 +26,7 @@ from tqdm import tqdm
 from artem_vr.networks.layers import OwnStatistics
 from artem_vr.training.losses import STYLE_LAYERS
 from artem_vr.training.reading import Traits, statistics_of
+from artem_vr.training.trainer import load_state, save_state
 
 if TYPE_CHECKING:
     from artem_vr.training.compact import CompactObjective
@@ -168,8 +169,11 @@ class Answering:
 
 
 def teach_to_answer(objective: CompactObjective, rounds: int, file: Path, progress: bool = True) -> None:
-    """So many rounds; ``file`` keeps the answers after each, and is gone on from. Raises `SettingsError`."""
-    saved: dict[str, Any] = torch.load(file, weights_only=True) if file.exists() else {"rounds": 0}
+    """So many rounds; ``file`` keeps the answers after each, and is gone on from.
+
+    Raises `SettingsError`, or `WeightsError` for a damaged ``file``.
+    """
+    saved: dict[str, Any] = load_state(file, objective.device) if file.exists() else {"rounds": 0}
     answer = objective.network.encoder.answer
     trained = [p for p in objective.network.parameters() if p.requires_grad]
     if saved["rounds"]:
@@ -183,7 +187,7 @@ def teach_to_answer(objective: CompactObjective, rounds: int, file: Path, progre
     for number in range(saved["rounds"], rounds):
         answering.improve(number)
         state = {"rounds": number + 1, "answer": answer.state_dict(), "jacobians": answering.jacobians}
-        torch.save(state, file)
+        save_state(state, file)
     for parameter in trained:
         parameter.requires_grad_(True)
 

@@ -101,6 +101,22 @@ class Process:
         return self.rank == 0
 
 
+def save_state(state: dict[str, Any], path: Path) -> None:
+    """Writes what a training goes on from, in one step."""
+    temporary = path.with_suffix(".partial")
+    torch.save(state, temporary)
+    os.replace(temporary, path)
+
+
+def load_state(path: Path, device: torch.device) -> dict[str, Any]:
+    """What `save_state` wrote. Raises `WeightsError`."""
+    try:
+        state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
+    except Exception as error:
+        raise WeightsError(f"cannot resume from {path}: {error}", "Delete the folder to start anew") from error
+    return state
+
+
 class Trainer:
     """Runs an objective for a schedule; everything it writes goes under ``folder``.
 
@@ -161,7 +177,7 @@ class Trainer:
         bar = tqdm(
             total=schedule.iterations,
             initial=self.iteration,
-            disable=not (progress and self.process.first),
+            disable=not (progress and self.process.first and self.iteration < schedule.iterations),
             mininterval=2.0,
             dynamic_ncols=True,
         )
@@ -183,33 +199,27 @@ class Trainer:
                 if after:
                     after()
         bar.close()
+        if self.process.first and not schedule.iterations:  # what follows keeps its own state under this recipe
+            self.save()
 
     def save(self) -> None:
         """Writes ``checkpoint.pt``: network, optimiser, iteration, recipe."""
-        target = self.folder / CHECKPOINT
-        temporary = target.with_suffix(".partial")
-        torch.save(
-            {
-                "objective": self.objective.state_dict(),
-                "optimizer": self.optimizer.state_dict(),
-                "iteration": self.iteration,
-                "losses": self.losses,
-                "recipe": json.dumps(self.recipe, sort_keys=True),
-                "schedule": asdict(self.schedule),
-            },
-            temporary,
-        )
-        os.replace(temporary, target)
+        state = {
+            "objective": self.objective.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "iteration": self.iteration,
+            "losses": self.losses,
+            "recipe": json.dumps(self.recipe, sort_keys=True),
+            "schedule": asdict(self.schedule),
+        }
+        save_state(state, self.folder / CHECKPOINT)
 
     def resume(self) -> bool:
         """Continues from ``checkpoint.pt`` if it is there. Raises when it is of another recipe."""
         path = self.folder / CHECKPOINT
         if not path.exists():
             return False
-        try:
-            saved = torch.load(path, map_location=self.device, weights_only=True)
-        except Exception as error:
-            raise WeightsError(f"cannot resume from {path}: {error}", "Delete the folder to start anew") from error
+        saved = load_state(path, self.device)
         if saved["recipe"] != json.dumps(self.recipe, sort_keys=True):
             raise SettingsError(
                 f"{self.folder} holds a training with other settings", "Use the same settings, or another --run folder"

@@ -198,6 +198,30 @@ def test_the_command_trains_from_a_fast_network_and_writes_its_recipe(
     assert {"checkpoint.pt", "losses.csv", "sheet-000002.png"} <= {path.name for path in (tmp_path / "run").iterdir()}
 
 
+def test_without_iterations_only_answers_and_strength_are_taught(
+    pictures: Path, vgg_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(compact, "PLAIN_ITERATIONS", 3)
+    monkeypatch.setattr(answering, "SAMPLES", 1)
+    monkeypatch.setattr(answering, "TRIALS", 1)
+    base = CompactNetwork(blocks=1)
+    save_network(tmp_path / "base.safetensors", base)
+    only = ("--base", str(tmp_path / "base.safetensors"), "--iterations", "0", "--answer-rounds")
+    assert train(pictures, vgg_file, tmp_path, *only, "1") == 0
+    network, _ = load_network(tmp_path / "any.safetensors")
+    state = {name: value.half().float() for name, value in base.state_dict().items()}
+    changed = {name for name, value in network.state_dict().items() if not torch.equal(value, state[name])}
+    norms = {name for name in state if ".norm" in name and name.startswith("painter.")}
+    assert changed <= norms | {"encoder.answer.weight", "encoder.answer.bias"} and changed & norms
+    capsys.readouterr()
+    # what the folder keeps is for these settings alone
+    assert train(pictures, vgg_file, tmp_path, *only, "2") == 2
+    assert_one_line(capsys, "other settings")
+    (tmp_path / "run" / "answers.pt").write_bytes(b"half of it")
+    assert train(pictures, vgg_file, tmp_path, *only, "1") == 2
+    assert_one_line(capsys, "answers.pt")
+
+
 @pytest.mark.parametrize(
     ("arguments", "cause"),
     [
