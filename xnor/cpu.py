@@ -4,7 +4,7 @@ A convolution goes in two steps. `pack_pixels` reads the float pictures once and
 the channels, into words. `convolve` then takes tiles of output pixels: it gathers the dense window of each pixel
 (see bitpack.py) and multiplies the tile with all filters, block by block, in registers. A matrix product is the
 same with a 1x1 kernel. What is multiplied are words, or, on processors that count bits by table anyway, nibbles
-(see microkernel.py): tiles and filters are then unfolded to a byte a nibble first.
+(see nibbles.py): tiles and filters are then unfolded to a byte a nibble first.
 
 Kernels are compiled functions of a range of tasks; `threads.share_out` runs them. They write every element of their
 results, and no two tasks write the same one.
@@ -22,19 +22,8 @@ from . import memory
 from .bitpack import PackedFilters, word_count
 from .errors import XnorError
 from .geometry import Geometry
-from .microkernel import (
-    DIFFERING,
-    LANES,
-    LOOKUPS,
-    NIBBLE_LANES,
-    NIBBLES,
-    ROWS,
-    nibble_block,
-    pack_signs,
-    sign_block,
-    stream,
-    stream_end,
-)
+from .microkernel import LANES, LOOKUPS, NIBBLE_LANES, ROWS, pack_signs, sign_block, stream, stream_end
+from .nibbles import multiply_nibbles, unfold_columns, unfold_filters, unfold_rows
 from .threads import share_out, thread_count
 
 # Output pixels gathered at a time, and outputs multiplied with them before the sums are stored. The windows of a
@@ -280,64 +269,6 @@ def _panels(rows: Any, first: int, last: int, panels: Any) -> None:
 
 
 @njit(cache=True, nogil=True)
-def _nibble_panels(rows: Any, first: int, last: int, panels: Any) -> None:
-    """Unfold rows[first:last] (n, words) into panels (ceil(n / NIBBLE_LANES), nibbles, NIBBLE_LANES) of uint8."""
-    nibbles = panels.shape[1]
-    column = np.empty(NIBBLE_LANES, np.uint64)
-    two = np.empty(NIBBLE_LANES, np.uint8)
-    for panel in range(panels.shape[0]):
-        start = first + panel * NIBBLE_LANES
-        count = max(0, min(NIBBLE_LANES, last - start))
-        column[:] = 0
-        for done in range(0, nibbles, 16):
-            for lane in range(count):
-                column[lane] = rows[start + lane, done // 16]
-            for k in range(done, min(done + 16, nibbles), 2):
-                shift = np.uint64(4 * (k - done))
-                for lane in range(NIBBLE_LANES):
-                    two[lane] = np.uint8(column[lane] >> shift)
-                for lane in range(NIBBLE_LANES):
-                    panels[panel, k, lane] = two[lane] & np.uint8(15)
-                if k + 1 < nibbles:
-                    for lane in range(NIBBLE_LANES):
-                        panels[panel, k + 1, lane] = two[lane] >> np.uint8(4)
-
-
-@njit(cache=True, nogil=True)
-def _nibble_rows(begin: int, end: int, rows: Any, unfolded: Any) -> None:
-    """Unfold rows[begin:end] (n, words) into ``unfolded`` (n, nibbles) of uint8, each nibble times 16."""
-    for row in range(begin, end):
-        for k in range(unfolded.shape[1]):
-            unfolded[row, k] = np.uint8((rows[row, k // 16] >> np.uint64(4 * (k % 16))) & np.uint64(15)) << np.uint8(4)
-
-
-@njit(cache=True, nogil=True)
-def _nibble_products(
-    rows: Any, first: int, count: int, last_row: int, panel: Any, tables: Any, sums: Any, column: int, bits: Any
-) -> None:
-    """``count`` rows from ``first`` on times one panel, to sums[0:count, column:column + NIBBLE_LANES]."""
-    if LOOKUPS:  # else `nibble_block` does not compile
-        nibbles = panel.shape[0]
-        step = -(-nibbles // -(-nibbles // NIBBLES))
-        for done in range(0, nibbles, step):
-            start = bits if done == 0 else np.int32(-1)
-            for row in range(0, count, ROWS):
-                nibble_block(
-                    rows,
-                    first + row,
-                    last_row,
-                    panel,
-                    done,
-                    min(nibbles, done + step),
-                    tables,
-                    sums,
-                    row,
-                    column,
-                    start,
-                )
-
-
-@njit(cache=True, nogil=True)
 def _zero_taps(g: Geometry, pixel: int, taps: Any) -> int:
     """List the taps of an output pixel that lie outside the picture; returns how many there are."""
     top = pixel // g.out_width * g.stride_y - g.padding_y
@@ -368,7 +299,7 @@ def _copy(source: Any, source_first: int, target: Any, target_first: int, count:
 
 @njit(cache=True, nogil=True)
 def _convolve_planes(
-    begin: int, end: int, pixels: Any, filters: Any, nibbles: Any, tables: Any, tap_sums: Any, g: Geometry,
+    begin: int, end: int, pixels: Any, filters: Any, nibbles: Any, tap_sums: Any, g: Geometry,
     split: Split, scale: Any, bias: Any, input_scale: Any, scaled: bool, streaming: bool, out: Any,
 ) -> None:  # fmt: skip
     """Result in planes, (N, O, pixels): blocks of filters times panels of pixels. For the arguments see `convolve`.
@@ -400,7 +331,7 @@ def _convolve_planes(
         count = min(PLANE_TILE, plane - first)
         outside = _gather(pixels, g, n, group, first, count, windows, edges)
         _panels(windows, 0, count, panels)
-        _nibble_panels(windows, 0, count, unfolded)
+        unfold_columns(windows, 0, count, unfolded)
         last = group * outputs + min(outputs, (part + 1) * split.outputs)
         for base in range(group * outputs + part * split.outputs, last, PLANE_BLOCK):
             rows = min(PLANE_BLOCK, last - base)
@@ -408,9 +339,7 @@ def _convolve_planes(
                 for row in range(0, rows, ROWS):
                     sign_block(filters, base + row, last - 1, panels[panel], sums, row, panel * LANES, bits)
             for panel in range(unfolded.shape[0]):
-                _nibble_products(
-                    nibbles, base, rows, last - 1, unfolded[panel], tables, sums, panel * NIBBLE_LANES, bits
-                )
+                multiply_nibbles(nibbles, base, rows, last - 1, unfolded[panel], sums, panel * NIBBLE_LANES, bits)
             if tap_sums.size > 0:
                 for edge in range(outside):
                     p = edges[edge]
@@ -437,7 +366,7 @@ def _convolve_planes(
 
 @njit(cache=True, nogil=True)
 def _convolve_pixels(
-    begin: int, end: int, pixels: Any, panels: Any, unfolded: Any, tables: Any, tap_sums: Any, g: Geometry,
+    begin: int, end: int, pixels: Any, panels: Any, unfolded: Any, tap_sums: Any, g: Geometry,
     split: Split, scale: Any, bias: Any, input_scale: Any, scaled: bool, streaming: bool, out: Any,
 ) -> None:  # fmt: skip
     """Result pixel by pixel, (N, pixels, O): blocks of pixels times panels of filters. Arguments: see `convolve`.
@@ -465,13 +394,13 @@ def _convolve_pixels(
         count = min(PIXEL_TILE, plane - first)
         outside = _gather(pixels, g, n, group, first, count, windows, edges)
         if lookups:
-            _nibble_rows(0, count, windows, nibbles)
+            unfold_rows(0, count, windows, nibbles)
         last = min(outputs, (part + 1) * split.outputs)
         for base in range(part * split.outputs, last, PIXEL_BLOCK):
             wide = min(PIXEL_BLOCK, last - base)
             if lookups:  # PIXEL_BLOCK is one panel
                 unfolded_panel = unfolded[group * group_panels + base // NIBBLE_LANES]
-                _nibble_products(nibbles, 0, count, count - 1, unfolded_panel, tables, sums, 0, bits)
+                multiply_nibbles(nibbles, 0, count, count - 1, unfolded_panel, sums, 0, bits)
             for column in range(0, 0 if lookups else wide, LANES):
                 panel = panels[group * group_panels + (base + column) // LANES]
                 for p in range(0, count, ROWS):
@@ -504,16 +433,6 @@ def _filter_panels(begin: int, end: int, filters: Any, outputs: int, panels: Any
     for panel in range(begin, end):
         start = panel // group_panels * outputs
         _panels(filters, start + panel % group_panels * LANES, start + outputs, panels[panel : panel + 1])
-
-
-@njit(cache=True, nogil=True)
-def _nibble_filter_panels(begin: int, end: int, filters: Any, outputs: int, panels: Any) -> None:
-    """The same in nibbles."""
-    group_panels = (outputs + NIBBLE_LANES - 1) // NIBBLE_LANES
-    for panel in range(begin, end):
-        start = panel // group_panels * outputs
-        first = start + panel % group_panels * NIBBLE_LANES
-        _nibble_panels(filters, first, start + outputs, panels[panel : panel + 1])
 
 
 def pack_pixels(
@@ -574,18 +493,17 @@ def convolve(
         panels = np.empty((0 if depth else g.groups * -(-outputs // LANES), rows.shape[1], LANES), np.uint64)
         share_out(_filter_panels, panels.shape[0], rows, outputs, panels)
         nibbles = np.empty((g.groups * -(-outputs // NIBBLE_LANES) if depth else 0, depth, NIBBLE_LANES), np.uint8)
-        share_out(_nibble_filter_panels, nibbles.shape[0], rows, outputs, nibbles)
+        share_out(unfold_filters, nibbles.shape[0], rows, outputs, nibbles)
         rows = panels
     else:
         nibbles = np.empty((g.outputs, depth), np.uint8)
-        share_out(_nibble_rows, g.outputs if depth else 0, rows, nibbles)
+        share_out(unfold_rows, g.outputs if depth else 0, rows, nibbles)
     share_out(
         _convolve_pixels if channels_last else _convolve_planes,
         g.batch * g.groups * split.tiles * split.parts,
         pixels,
         rows,
         nibbles,
-        DIFFERING,
         filters.tap_sums() if zero_padded else NO_INTS.reshape(0, 0),
         g,
         split,

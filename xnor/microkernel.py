@@ -1,7 +1,7 @@
 """The innermost loops, written in LLVM's vector language through Numba intrinsics.
 
 Numba cannot be relied on to keep a block of sums in registers, and it knows no popcount (`np.bitwise_count`
-does not compile in `njit`). So the two blocks below and the packing of 64 signs are emitted by hand. They
+does not compile in `njit`). So the blocks below and the packing of 64 signs are emitted by hand. Most
 speak of vectors only, not of a processor: LLVM makes `vpopcntq` or `vfmadd` of them where the CPU has those. Where
 there is AVX2 alone, a popcount of words becomes a table of nibbles (`vpshufb`, `vpsadbw`), nine instructions for four
 words. `nibble_block` is for such processors: of four signs of a row it makes the table of what they differ by
@@ -71,50 +71,66 @@ def _splat(builder: Any, value: Any, lanes: int) -> Any:
     return builder.shuffle_vector(one, one, ir.Constant(ir.VectorType(_I32, lanes), [0] * lanes))
 
 
-def _block(
-    context: Any, builder: Any, signature: Any, args: Any, element: Any, lanes: int, vectors: int, step: Any
-) -> list[list[Any]]:
-    """Emit ``for k: sums[r][v] = step(sums[r][v], rows[r, k], panel[k, v])`` and return the sums."""
-    rows_type, _, _, panel_type = signature.args[:4]
-    rows, row, last_row, panel = args[:4]
-    rows_array = context.make_array(rows_type)(context, builder, rows)
-    depth = builder.extract_value(rows_array.shape, 1)
-    vector = ir.VectorType(element, lanes)
+def _rows(context: Any, builder: Any, array_type: Any, array: Any, row: Any, last_row: Any, element: Any) -> Any:
+    """Addresses of ROWS rows of a matrix from ``row`` on, and its width.
+
+    Past ``last_row`` that one is taken again: its sums are thrown away by the caller.
+    """
+    found = context.make_array(array_type)(context, builder, array)
+    width = builder.extract_value(found.shape, 1)
     firsts = []
     for offset in range(ROWS):
         wanted = builder.add(row, _I64(offset))
-        # Past the last row the last one is taken again: its sums are thrown away by the caller.
-        inside = builder.icmp_signed("<", wanted, last_row)
-        chosen = builder.select(inside, wanted, last_row)
-        firsts.append(_element(builder, rows_array.data, builder.mul(chosen, depth), element))
-    panel_data = _data(context, builder, panel_type, panel)
+        chosen = builder.select(builder.icmp_signed("<", wanted, last_row), wanted, last_row)
+        firsts.append(_element(builder, found.data, builder.mul(chosen, width), element))
+    return firsts, width
 
+
+def _sums(builder: Any, first: Any, last: Any, vector: Any, vectors: int, step: Any) -> list[list[Any]]:
+    """Emit ``for k in first..last: sums = step(k, sums)`` and return the sums, ROWS times ``vectors``, 0 at first."""
     before = builder.block
     loop = builder.append_basic_block("depth")
     after = builder.append_basic_block("sums")
     builder.branch(loop)
     builder.position_at_end(loop)
     k = builder.phi(_I64)
-    k.add_incoming(_I64(0), before)
+    k.add_incoming(first, before)
     sums = [[builder.phi(vector) for _ in range(vectors)] for _ in range(ROWS)]
-    start = _element(builder, panel_data, builder.mul(k, _I64(lanes * vectors)), element)
-    columns = [
-        _load(builder, builder.gep(start, [_I64(v * lanes)]), vector, align=8 if element is _I64 else 4)
-        for v in range(vectors)
-    ]
-    results = []
-    for r in range(ROWS):
-        value = _splat(builder, builder.load(builder.gep(firsts[r], [k])), lanes)
-        results.append([step(builder, sums[r][v], value, columns[v]) for v in range(vectors)])
+    results: list[list[Any]] = step(k, sums)
     following = builder.add(k, _I64(1))
     k.add_incoming(following, loop)
     for r in range(ROWS):
         for v in range(vectors):
             sums[r][v].add_incoming(ir.Constant(vector, None), before)
             sums[r][v].add_incoming(results[r][v], loop)
-    builder.cbranch(builder.icmp_signed("<", following, depth), loop, after)
+    builder.cbranch(builder.icmp_signed("<", following, last), loop, after)
     builder.position_at_end(after)
     return results
+
+
+def _block(
+    context: Any, builder: Any, signature: Any, args: Any, element: Any, lanes: int, vectors: int, step: Any
+) -> list[list[Any]]:
+    """Emit ``for k: sums[r][v] = step(sums[r][v], rows[r, k], panel[k, v])`` and return the sums."""
+    rows_type, _, _, panel_type = signature.args[:4]
+    rows, row, last_row, panel = args[:4]
+    vector = ir.VectorType(element, lanes)
+    firsts, depth = _rows(context, builder, rows_type, rows, row, last_row, element)
+    panel_data = _data(context, builder, panel_type, panel)
+
+    def at(k: Any, sums: Any) -> list[list[Any]]:
+        start = _element(builder, panel_data, builder.mul(k, _I64(lanes * vectors)), element)
+        columns = [
+            _load(builder, builder.gep(start, [_I64(v * lanes)]), vector, align=8 if element is _I64 else 4)
+            for v in range(vectors)
+        ]
+        results = []
+        for r in range(ROWS):
+            value = _splat(builder, builder.load(builder.gep(firsts[r], [k])), lanes)
+            results.append([step(builder, sums[r][v], value, columns[v]) for v in range(vectors)])
+        return results
+
+    return _sums(builder, _I64(0), depth, vector, vectors, at)
 
 
 @intrinsic
@@ -191,44 +207,25 @@ def nibble_block(
         lookup = cgutils.get_or_insert_function(
             builder.module, ir.FunctionType(vector, [vector, vector]), "llvm.x86.avx2.pshuf.b"
         )
-        rows_array = context.make_array(signature.args[0])(context, builder, args[0])
-        depth = builder.extract_value(rows_array.shape, 1)
-        firsts = []
-        for offset in range(ROWS):
-            wanted = builder.add(args[1], _I64(offset))
-            chosen = builder.select(builder.icmp_signed("<", wanted, args[2]), wanted, args[2])
-            firsts.append(_element(builder, rows_array.data, builder.mul(chosen, depth), _I8))
+        firsts, _ = _rows(context, builder, signature.args[0], args[0], args[1], args[2], _I8)
         panel_data = _data(context, builder, signature.args[3], args[3])
         tables_data = _data(context, builder, signature.args[6], args[6])
-
-        before = builder.block
-        loop = builder.append_basic_block("nibbles")
-        after = builder.append_basic_block("counts")
-        builder.branch(loop)
-        builder.position_at_end(loop)
-        k = builder.phi(_I64)
-        k.add_incoming(args[4], before)
-        counts = [[builder.phi(vector) for _ in range(vectors)] for _ in range(ROWS)]
-        here = _element(builder, panel_data, builder.mul(k, _I64(NIBBLE_LANES)), _I8)
-        columns = [_load(builder, builder.gep(here, [_I64(32 * v)]), vector, 1) for v in range(vectors)]
         twice = ir.Constant(ir.VectorType(_I32, 32), [*range(16), *range(16)])
-        results = []
-        for r in range(ROWS):
-            place = builder.zext(builder.load(builder.gep(firsts[r], [k])), _I64)
-            table = _load(builder, builder.gep(tables_data, [place]), half, 1)
-            table = builder.shuffle_vector(table, ir.Constant(half, ir.Undefined), twice)
-            results.append(
-                [builder.add(counts[r][v], builder.call(lookup, [table, columns[v]])) for v in range(vectors)]
-            )
-        following = builder.add(k, _I64(1))
-        k.add_incoming(following, loop)
-        for r in range(ROWS):
-            for v in range(vectors):
-                counts[r][v].add_incoming(ir.Constant(vector, None), before)
-                counts[r][v].add_incoming(results[r][v], loop)
-        builder.cbranch(builder.icmp_signed("<", following, args[5]), loop, after)
-        builder.position_at_end(after)
 
+        def at(k: Any, counts: Any) -> list[list[Any]]:
+            here = _element(builder, panel_data, builder.mul(k, _I64(NIBBLE_LANES)), _I8)
+            columns = [_load(builder, builder.gep(here, [_I64(32 * v)]), vector, 1) for v in range(vectors)]
+            sums = []
+            for r in range(ROWS):
+                place = builder.zext(builder.load(builder.gep(firsts[r], [k])), _I64)
+                table = _load(builder, builder.gep(tables_data, [place]), half, 1)
+                table = builder.shuffle_vector(table, ir.Constant(half, ir.Undefined), twice)
+                sums.append(
+                    [builder.add(counts[r][v], builder.call(lookup, [table, columns[v]])) for v in range(vectors)]
+                )
+            return sums
+
+        results = _sums(builder, args[4], args[5], vector, vectors, at)
         sums_array = context.make_array(signature.args[7])(context, builder, args[7])
         stride = builder.extract_value(sums_array.shape, 1)
         wide = ir.VectorType(_I32, 32)
