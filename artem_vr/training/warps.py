@@ -38,13 +38,17 @@ def head_motion_grid(height: int, width: int, generator: torch.Generator, pixels
 
 
 def disparity_grid(height: int, width: int, generator: torch.Generator, pixels: float = 12.0) -> Tensor:
-    """(1, H, W, 2): a smooth random horizontal disparity of up to ``pixels``, as of the other eye."""
-    coarse = torch.rand(1, 1, 4, 4, generator=generator) * 2 - 1
-    field = F.interpolate(coarse, size=(height, width), mode="bicubic", align_corners=False).clamp(-1, 1)
-    offset = torch.rand((), generator=generator) * 2 - 1
-    shift = (0.5 * field[0, 0] + 0.5 * offset) * pixels * 2 / width
+    """(1, H, W, 2): a random horizontal disparity of up to ``pixels``, as of the other eye.
+
+    A smooth relief with things before it, whose edges are sharp: there the other eye sees other neighbours, and
+    strokes that reach across an edge would differ between the eyes.
+    """
+    coarse = torch.rand(1, 2, 4, 4, generator=generator) * 2 - 1
+    relief, near = F.interpolate(coarse, size=(height, width), mode="bicubic", align_corners=False).clamp(-1, 1)[0]
+    offset, step = (torch.rand(2, generator=generator) * 2 - 1).tolist()
+    shift = 0.5 * offset + 0.25 * relief + 0.25 * step * (near > 0)
     grid = identity_grid(height, width)
-    return torch.stack((grid[..., 0] + shift, grid[..., 1]), dim=-1)
+    return torch.stack((grid[..., 0] + shift * pixels * 2 / width, grid[..., 1]), dim=-1)
 
 
 def draw_motion(height: int, width: int, generator: torch.Generator, other_eye: bool) -> tuple[Tensor, Tensor]:

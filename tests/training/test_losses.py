@@ -69,3 +69,13 @@ def test_motions_are_small_reproducible_and_of_the_kind_they_claim(make) -> None
         assert pixels.abs().max() < 40
         if make is warps.disparity_grid:
             assert pixels[..., 1].abs().max() < 1e-4 and pixels[..., 0].abs().max() <= 6.01
+
+
+def test_the_other_eye_sees_depth_with_edges() -> None:
+    jumps = []
+    for seed in range(20):
+        grid = warps.disparity_grid(64, 80, torch.Generator().manual_seed(seed), pixels=12.0)
+        shift = (grid - warps.identity_grid(64, 80))[0, ..., 0] * 80 / 2
+        jumps.append(float(shift.diff(dim=1).abs().max()))
+    assert max(jumps) > 2, "the relief is smooth everywhere: no thing stands before another"
+    assert min(jumps) < 1, "depth edges should differ in height"
