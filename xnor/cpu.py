@@ -23,7 +23,7 @@ from .bitpack import PackedFilters, word_count
 from .errors import XnorError
 from .geometry import Geometry
 from .microkernel import LANES, LOOKUPS, NIBBLE_LANES, ROWS, pack_signs, sign_block, stream, stream_end
-from .nibbles import multiply_nibbles, unfold_columns, unfold_filters, unfold_rows
+from .nibbles import multiply_nibbles, multiply_nibbles_out, unfold_columns, unfold_filters, unfold_rows
 from .threads import share_out, thread_count
 
 # Output pixels gathered at a time, and outputs multiplied with them before the sums are stored. The windows of a
@@ -33,6 +33,7 @@ PLANE_TILE, PLANE_BLOCK = 512, 16
 PIXEL_TILE, PIXEL_BLOCK = 64, 64
 
 STREAMED_BYTES = 16 << 20  # larger results are written around the caches
+CACHE_LINE = 64  # bytes
 
 FEWEST_LANES = 48  # pixels (or outputs) below which blocks of nibbles, 64 wide, would work for nothing
 
@@ -364,6 +365,50 @@ def _convolve_planes(
     stream_end()
 
 
+class Block(NamedTuple):
+    """Where sums of pixels belong: picture, group, the first pixel of the tile, the first output, how many outputs."""
+
+    n: int
+    group: int
+    pixel: int
+    output: int
+    wide: int
+
+
+@njit(cache=True, nogil=True)
+def _finish_pixels(
+    sums: Any, begin: int, count: int, where: Block, edges: Any, outside: int, taps: Any, tap_sums: Any, g: Geometry,
+    scale: Any, bias: Any, input_scale: Any, finished: Any, scaled: bool, streaming: bool, out: Any,
+) -> None:  # fmt: skip
+    """Write ``sums`` of the pixels ``begin`` to ``begin + count`` of a tile, corrected at the border and scaled.
+
+    ``edges[:outside]``: pixels of the tile that look past the border. ``taps``, ``finished``: to work in.
+    """
+    plane = g.out_height * g.out_width
+    here, wide = where.output, where.wide
+    real = finished.view(np.float32)
+    if tap_sums.size > 0:
+        for edge in range(outside):
+            p = edges[edge] - begin
+            if 0 <= p < count:
+                for t in range(_zero_taps(g, where.pixel + edges[edge], taps)):
+                    for o in range(wide):
+                        sums[p, o] += tap_sums[taps[t], here + o]
+    flat = sums.reshape(-1)
+    for p in range(count):
+        pixel = where.pixel + begin + p
+        to = (where.n * plane + pixel) * g.outputs + here
+        if not scaled:
+            _copy(flat, p * PIXEL_BLOCK, out, to, wide, streaming)
+            continue
+        factor = input_scale[where.n, where.group, pixel] if input_scale.size > 0 else np.float32(1)
+        factors = scale[here : here + wide]  # slices, since an index that might be negative stops vectors
+        shifts = bias[here : here + wide]
+        for o in range(wide):
+            real[o] = np.float32(sums[p, o]) * (factors[o] * factor) + shifts[o]
+        _copy(finished, 0, out, to, wide, streaming)
+
+
 @njit(cache=True, nogil=True)
 def _convolve_pixels(
     begin: int, end: int, pixels: Any, panels: Any, unfolded: Any, tap_sums: Any, g: Geometry,
@@ -381,11 +426,11 @@ def _convolve_pixels(
     windows = np.empty((min(PIXEL_TILE, plane), panels.shape[1]), np.uint64)
     nibbles = np.empty((windows.shape[0] if lookups else 0, unfolded.shape[1]), np.uint8)
     sums = np.empty((PIXEL_TILE, PIXEL_BLOCK), np.int32)
-    flat = sums.reshape(-1)
     finished = np.empty(PIXEL_BLOCK, np.int32)
-    real = finished.view(np.float32)
     taps = np.empty(g.kernel_height * g.kernel_width, np.int64)
     edges = np.empty(windows.shape[0], np.int64)
+    left_out = np.empty(-(-windows.shape[0] // ROWS), np.bool_)
+    aligned = out.ctypes.data % CACHE_LINE == 0 and outputs * 4 % CACHE_LINE == 0
     for task in range(begin, end):
         part = task % split.parts
         first = task // split.parts % split.tiles * PIXEL_TILE
@@ -393,36 +438,47 @@ def _convolve_pixels(
         n = task // split.parts // split.tiles // g.groups
         count = min(PIXEL_TILE, plane - first)
         outside = _gather(pixels, g, n, group, first, count, windows, edges)
+        blocks = -(-count // ROWS)
         if lookups:
             unfold_rows(0, count, windows, nibbles)
+            left_out[:blocks] = False  # those that are written from registers, without a look at borders or the end
+            left_out[count // ROWS : blocks] = True
+            if tap_sums.size > 0:
+                for edge in range(outside):
+                    left_out[edges[edge] // ROWS] = True
         last = min(outputs, (part + 1) * split.outputs)
         for base in range(part * split.outputs, last, PIXEL_BLOCK):
             wide = min(PIXEL_BLOCK, last - base)
-            if lookups:  # PIXEL_BLOCK is one panel
-                unfolded_panel = unfolded[group * group_panels + base // NIBBLE_LANES]
+            where = Block(n, group, first, group * outputs + base, wide)
+            if not lookups:
+                for column in range(0, wide, LANES):
+                    panel = panels[group * group_panels + (base + column) // LANES]
+                    for p in range(0, count, ROWS):
+                        sign_block(windows, p, count - 1, panel, sums, p, column, bits)
+                _finish_pixels(
+                    sums, 0, count, where, edges, outside, taps, tap_sums, g, scale, bias, input_scale, finished,
+                    scaled, streaming, out,
+                )  # fmt: skip
+                continue
+            unfolded_panel = unfolded[group * group_panels + base // NIBBLE_LANES]  # PIXEL_BLOCK is one panel
+            if scaled or wide < NIBBLE_LANES or (streaming and not aligned):
                 multiply_nibbles(nibbles, 0, count, count - 1, unfolded_panel, sums, 0, bits)
-            for column in range(0, 0 if lookups else wide, LANES):
-                panel = panels[group * group_panels + (base + column) // LANES]
-                for p in range(0, count, ROWS):
-                    sign_block(windows, p, count - 1, panel, sums, p, column, bits)
-            here = group * outputs + base
-            if tap_sums.size > 0:
-                for edge in range(outside):
-                    p = edges[edge]
-                    for t in range(_zero_taps(g, first + p, taps)):
-                        for o in range(wide):
-                            sums[p, o] += tap_sums[taps[t], here + o]
-            for p in range(count):
-                to = (n * plane + first + p) * g.outputs + here
-                if not scaled:
-                    _copy(flat, p * PIXEL_BLOCK, out, to, wide, streaming)
-                    continue
-                factor = input_scale[n, group, first + p] if input_scale.size > 0 else np.float32(1)
-                factors = scale[here : here + wide]  # slices, since an index that might be negative stops vectors
-                shifts = bias[here : here + wide]
-                for o in range(wide):
-                    real[o] = np.float32(sums[p, o]) * (factors[o] * factor) + shifts[o]
-                _copy(finished, 0, out, to, wide, streaming)
+                _finish_pixels(
+                    sums, 0, count, where, edges, outside, taps, tap_sums, g, scale, bias, input_scale, finished,
+                    scaled, streaming, out,
+                )  # fmt: skip
+                continue
+            to = (n * plane + first) * g.outputs + where.output
+            multiply_nibbles_out(nibbles, left_out[:blocks], unfolded_panel, sums, bits, out, to, g.outputs, streaming)
+            for block in range(blocks):
+                if left_out[block]:
+                    p = block * ROWS
+                    rows = min(ROWS, count - p)
+                    multiply_nibbles(nibbles, p, rows, count - 1, unfolded_panel, sums, 0, bits)
+                    _finish_pixels(
+                        sums, p, rows, where, edges, outside, taps, tap_sums, g, scale, bias, input_scale, finished,
+                        scaled, streaming, out,
+                    )  # fmt: skip
     stream_end()
 
 

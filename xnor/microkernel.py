@@ -176,6 +176,52 @@ def sign_block(
     return signature, generate
 
 
+def _nibble_sums(context: Any, builder: Any, types: Any, args: Any) -> list[list[Any]]:
+    """Emit what `nibble_block` and `nibble_block_out` share: the new sums of ROWS rows, each in vectors of 32 int32,
+    and of those in ``sums`` (past the first step, where ``start`` is negative) the continuation.
+    """
+    vectors = NIBBLE_LANES // 32
+    half, vector, wide = ir.VectorType(_I8, 16), ir.VectorType(_I8, 32), ir.VectorType(_I32, 32)
+    lookup = cgutils.get_or_insert_function(
+        builder.module, ir.FunctionType(vector, [vector, vector]), "llvm.x86.avx2.pshuf.b"
+    )
+    firsts, _ = _rows(context, builder, types[0], args[0], args[1], args[2], _I8)
+    panel_data = _data(context, builder, types[3], args[3])
+    tables_data = _data(context, builder, types[6], args[6])
+    twice = ir.Constant(ir.VectorType(_I32, 32), [*range(16), *range(16)])
+
+    def at(k: Any, counts: Any) -> list[list[Any]]:
+        here = _element(builder, panel_data, builder.mul(k, _I64(NIBBLE_LANES)), _I8)
+        columns = [_load(builder, builder.gep(here, [_I64(32 * v)]), vector, 1) for v in range(vectors)]
+        sums = []
+        for r in range(ROWS):
+            place = builder.zext(builder.load(builder.gep(firsts[r], [k])), _I64)
+            table = _load(builder, builder.gep(tables_data, [place]), half, 1)
+            table = builder.shuffle_vector(table, ir.Constant(half, ir.Undefined), twice)
+            sums.append([builder.add(counts[r][v], builder.call(lookup, [table, columns[v]])) for v in range(vectors)])
+        return sums
+
+    counted = _sums(builder, args[4], args[5], vector, vectors, at)
+    begin = _splat(builder, args[10], 32)
+    begins = builder.icmp_signed(">=", args[10], _I32(0))
+    results = []
+    for r in range(ROWS):
+        row = []
+        for v in range(vectors):
+            count = builder.zext(counted[r][v], wide)
+            address = _sum_address(context, builder, types[7], args, r, v)
+            so_far = builder.select(begins, begin, _load(builder, address, wide, 4))
+            row.append(builder.sub(so_far, builder.add(count, count)))
+        results.append(row)
+    return results
+
+
+def _sum_address(context: Any, builder: Any, array_type: Any, args: Any, r: int, v: int) -> Any:
+    sums = context.make_array(array_type)(context, builder, args[7])
+    line = builder.mul(builder.add(args[8], _I64(r)), builder.extract_value(sums.shape, 1))
+    return _element(builder, sums.data, builder.add(builder.add(line, args[9]), _I64(v * 32)), _I32)
+
+
 @intrinsic
 def nibble_block(
     typingctx: Any,
@@ -202,43 +248,63 @@ def nibble_block(
     )
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        vectors = NIBBLE_LANES // 32
-        half, vector = ir.VectorType(_I8, 16), ir.VectorType(_I8, 32)
-        lookup = cgutils.get_or_insert_function(
-            builder.module, ir.FunctionType(vector, [vector, vector]), "llvm.x86.avx2.pshuf.b"
-        )
-        firsts, _ = _rows(context, builder, signature.args[0], args[0], args[1], args[2], _I8)
-        panel_data = _data(context, builder, signature.args[3], args[3])
-        tables_data = _data(context, builder, signature.args[6], args[6])
-        twice = ir.Constant(ir.VectorType(_I32, 32), [*range(16), *range(16)])
+        for r, row_sums in enumerate(_nibble_sums(context, builder, signature.args, args)):
+            for v, value in enumerate(row_sums):
+                _store(builder, value, _sum_address(context, builder, signature.args[7], args, r, v), 4)
+        return context.get_dummy_value()
 
-        def at(k: Any, counts: Any) -> list[list[Any]]:
-            here = _element(builder, panel_data, builder.mul(k, _I64(NIBBLE_LANES)), _I8)
-            columns = [_load(builder, builder.gep(here, [_I64(32 * v)]), vector, 1) for v in range(vectors)]
-            sums = []
-            for r in range(ROWS):
-                place = builder.zext(builder.load(builder.gep(firsts[r], [k])), _I64)
-                table = _load(builder, builder.gep(tables_data, [place]), half, 1)
-                table = builder.shuffle_vector(table, ir.Constant(half, ir.Undefined), twice)
-                sums.append(
-                    [builder.add(counts[r][v], builder.call(lookup, [table, columns[v]])) for v in range(vectors)]
-                )
-            return sums
+    return signature, generate
 
-        results = _sums(builder, args[4], args[5], vector, vectors, at)
-        sums_array = context.make_array(signature.args[7])(context, builder, args[7])
-        stride = builder.extract_value(sums_array.shape, 1)
-        wide = ir.VectorType(_I32, 32)
-        begin = _splat(builder, args[10], 32)
-        begins = builder.icmp_signed(">=", args[10], _I32(0))
-        for r in range(ROWS):
-            line = builder.mul(builder.add(args[8], _I64(r)), stride)
-            for v in range(vectors):
-                place = builder.add(builder.add(line, args[9]), _I64(v * 32))
-                address = _element(builder, sums_array.data, place, _I32)
-                count = builder.zext(results[r][v], wide)
-                so_far = builder.select(begins, begin, _load(builder, address, wide, 4))
-                _store(builder, builder.sub(so_far, builder.add(count, count)), address, 4)
+
+@intrinsic
+def nibble_block_out(
+    typingctx: Any,
+    rows: Any,
+    row: Any,
+    last_row: Any,
+    panel: Any,
+    first: Any,
+    last: Any,
+    tables: Any,
+    sums: Any,
+    sums_row: Any,
+    sums_column: Any,
+    start: Any,
+    target: Any,
+    place: Any,
+    stride: Any,
+    streaming: Any,
+) -> Any:
+    """`nibble_block` whose results go from the registers to ``target[place + r * stride + l]``, flat int32.
+
+    ``streaming``: past the caches, between two lookups: writing then costs no time of its own. Every row of the block
+    has to begin on a cache line for that, and `stream_end` has to follow. All ROWS rows are written.
+    """
+    signature = types.void(
+        rows, types.intp, types.intp, panel, types.intp, types.intp, tables, sums, types.intp, types.intp, types.int32,
+        target, types.intp, types.intp, types.boolean,
+    )  # fmt: skip
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        values = _nibble_sums(context, builder, signature.args, args)
+        to = _element(builder, _data(context, builder, signature.args[11], args[11]), args[12], _I32)
+        streams = context.get_value_as_data(builder, types.boolean, args[14])
+        metadata = builder.module.add_metadata([_I32(1)])
+        with builder.if_else(builder.trunc(streams, ir.IntType(1))) as (around, through):
+            for branch, align in ((around, 64), (through, 4)):
+                with branch:
+                    for r, row_values in enumerate(values):
+                        line = builder.gep(to, [builder.mul(args[13], _I64(r))])
+                        for v, value in enumerate(row_values):
+                            for part in range(2):  # a cache line each
+                                lanes = ir.Constant(ir.VectorType(_I32, 16), [*range(16 * part, 16 * part + 16)])
+                                piece = builder.shuffle_vector(value, ir.Constant(value.type, ir.Undefined), lanes)
+                                address = builder.gep(line, [_I64(32 * v + 16 * part)])
+                                store = builder.store(piece, builder.bitcast(address, piece.type.as_pointer()))
+                                store.align = align
+                                if align == 64:
+                                    store.set_metadata("nontemporal", metadata)
+                                    builder.asm(ir.FunctionType(ir.VoidType(), []), "", "~{memory}", [], True)
         return context.get_dummy_value()
 
     return signature, generate

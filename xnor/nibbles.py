@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from .microkernel import DIFFERING, LOOKUPS, NIBBLE_LANES, NIBBLES, ROWS, nibble_block
+from .microkernel import DIFFERING, LOOKUPS, NIBBLE_LANES, NIBBLES, ROWS, nibble_block, nibble_block_out
 
 
 @njit(cache=True, nogil=True)
@@ -40,9 +40,15 @@ def unfold_columns(rows: Any, first: int, last: int, panels: Any) -> None:
 @njit(cache=True, nogil=True)
 def unfold_rows(begin: int, end: int, rows: Any, unfolded: Any) -> None:
     """Unfold rows[begin:end] (n, words) into ``unfolded`` (n, nibbles) of uint8, each nibble times 16."""
+    octets = rows.view(np.uint8)  # a processor with AVX2 has the lowest bits first
+    nibbles = unfolded.shape[1]
     for row in range(begin, end):
-        for k in range(unfolded.shape[1]):
-            unfolded[row, k] = np.uint8((rows[row, k // 16] >> np.uint64(4 * (k % 16))) & np.uint64(15)) << np.uint8(4)
+        source, target = octets[row], unfolded[row]
+        for k in range(nibbles // 2):
+            target[2 * k] = source[k] << np.uint8(4)
+            target[2 * k + 1] = source[k] & np.uint8(0xF0)
+        if nibbles % 2:
+            target[nibbles - 1] = source[nibbles // 2] << np.uint8(4)
 
 
 @njit(cache=True, nogil=True)
@@ -58,6 +64,33 @@ def multiply_nibbles(
             start = bits if done == 0 else np.int32(-1)
             for row in range(0, count, ROWS):
                 nibble_block(rows, first + row, last_row, panel, done, end, DIFFERING, sums, row, column, start)
+
+
+@njit(cache=True, nogil=True)
+def multiply_nibbles_out(
+    rows: Any, left_out: Any, panel: Any, sums: Any, bits: Any, target: Any, place: int, stride: int, streaming: bool
+) -> None:
+    """Blocks of ROWS rows times one panel, to ``target``, flat int32: row r at ``place + r * stride``.
+
+    ``left_out`` (blocks,) of bool: these are not multiplied. ``sums``: ROWS x NIBBLE_LANES or more int32 to work in.
+    ``streaming``: see `nibble_block_out`.
+    """
+    if LOOKUPS:
+        nibbles = panel.shape[0]
+        step = -(-nibbles // -(-nibbles // NIBBLES))
+        final = (nibbles - 1) // step * step
+        for block in range(left_out.size):
+            if left_out[block]:
+                continue
+            row = block * ROWS
+            for done in range(0, final, step):
+                start = bits if done == 0 else np.int32(-1)
+                nibble_block(rows, row, row + ROWS - 1, panel, done, done + step, DIFFERING, sums, 0, 0, start)
+            start = bits if final == 0 else np.int32(-1)
+            nibble_block_out(
+                rows, row, row + ROWS - 1, panel, final, nibbles, DIFFERING, sums, 0, 0, start,
+                target, place + row * stride, stride, streaming,
+            )  # fmt: skip
 
 
 @njit(cache=True, nogil=True)
