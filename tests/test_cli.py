@@ -244,9 +244,7 @@ def test_bench_hands_its_option_on(monkeypatch: pytest.MonkeyPatch) -> None:
     assert called == [False, True]
 
 
-def test_bench_xnor_prints_a_table_or_json(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_bench_xnor_prints_a_table_or_json(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     memory = {"weights_bits": 1500, "weights_fp32": 48_000, "activations_bits": 512, "activations_fp32": 768}
     row = {
         "kind": "conv", "input": "8x8x3", "kernel": "3x3->4", "backend": "cpu", "xnor_ms": 1.5, "pack_ms": 0.25,

@@ -22,7 +22,7 @@ from . import memory
 from .bitpack import PackedFilters, word_count
 from .errors import XnorError
 from .geometry import Geometry
-from .microkernel import LANES, LOOKUPS, NIBBLE_LANES, ROWS, pack_signs, sign_block, stream, stream_end
+from .microkernel import CACHE_LINE, LANES, LOOKUPS, NIBBLE_LANES, ROWS, pack_signs, sign_block, stream, stream_end
 from .nibbles import multiply_nibbles, multiply_nibbles_out, unfold_columns, unfold_filters, unfold_rows
 from .threads import share_out, thread_count
 
@@ -33,7 +33,6 @@ PLANE_TILE, PLANE_BLOCK = 512, 16
 PIXEL_TILE, PIXEL_BLOCK = 64, 64
 
 STREAMED_BYTES = 16 << 20  # larger results are written around the caches
-CACHE_LINE = 64  # bytes
 
 FEWEST_LANES = 48  # pixels (or outputs) below which blocks of nibbles, 64 wide, would work for nothing
 
@@ -107,7 +106,19 @@ def _pack_pixel_line(values: Any, thresholds: Any, channels: int, groups: int, w
     """
     per_group = channels // groups
     nans = np.uint64(0)
-    for x in range(words.shape[0]):
+    begin = 0
+    if groups == 1 and channels <= 16:  # several pixels at a time: ``thresholds`` go on periodically
+        pixels = 64 // channels
+        mask = ~np.uint64(0) >> np.uint64(64 - channels)
+        while begin + pixels <= words.shape[0] and begin * channels + 64 <= values.size:
+            packed, wrong = pack_signs(values, begin * channels, thresholds, 0, 64)
+            for x in range(begin, begin + pixels):
+                words[x, 0, 0] = packed & mask
+                nans |= wrong & mask
+                packed >>= np.uint64(channels)
+                wrong >>= np.uint64(channels)
+            begin += pixels
+    for x in range(begin, words.shape[0]):
         for group in range(groups):
             for word in range(words.shape[2]):
                 first = group * per_group + word * 64
@@ -140,46 +151,84 @@ def _pack_pixels(
 
 
 @njit(cache=True, nogil=True)
-def _whole_window(flat: Any, g: Geometry, start: int, group_words: int, step_y: int, step_x: int, window: Any) -> None:
-    """A window inside the picture whose pixels fill whole words: copied. ``start`` is its first word in ``flat``."""
-    j = 0
-    if step_x == group_words:  # the pixels of a row of the window follow each other
-        count = g.kernel_width * group_words
+def _whole_windows(
+    flat: Any, g: Geometry, start: int, stride: int, group_words: int, step_y: int, step_x: int,
+    windows: Any, begin: int, end: int,
+) -> None:  # fmt: skip
+    """Windows inside the picture whose pixels fill whole words: copied. ``start``: the first word of the first."""
+    together = g.kernel_width * group_words if step_x == group_words else 0  # pixels of a row that follow each other
+    for p in range(begin, end):
+        j = 0
         for ky in range(g.kernel_height):
             at = start + ky * step_y
-            for word in range(count):
-                window[j + word] = flat[at + word]
-            j += count
-        return
-    for ky in range(g.kernel_height):
-        for kx in range(g.kernel_width):
-            at = start + ky * step_y + kx * step_x
-            for word in range(group_words):
-                window[j + word] = flat[at + word]
-            j += group_words
+            for word in range(together):
+                windows[p, j + word] = flat[at + word]
+            j += together
+            for kx in range(0 if together else g.kernel_width):
+                for word in range(group_words):
+                    windows[p, j + word] = flat[at + kx * step_x + word]
+                j += group_words
+        start += stride
 
 
 @njit(cache=True, nogil=True)
-def _narrow_window(flat: Any, g: Geometry, start: int, channels: int, step_y: int, step_x: int, window: Any) -> None:
-    """A window inside the picture of fewer than 64 channels: a word a pixel, shifted together without gaps."""
-    filling = np.uint64(0)
-    used = 0
-    j = 0
+def _narrow_windows(
+    flat: Any, g: Geometry, start: int, stride: int, channels: int, step_y: int, step_x: int,
+    windows: Any, begin: int, end: int,
+) -> None:  # fmt: skip
+    """Windows inside the picture of fewer than 64 channels: a word a pixel, shifted together without gaps."""
+    for p in range(begin, end):
+        filling = np.uint64(0)
+        used = 0
+        j = 0
+        for ky in range(g.kernel_height):
+            at = start + ky * step_y
+            for _ in range(g.kernel_width):
+                filling, used, j = _append(flat[at], channels, filling, used, j, windows, p)
+                at += step_x
+        if used > 0:
+            windows[p, j] = filling
+        start += stride
+
+
+@njit(cache=True, nogil=True)
+def _append(value: Any, bits: int, filling: Any, used: int, j: int, windows: Any, p: int) -> Any:
+    """The lowest ``bits`` of ``value`` behind the ``used`` ones of ``filling``, which goes to windows[p, j] when it is
+    full. Returns the new ``filling``, ``used`` and ``j``.
+    """
+    filling |= value << np.uint64(used)
+    used += bits
+    if used >= 64:
+        windows[p, j] = filling
+        j += 1
+        used -= 64
+        # of ``value`` the highest ``used`` of its bits did not fit
+        filling = value >> np.uint64(bits - used) if used > 0 else np.uint64(0)
+    return filling, used, j
+
+
+@njit(cache=True, nogil=True)
+def _neighbouring_windows(
+    flat: Any, g: Geometry, start: int, pixel_step: int, channels: int, step_y: int,
+    windows: Any, begin: int, end: int,
+) -> None:  # fmt: skip
+    """`_narrow_windows`, each a pixel beside the one before: of its rows, a word each, all but a pixel are known."""
+    width = channels * g.kernel_width
+    rows = np.zeros(g.kernel_height, np.uint64)
     for ky in range(g.kernel_height):
-        at = start + ky * step_y
-        for _ in range(g.kernel_width):
-            value = flat[at]
-            at += step_x
-            filling |= value << np.uint64(used)
-            used += channels
-            if used >= 64:
-                window[j] = filling
-                j += 1
-                used -= 64
-                # Of ``value`` the highest ``used`` of its bits did not fit.
-                filling = value >> np.uint64(channels - used) if used > 0 else np.uint64(0)
-    if used > 0:
-        window[j] = filling
+        for kx in range(g.kernel_width - 1):  # shifted into its place before it is used
+            rows[ky] |= flat[start + ky * step_y + kx * pixel_step] << np.uint64((kx + 1) * channels)
+    at = start + (g.kernel_width - 1) * pixel_step
+    for p in range(begin, end):
+        filling = np.uint64(0)
+        used = 0
+        j = 0
+        for ky in range(g.kernel_height):
+            rows[ky] = (rows[ky] >> np.uint64(channels)) | (flat[at + ky * step_y] << np.uint64(width - channels))
+            filling, used, j = _append(rows[ky], width, filling, used, j, windows, p)
+        if used > 0:
+            windows[p, j] = filling
+        at += pixel_step
 
 
 @njit(cache=True, nogil=True)
@@ -225,31 +274,39 @@ def _gather(pixels: Any, g: Geometry, n: int, group: int, first: int, count: int
     channels = g.channels // g.groups
     group_words = pixels.shape[4]
     whole = channels % 64 == 0 or g.kernel_height * g.kernel_width == 1
+    neighbours = g.stride_x == 1 and g.dilation_x == 1 and channels * g.kernel_width <= 64
     flat = pixels.reshape(-1)
     pixel_step = g.groups * group_words
     step_y = g.dilation_y * g.width * pixel_step
     step_x = g.dilation_x * pixel_step
+    stride = g.stride_x * pixel_step
     reach_y = (g.kernel_height - 1) * g.dilation_y
     reach_x = (g.kernel_width - 1) * g.dilation_x
+    inner = (g.width - 1 - reach_x + g.padding_x) // g.stride_x + 1  # the first column that looks past the right border
     outside = 0
     row = first // g.out_width
     column = first % g.out_width
-    for p in range(count):
+    p = 0
+    while p < count:
         top = row * g.stride_y - g.padding_y
         left = column * g.stride_x - g.padding_x
-        if top >= 0 and left >= 0 and top + reach_y < g.height and left + reach_x < g.width:
+        run = min(count - p, min(g.out_width, inner) - column)
+        if top >= 0 and left >= 0 and top + reach_y < g.height and run > 0 and (whole or group_words == 1):
             start = ((n * g.height + top) * g.width + left) * pixel_step + group * group_words
             if whole:
-                _whole_window(flat, g, start, group_words, step_y, step_x, windows[p])
-            elif group_words == 1:
-                _narrow_window(flat, g, start, channels, step_y, step_x, windows[p])
+                _whole_windows(flat, g, start, stride, group_words, step_y, step_x, windows, p, p + run)
+            elif neighbours:
+                _neighbouring_windows(flat, g, start, pixel_step, channels, step_y, windows, p, p + run)
             else:
-                _any_window(pixels, g, n, group, top, left, windows[p])
+                _narrow_windows(flat, g, start, stride, channels, step_y, step_x, windows, p, p + run)
         else:
-            edges[outside] = p
-            outside += 1
+            if not (top >= 0 and left >= 0 and top + reach_y < g.height and run > 0):
+                edges[outside] = p
+                outside += 1
+            run = 1
             _any_window(pixels, g, n, group, top, left, windows[p])
-        column += 1
+        p += run
+        column += run
         if column == g.out_width:
             column = 0
             row += 1
@@ -377,31 +434,31 @@ class Block(NamedTuple):
 
 @njit(cache=True, nogil=True)
 def _finish_pixels(
-    sums: Any, begin: int, count: int, where: Block, edges: Any, outside: int, taps: Any, tap_sums: Any, g: Geometry,
+    sums: Any, count: int, left: Any, where: Block, edges: Any, taps: Any, tap_sums: Any, g: Geometry,
     scale: Any, bias: Any, input_scale: Any, finished: Any, scaled: bool, streaming: bool, out: Any,
 ) -> None:  # fmt: skip
-    """Write ``sums`` of the pixels ``begin`` to ``begin + count`` of a tile, corrected at the border and scaled.
+    """Write the ``sums`` of a tile's ``count`` pixels, corrected at the border and scaled.
 
-    ``edges[:outside]``: pixels of the tile that look past the border. ``taps``, ``finished``: to work in.
+    ``left`` (blocks of ROWS pixels,) of bool: the others are written already. ``edges``: pixels that look past the
+    border. ``taps``, ``finished``: to work in.
     """
     plane = g.out_height * g.out_width
     here, wide = where.output, where.wide
     real = finished.view(np.float32)
     if tap_sums.size > 0:
-        for edge in range(outside):
-            p = edges[edge] - begin
-            if 0 <= p < count:
-                for t in range(_zero_taps(g, where.pixel + edges[edge], taps)):
-                    for o in range(wide):
-                        sums[p, o] += tap_sums[taps[t], here + o]
+        for p in edges:
+            for t in range(_zero_taps(g, where.pixel + p, taps)):
+                for o in range(wide):
+                    sums[p, o] += tap_sums[taps[t], here + o]
     flat = sums.reshape(-1)
     for p in range(count):
-        pixel = where.pixel + begin + p
-        to = (where.n * plane + pixel) * g.outputs + here
+        if not left[p // ROWS]:
+            continue
+        to = (where.n * plane + where.pixel + p) * g.outputs + here
         if not scaled:
             _copy(flat, p * PIXEL_BLOCK, out, to, wide, streaming)
             continue
-        factor = input_scale[where.n, where.group, pixel] if input_scale.size > 0 else np.float32(1)
+        factor = input_scale[where.n, where.group, where.pixel + p] if input_scale.size > 0 else np.float32(1)
         factors = scale[here : here + wide]  # slices, since an index that might be negative stops vectors
         shifts = bias[here : here + wide]
         for o in range(wide):
@@ -426,11 +483,13 @@ def _convolve_pixels(
     windows = np.empty((min(PIXEL_TILE, plane), panels.shape[1]), np.uint64)
     nibbles = np.empty((windows.shape[0] if lookups else 0, unfolded.shape[1]), np.uint8)
     sums = np.empty((PIXEL_TILE, PIXEL_BLOCK), np.int32)
+    left = np.empty(PIXEL_TILE // ROWS, np.bool_)  # blocks that are not written from registers
     finished = np.empty(PIXEL_BLOCK, np.int32)
     taps = np.empty(g.kernel_height * g.kernel_width, np.int64)
     edges = np.empty(windows.shape[0], np.int64)
-    left_out = np.empty(-(-windows.shape[0] // ROWS), np.bool_)
-    aligned = out.ctypes.data % CACHE_LINE == 0 and outputs * 4 % CACHE_LINE == 0
+    direct = lookups and not scaled
+    if streaming:
+        direct = direct and out.ctypes.data % CACHE_LINE == 0 and outputs * 4 % CACHE_LINE == 0
     for task in range(begin, end):
         part = task % split.parts
         first = task // split.parts % split.tiles * PIXEL_TILE
@@ -438,47 +497,32 @@ def _convolve_pixels(
         n = task // split.parts // split.tiles // g.groups
         count = min(PIXEL_TILE, plane - first)
         outside = _gather(pixels, g, n, group, first, count, windows, edges)
-        blocks = -(-count // ROWS)
         if lookups:
             unfold_rows(0, count, windows, nibbles)
-            left_out[:blocks] = False  # those that are written from registers, without a look at borders or the end
-            left_out[count // ROWS : blocks] = True
-            if tap_sums.size > 0:
-                for edge in range(outside):
-                    left_out[edges[edge] // ROWS] = True
         last = min(outputs, (part + 1) * split.outputs)
         for base in range(part * split.outputs, last, PIXEL_BLOCK):
             wide = min(PIXEL_BLOCK, last - base)
             where = Block(n, group, first, group * outputs + base, wide)
-            if not lookups:
+            left[:] = True
+            if lookups:  # PIXEL_BLOCK is one panel
+                if direct and wide == NIBBLE_LANES:
+                    left[: count // ROWS] = False
+                    if tap_sums.size > 0:
+                        for edge in range(outside):
+                            left[edges[edge] // ROWS] = True
+                panel = unfolded[group * group_panels + base // NIBBLE_LANES]
+                to = (n * plane + first) * g.outputs + where.output
+                multiply_nibbles_out(nibbles, count, panel, sums, left, bits, out, to, g.outputs, streaming)
+            else:
                 for column in range(0, wide, LANES):
-                    panel = panels[group * group_panels + (base + column) // LANES]
+                    words = panels[group * group_panels + (base + column) // LANES]
                     for p in range(0, count, ROWS):
-                        sign_block(windows, p, count - 1, panel, sums, p, column, bits)
+                        sign_block(windows, p, count - 1, words, sums, p, column, bits)
+            if left[: -(-count // ROWS)].any():
                 _finish_pixels(
-                    sums, 0, count, where, edges, outside, taps, tap_sums, g, scale, bias, input_scale, finished,
+                    sums, count, left, where, edges[:outside], taps, tap_sums, g, scale, bias, input_scale, finished,
                     scaled, streaming, out,
                 )  # fmt: skip
-                continue
-            unfolded_panel = unfolded[group * group_panels + base // NIBBLE_LANES]  # PIXEL_BLOCK is one panel
-            if scaled or wide < NIBBLE_LANES or (streaming and not aligned):
-                multiply_nibbles(nibbles, 0, count, count - 1, unfolded_panel, sums, 0, bits)
-                _finish_pixels(
-                    sums, 0, count, where, edges, outside, taps, tap_sums, g, scale, bias, input_scale, finished,
-                    scaled, streaming, out,
-                )  # fmt: skip
-                continue
-            to = (n * plane + first) * g.outputs + where.output
-            multiply_nibbles_out(nibbles, left_out[:blocks], unfolded_panel, sums, bits, out, to, g.outputs, streaming)
-            for block in range(blocks):
-                if left_out[block]:
-                    p = block * ROWS
-                    rows = min(ROWS, count - p)
-                    multiply_nibbles(nibbles, p, rows, count - 1, unfolded_panel, sums, 0, bits)
-                    _finish_pixels(
-                        sums, p, rows, where, edges, outside, taps, tap_sums, g, scale, bias, input_scale, finished,
-                        scaled, streaming, out,
-                    )  # fmt: skip
     stream_end()
 
 
@@ -502,7 +546,7 @@ def pack_pixels(
     batch, channels, height, width = pictures.shape
     limits = np.zeros(channels + 64, np.float32)  # read 64 at a time, the tail masked off
     if thresholds is not None:
-        limits[:channels] = thresholds
+        limits[:] = np.resize(thresholds, channels + 64)
     words = np.empty((batch, height, width, groups, word_count(channels // groups)), np.uint64)
     pixels = pictures.transpose(0, 2, 3, 1)
     bad = np.zeros(batch * height, np.bool_)

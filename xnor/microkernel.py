@@ -27,8 +27,10 @@ LANES = 16  #: columns (pixels) of one block of `sign_block`
 NIBBLE_LANES = 64  #: columns of one block of `nibble_block`
 NIBBLES = 62  #: four-bit steps that one call of `nibble_block` takes at most: 248 is what a byte can count
 FLOAT_LANES = 32  #: columns of one block of `float_block`
+CACHE_LINE = 64  #: bytes
 
 _I8 = ir.IntType(8)
+_I16 = ir.IntType(16)
 _I32 = ir.IntType(32)
 _I64 = ir.IntType(64)
 _FLOAT = ir.FloatType()
@@ -62,8 +64,10 @@ def _load(builder: Any, address: Any, vector: Any, align: int) -> Any:
     return value
 
 
-def _store(builder: Any, value: Any, address: Any, align: int) -> None:
-    builder.store(value, builder.bitcast(address, value.type.as_pointer())).align = align
+def _store(builder: Any, value: Any, address: Any, align: int) -> Any:
+    store = builder.store(value, builder.bitcast(address, value.type.as_pointer()))
+    store.align = align
+    return store
 
 
 def _splat(builder: Any, value: Any, lanes: int) -> Any:
@@ -176,12 +180,13 @@ def sign_block(
     return signature, generate
 
 
-def _nibble_sums(context: Any, builder: Any, types: Any, args: Any) -> list[list[Any]]:
-    """Emit what `nibble_block` and `nibble_block_out` share: the new sums of ROWS rows, each in vectors of 32 int32,
-    and of those in ``sums`` (past the first step, where ``start`` is negative) the continuation.
+def _nibble_sums(context: Any, builder: Any, types: Any, args: Any, store: Any) -> None:
+    """Emit what `nibble_block` and `nibble_block_out` share; ``store(r, v, value)`` emits the end: row, which 32
+    columns, and their sums, a vector of int32. It is called for each of two branches.
     """
     vectors = NIBBLE_LANES // 32
     half, vector, wide = ir.VectorType(_I8, 16), ir.VectorType(_I8, 32), ir.VectorType(_I32, 32)
+    short = ir.VectorType(_I16, 32)
     lookup = cgutils.get_or_insert_function(
         builder.module, ir.FunctionType(vector, [vector, vector]), "llvm.x86.avx2.pshuf.b"
     )
@@ -202,18 +207,24 @@ def _nibble_sums(context: Any, builder: Any, types: Any, args: Any) -> list[list
         return sums
 
     counted = _sums(builder, args[4], args[5], vector, vectors, at)
-    begin = _splat(builder, args[10], 32)
-    begins = builder.icmp_signed(">=", args[10], _I32(0))
-    results = []
-    for r in range(ROWS):
-        row = []
-        for v in range(vectors):
-            count = builder.zext(counted[r][v], wide)
-            address = _sum_address(context, builder, types[7], args, r, v)
-            so_far = builder.select(begins, begin, _load(builder, address, wide, 4))
-            row.append(builder.sub(so_far, builder.add(count, count)))
-        results.append(row)
-    return results
+    start = args[10]
+    small = builder.icmp_unsigned("<=", start, _I32(4 * NIBBLES))  # all signs are in this step: 16 bits hold the sums
+    with builder.if_else(small) as (in_one_step, in_several):
+        with in_one_step:
+            begin = _splat(builder, builder.trunc(start, _I16), 32)
+            for r in range(ROWS):
+                for v in range(vectors):
+                    count = builder.zext(counted[r][v], short)
+                    store(r, v, builder.sext(builder.sub(begin, builder.add(count, count)), wide))
+        with in_several:
+            begin = _splat(builder, start, 32)
+            begins = builder.icmp_signed(">=", start, _I32(0))
+            for r in range(ROWS):
+                for v in range(vectors):
+                    count = builder.zext(counted[r][v], short)
+                    before = _load(builder, _sum_address(context, builder, types[7], args, r, v), wide, 4)
+                    count = builder.zext(builder.add(count, count), wide)
+                    store(r, v, builder.sub(builder.select(begins, begin, before), count))
 
 
 def _sum_address(context: Any, builder: Any, array_type: Any, args: Any, r: int, v: int) -> Any:
@@ -248,66 +259,64 @@ def nibble_block(
     )
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        for r, row_sums in enumerate(_nibble_sums(context, builder, signature.args, args)):
-            for v, value in enumerate(row_sums):
-                _store(builder, value, _sum_address(context, builder, signature.args[7], args, r, v), 4)
+        def store(r: int, v: int, value: Any) -> None:
+            _store(builder, value, _sum_address(context, builder, signature.args[7], args, r, v), 4)
+
+        _nibble_sums(context, builder, signature.args, args, store)
         return context.get_dummy_value()
 
     return signature, generate
 
 
-@intrinsic
-def nibble_block_out(
-    typingctx: Any,
-    rows: Any,
-    row: Any,
-    last_row: Any,
-    panel: Any,
-    first: Any,
-    last: Any,
-    tables: Any,
-    sums: Any,
-    sums_row: Any,
-    sums_column: Any,
-    start: Any,
-    target: Any,
-    place: Any,
-    stride: Any,
-    streaming: Any,
-) -> Any:
-    """`nibble_block` whose results go from the registers to ``target[place + r * stride + l]``, flat int32.
+def _nibble_block_out(streaming: bool) -> Any:
+    @intrinsic
+    def block(
+        typingctx: Any,
+        rows: Any,
+        row: Any,
+        last_row: Any,
+        panel: Any,
+        first: Any,
+        last: Any,
+        tables: Any,
+        sums: Any,
+        sums_row: Any,
+        sums_column: Any,
+        start: Any,
+        target: Any,
+        place: Any,
+        stride: Any,
+    ) -> Any:
+        """`nibble_block` whose results go from the registers to ``target[place + r * stride + l]``, flat int32.
 
-    ``streaming``: past the caches, between two lookups: writing then costs no time of its own. Every row of the block
-    has to begin on a cache line for that, and `stream_end` has to follow. All ROWS rows are written.
-    """
-    signature = types.void(
-        rows, types.intp, types.intp, panel, types.intp, types.intp, tables, sums, types.intp, types.intp, types.int32,
-        target, types.intp, types.intp, types.boolean,
-    )  # fmt: skip
+        All ROWS rows are written.
+        """
+        signature = types.void(
+            rows, types.intp, types.intp, panel, types.intp, types.intp, tables, sums, types.intp, types.intp,
+            types.int32, target, types.intp, types.intp,
+        )  # fmt: skip
 
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        values = _nibble_sums(context, builder, signature.args, args)
-        to = _element(builder, _data(context, builder, signature.args[11], args[11]), args[12], _I32)
-        streams = context.get_value_as_data(builder, types.boolean, args[14])
-        metadata = builder.module.add_metadata([_I32(1)])
-        with builder.if_else(builder.trunc(streams, ir.IntType(1))) as (around, through):
-            for branch, align in ((around, 64), (through, 4)):
-                with branch:
-                    for r, row_values in enumerate(values):
-                        line = builder.gep(to, [builder.mul(args[13], _I64(r))])
-                        for v, value in enumerate(row_values):
-                            for part in range(2):  # a cache line each
-                                lanes = ir.Constant(ir.VectorType(_I32, 16), [*range(16 * part, 16 * part + 16)])
-                                piece = builder.shuffle_vector(value, ir.Constant(value.type, ir.Undefined), lanes)
-                                address = builder.gep(line, [_I64(32 * v + 16 * part)])
-                                store = builder.store(piece, builder.bitcast(address, piece.type.as_pointer()))
-                                store.align = align
-                                if align == 64:
-                                    store.set_metadata("nontemporal", metadata)
-                                    builder.asm(ir.FunctionType(ir.VoidType(), []), "", "~{memory}", [], True)
-        return context.get_dummy_value()
+        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            to = _element(builder, _data(context, builder, signature.args[11], args[11]), args[12], _I32)
+            metadata = builder.module.add_metadata([_I32(1)])
 
-    return signature, generate
+            def store(r: int, v: int, value: Any) -> None:
+                place = builder.add(builder.mul(args[13], _I64(r)), _I64(32 * v))
+                kept = _store(builder, value, builder.gep(to, [place]), CACHE_LINE if streaming else 4)
+                if streaming:
+                    kept.set_metadata("nontemporal", metadata)
+
+            _nibble_sums(context, builder, signature.args, args, store)
+            return context.get_dummy_value()
+
+        return signature, generate
+
+    return block
+
+
+nibble_block_out = _nibble_block_out(streaming=False)
+#: Past the caches, between lookups. Rows begin on cache lines, and `stream_end` has to follow.
+nibble_block_stream = _nibble_block_out(streaming=True)
 
 
 @intrinsic

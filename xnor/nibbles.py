@@ -10,7 +10,16 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from .microkernel import DIFFERING, LOOKUPS, NIBBLE_LANES, NIBBLES, ROWS, nibble_block, nibble_block_out
+from .microkernel import (
+    DIFFERING,
+    LOOKUPS,
+    NIBBLE_LANES,
+    NIBBLES,
+    ROWS,
+    nibble_block,
+    nibble_block_out,
+    nibble_block_stream,
+)
 
 
 @njit(cache=True, nogil=True)
@@ -68,29 +77,34 @@ def multiply_nibbles(
 
 @njit(cache=True, nogil=True)
 def multiply_nibbles_out(
-    rows: Any, left_out: Any, panel: Any, sums: Any, bits: Any, target: Any, place: int, stride: int, streaming: bool
-) -> None:
-    """Blocks of ROWS rows times one panel, to ``target``, flat int32: row r at ``place + r * stride``.
+    rows: Any, count: int, panel: Any, sums: Any, to_sums: Any, bits: Any, target: Any, place: int, stride: int,
+    streaming: bool,
+) -> None:  # fmt: skip
+    """``count`` rows times one panel, in blocks of ROWS, to ``target``, flat int32: row r at ``place + r * stride``.
 
-    ``left_out`` (blocks,) of bool: these are not multiplied. ``sums``: ROWS x NIBBLE_LANES or more int32 to work in.
-    ``streaming``: see `nibble_block_out`.
+    Blocks of which ``to_sums`` (blocks,) of bool says so go to their rows of ``sums`` (rows, NIBBLE_LANES) instead; the
+    last one must, where it is not full. ``streaming``: see `nibble_block_stream`.
     """
     if LOOKUPS:
         nibbles = panel.shape[0]
         step = -(-nibbles // -(-nibbles // NIBBLES))
         final = (nibbles - 1) // step * step
-        for block in range(left_out.size):
-            if left_out[block]:
-                continue
-            row = block * ROWS
+        for row in range(0, count, ROWS):
             for done in range(0, final, step):
                 start = bits if done == 0 else np.int32(-1)
-                nibble_block(rows, row, row + ROWS - 1, panel, done, done + step, DIFFERING, sums, 0, 0, start)
+                nibble_block(rows, row, count - 1, panel, done, done + step, DIFFERING, sums, row, 0, start)
             start = bits if final == 0 else np.int32(-1)
-            nibble_block_out(
-                rows, row, row + ROWS - 1, panel, final, nibbles, DIFFERING, sums, 0, 0, start,
-                target, place + row * stride, stride, streaming,
-            )  # fmt: skip
+            to = place + row * stride
+            if to_sums[row // ROWS]:
+                nibble_block(rows, row, count - 1, panel, final, nibbles, DIFFERING, sums, row, 0, start)
+            elif streaming:
+                nibble_block_stream(
+                    rows, row, count - 1, panel, final, nibbles, DIFFERING, sums, row, 0, start, target, to, stride
+                )
+            else:
+                nibble_block_out(
+                    rows, row, count - 1, panel, final, nibbles, DIFFERING, sums, row, 0, start, target, to, stride
+                )
 
 
 @njit(cache=True, nogil=True)
