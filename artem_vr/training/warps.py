@@ -37,16 +37,20 @@ def head_motion_grid(height: int, width: int, generator: torch.Generator, pixels
     return moved[..., :2] / moved[..., 2:]
 
 
-def disparity_grid(height: int, width: int, generator: torch.Generator, pixels: float = 12.0) -> Tensor:
+def disparity_grid(height: int, width: int, generator: torch.Generator, pixels: float = 16.0) -> Tensor:
     """(1, H, W, 2): a random horizontal disparity of up to ``pixels``, as of the other eye.
 
     A smooth relief with things before it, whose edges are sharp: there the other eye sees other neighbours, and
-    strokes that reach across an edge would differ between the eyes.
+    strokes that reach across an edge would differ between the eyes. Most of what differs in a real pair does so there.
     """
-    coarse = torch.rand(1, 2, 4, 4, generator=generator) * 2 - 1
-    relief, near = F.interpolate(coarse, size=(height, width), mode="bicubic", align_corners=False).clamp(-1, 1)[0]
+
+    def draw(cells: int) -> Tensor:
+        coarse = torch.rand(1, 1, cells, cells, generator=generator) * 2 - 1
+        return F.interpolate(coarse, size=(height, width), mode="bicubic", align_corners=False).clamp(-1, 1)[0, 0]
+
+    relief, near = draw(4), draw(6) > 0
     offset, step = (torch.rand(2, generator=generator) * 2 - 1).tolist()
-    shift = 0.5 * offset + 0.25 * relief + 0.25 * step * (near > 0)
+    shift = 0.3 * offset + 0.1 * relief + 0.6 * step * near
     grid = identity_grid(height, width)
     return torch.stack((grid[..., 0] + shift * pixels * 2 / width, grid[..., 1]), dim=-1)
 

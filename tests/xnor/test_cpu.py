@@ -69,7 +69,8 @@ def test_channel_counts_around_the_ends_of_words(channels: int, size: tuple[int,
 
 @settings(deadline=None, max_examples=40)
 @given(
-    st.integers(1, 3), st.integers(1, 70), st.integers(1, 12), st.integers(1, 12), st.integers(1, 40),
+    st.integers(1, 3), st.integers(1, 70), st.integers(1, 12), st.integers(1, 12),
+    st.integers(1, 40) | st.sampled_from([64, 80, 128]),
     st.tuples(st.integers(1, 4), st.integers(1, 4)), st.tuples(st.integers(1, 3), st.integers(1, 3)),
     st.tuples(st.integers(0, 2), st.integers(0, 2)), st.sampled_from([-1, 0, 1]),
     st.tuples(st.integers(1, 2), st.integers(1, 2)), st.sampled_from([1, 1, 2, 3]), st.booleans(),
@@ -95,14 +96,52 @@ def test_any_geometry(
 
 
 @pytest.mark.parametrize("last", [False, True])
-def test_large_results_are_streamed_past_the_caches_whole(last: bool) -> None:
-    case = Case(height=203, width=211, channels=5, outputs=107, kernel=(2, 2), padding=(1, 1))
+@pytest.mark.parametrize("outputs", [107, 112, 128])  # rows of the result begin anywhere, on lines, in whole blocks
+@pytest.mark.parametrize("channels", [5, 80])  # nibbles of one step and of several
+def test_large_results_are_streamed_past_the_caches_whole(channels: int, outputs: int, last: bool) -> None:
+    case = Case(height=203, width=211, channels=channels, outputs=outputs, kernel=(2, 2), padding=(1, 1))
     x, w = case.arrays()
+    exact = torch.nn.functional.conv2d(
+        torch.from_numpy(np.where(x >= 0, np.float32(1), np.float32(-1))),
+        torch.from_numpy(np.where(w >= 0, np.float32(1), np.float32(-1))), padding=1,
+    ).numpy()  # fmt: skip
     if last:
         x = np.ascontiguousarray(x.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2)
     result = xnor.conv2d(x, w, **case.options)
     assert result.nbytes > xnor.cpu.STREAMED_BYTES
-    assert (result == case.expected()).all()
+    assert (result == exact).all()
+
+
+@pytest.mark.parametrize("offset", [0, 4])
+def test_a_result_may_lie_anywhere_in_memory(offset: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cpu, "STREAMED_BYTES", 0)
+    case = Case(height=9, width=30, channels=16, outputs=64, padding=(1, 1))
+    x, w = case.arrays()
+    memory = np.zeros(9 * 30 * 64 * 4 + 128, np.uint8)
+    start = -memory.ctypes.data % 64 + offset
+    out = memory[start : start + 9 * 30 * 64 * 4].view(np.int32).reshape(1, 9, 30, 64)
+    g = geometry(x.shape, 64, 16, (3, 3), padding=1)
+    cpu.convolve(cpu.pack_pixels(x), xnor.pack_weights(w), g, channels_last=True, out=out)
+    assert (out.transpose(0, 3, 1, 2) == case.expected()).all()
+    assert not memory[:start].any() and not memory[start + out.nbytes :].any()
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 5, 8, 15, 16, 17])
+@pytest.mark.parametrize("last", [False, True])
+def test_narrow_pixels_are_packed_each_channel_by_its_own_threshold(channels: int, last: bool) -> None:
+    random = np.random.default_rng(channels)
+    x = random.standard_normal((2, channels, 5, 71), dtype=np.float32)
+    thresholds = random.standard_normal(channels, dtype=np.float32)
+    set_bits = (x >= thresholds[:, None, None]).astype(np.uint64)
+    expected = (set_bits << np.arange(channels, dtype=np.uint64)[:, None, None]).sum(axis=1)
+    if last:
+        x = np.ascontiguousarray(x.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2)
+    assert (cpu.pack_pixels(x, thresholds)[..., 0, 0] == expected).all()
+    for column in (0, 20, 70):
+        bad = x.copy()
+        bad[1, channels - 1, 4, column] = np.nan
+        with pytest.raises(xnor.XnorError, match="NaN"):
+            cpu.pack_pixels(bad, thresholds)
 
 
 @pytest.mark.parametrize("layout", ["NCHW", "NHWC"])
