@@ -206,7 +206,7 @@ class CompactObjective(nn.Module):
         views = [self.paintings.view(iteration, place) for place in range(first, first + batch_size)]
         for place in range(first, first + batch_size):
             random = torch.Generator().manual_seed(self.seed * 7_919 + iteration * 1_009 + place)
-            motions.append(warps.draw_motion(height, width, random))
+            motions.append(warps.draw_motion(height, width, random, other_eye=(iteration + place) % 2 == 1))
             draw = torch.rand((), generator=random)  # below PLAIN_SHARE: a strength from 0 to 1, 0 twice as often
             strengths.append((draw / PLAIN_SHARE * 1.5 - 0.5).clamp(0, 1) if draw < PLAIN_SHARE else torch.ones(()))
         rivals = [self.paintings.view(iteration + 1 + k, 0) for k in range(RIVALS if self.weights.distinction else 0)]

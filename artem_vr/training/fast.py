@@ -79,7 +79,7 @@ class FastObjective(TrainedAlike):
             motions = []
             for place in range(first, first + batch_size):
                 random = torch.Generator().manual_seed(self.seed * 7_919 + iteration * 1_009 + place)
-                motions.append(warps.draw_motion(height, width, random))
+                motions.append(warps.draw_motion(height, width, random, other_eye=(iteration + place) % 2 == 1))
             grids, noise = (torch.cat(parts) for parts in zip(*motions, strict=True))
             result |= {"grids": grids, "noise": noise}
         return result

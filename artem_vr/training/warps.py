@@ -55,15 +55,14 @@ def disparity_grid(height: int, width: int, generator: torch.Generator, pixels: 
     return torch.stack((grid[..., 0] + shift * pixels * 2 / width, grid[..., 1]), dim=-1)
 
 
-def draw_motion(height: int, width: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """(1, H, W, 2) and (1, 3, H, W): where a head that moves and the scene's depth, in the other eye, bring each
-    pixel to, and the noise, in units of the picture, that the sensor adds: a deviation of up to 3/255.
-
-    Both at once: what shall hold for each alone is so learned twice as often.
+def draw_motion(height: int, width: int, generator: torch.Generator, other_eye: bool) -> tuple[Tensor, Tensor]:
+    """(1, H, W, 2) and (1, 3, H, W): where a head or, in the ``other_eye``, the scene's depth moves each pixel to,
+    and the noise, in units of the picture, that the sensor adds: a deviation of up to 3/255.
     """
-    head, eye = (make(height, width, generator) for make in (head_motion_grid, disparity_grid))
+    make = disparity_grid if other_eye else head_motion_grid
+    grid = make(height, width, generator)
     sigma = torch.rand((), generator=generator) * 3 / 255
-    return head + eye - identity_grid(height, width), torch.randn(1, 3, height, width, generator=generator) * sigma
+    return grid, torch.randn(1, 3, height, width, generator=generator) * sigma
 
 
 def sample(pictures: Tensor, grid: Tensor) -> Tensor:

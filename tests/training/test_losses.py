@@ -79,13 +79,3 @@ def test_the_other_eye_sees_depth_with_edges() -> None:
         jumps.append(float(shift.diff(dim=1).abs().max()))
     assert max(jumps) > 2, "the relief is smooth everywhere: no thing stands before another"
     assert min(jumps) < 1, "depth edges should differ in height"
-
-
-def test_a_motion_is_of_the_head_the_other_eye_and_the_sensor_at_once() -> None:
-    grid, noise = warps.draw_motion(64, 80, torch.Generator().manual_seed(3))
-    generator = torch.Generator().manual_seed(3)
-    head, eye = warps.head_motion_grid(64, 80, generator), warps.disparity_grid(64, 80, generator)
-    still = warps.identity_grid(64, 80)
-    assert torch.allclose(grid - still, (head - still) + (eye - still), atol=1e-6)
-    assert (head - still)[..., 1].abs().max() > 0 and noise.shape == (1, 3, 64, 80)
-    assert 0 < noise.std() <= 3.1 / 255
