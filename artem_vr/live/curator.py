@@ -17,6 +17,7 @@ from pathlib import Path
 
 from artem_vr.errors import ArtemError, PictureError, StyleError
 from artem_vr.live.blending import Parts, grown
+from artem_vr.styles.codes import StyleCode
 from artem_vr.styles.library import PICTURE_SUFFIXES, Library, Style
 from artem_vr.stylize.encoder import STROKE_SIZE
 from artem_vr.stylize.loading import StyleLoader
@@ -44,6 +45,7 @@ class Curator:
         self._library, self._stroke_size = library, stroke_size
         self._loader = StyleLoader(library, stroke_size)  # of its own: a loader serves one thread
         self._kept: set[Path] = set()
+        self._kept_blends: set[str] = set()
         self._wishes: queue.SimpleQueue[Callable[[], Arrival] | None] = queue.SimpleQueue()
         self._arrivals: deque[Arrival] = deque()
         self._thread = threading.Thread(target=self._run, name="curator", daemon=True)
@@ -58,7 +60,7 @@ class Curator:
         self._wishes.put(lambda: self._blend(parts, list(others), instead_of))
 
     def keep(self, style: str) -> None:
-        """What of ``style`` comes from files of the viewer's shall be in the library."""
+        """``style`` shall be in the library: a blend itself, and what comes from files of the viewer's."""
         self._wishes.put(lambda: self._keep(style))
 
     def arrivals(self) -> list[Arrival]:
@@ -108,15 +110,25 @@ class Curator:
     def _keep(self, name: str) -> Arrival:
         style = self._library.find(name)
         foreign = [part for part in (style, *(part for _, part in style.parts)) if self._is_foreign(part)]
-        if not foreign:
+        new_blend = style.form == "blend" and style.name not in self._kept_blends
+        if not foreign and not new_blend:
             return Arrival(notice=f"{style.title} is among your styles already")
-        kept = [self._keep_one(part).name for part in foreign]
+        kept = [self._keep_blend(style).name] if new_blend else []
+        kept += [self._keep_one(part).name for part in foreign]
         return Arrival(notice=f"Kept as {', '.join(kept)}: it is there the next time")
 
     def _is_foreign(self, style: Style) -> bool:
         """Whether it is a file of the viewer's that the library does not have."""
         inside = style.kind == "shipped" or style.path.parent == self._library.own
         return style.form != "blend" and not inside and style.path not in self._kept
+
+    def _keep_blend(self, style: Style) -> Style:
+        """The mixed code; there is no picture of it."""
+        names = (part.name if part.kind == "shipped" else part.path.name.partition(".")[0] for _, part in style.parts)
+        code = StyleCode(self._loader.code(style), self._loader.encoder().key, style.title)
+        kept = self._library.keep(code, self._free_name("_and_".join(names)))
+        self._kept_blends.add(style.name)
+        return kept
 
     def _keep_one(self, style: Style) -> Style:
         name = self._free_name(style.path.name.partition(".")[0] if style.form == "code" else style.path.stem)

@@ -14,6 +14,7 @@ from artem_vr.sources.pictures import save_picture
 from artem_vr.styles.codes import read_code
 from artem_vr.styles.library import Library
 from artem_vr.stylize.encoder import Encoder
+from artem_vr.stylize.loading import StyleLoader
 from tests.app.conftest import PATIENCE, painting
 
 
@@ -98,10 +99,23 @@ def test_keeping_a_picture_puts_its_code_and_a_copy_into_the_library(
     assert [style.name for style in coded_library.styles() if style.kind == "own"] == ["red_2"]
 
 
-def test_keeping_a_blend_keeps_the_pictures_in_it(curator: Curator, coded_library: Library, tmp_path: Path) -> None:
-    curator.keep(f"0.5*blue+0.5*{picture(tmp_path)}")
-    assert "my_holiday" in arrival(curator).notice
-    assert [style.name for style in coded_library.styles() if style.kind == "own"] == ["my_holiday"]
+def test_keeping_a_blend_keeps_it_and_the_pictures_in_it(
+    curator: Curator, coded_library: Library, tmp_path: Path
+) -> None:
+    blend = f"0.75*blue+0.25*{picture(tmp_path)}"
+    loader = StyleLoader(coded_library)
+    shown = loader.code(coded_library.find(blend))
+    curator.keep(blend)
+    notice = arrival(curator).notice
+    assert "blue_and_my_holiday" in notice and ", my_holiday" in notice
+    own = {style.name: style for style in coded_library.styles() if style.kind == "own"}
+    assert set(own) == {"blue_and_my_holiday", "my_holiday"}
+    assert own["blue_and_my_holiday"].title == "75 % Blue, 25 % My holiday"
+    assert np.array_equal(loader.code(own["blue_and_my_holiday"]), shown)
+    curator.keep(blend)
+    assert "already" in arrival(curator).notice
+    curator.keep("0.5*red+0.5*blue")  # of nothing but styles that are there
+    assert "red_and_blue" in arrival(curator).notice
     curator.keep("blue")
     assert "already" in arrival(curator).notice
 
