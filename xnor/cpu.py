@@ -232,6 +232,19 @@ def _neighbouring_windows(
 
 
 @njit(cache=True, nogil=True)
+def _short_windows(flat: Any, g: Geometry, start: int, channels: int, step_y: int, windows: Any) -> None:
+    """`_neighbouring_windows` that fit into a word each, ``windows`` (n,), of words a pixel apart: in vectors."""
+    windows[:] = 0
+    for ky in range(g.kernel_height):
+        for kx in range(g.kernel_width):
+            at = start + ky * step_y + kx
+            taps = flat[at : at + windows.size]  # a slice, since an index that might be negative stops vectors
+            shift = np.uint64((ky * g.kernel_width + kx) * channels)
+            for p in range(windows.size):
+                windows[p] |= taps[p] << shift
+
+
+@njit(cache=True, nogil=True)
 def _any_window(pixels: Any, g: Geometry, n: int, group: int, top: int, left: int, window: Any) -> None:
     """A window of any kind: it may reach outside the picture, and a pixel may end in the middle of a word."""
     group_words = pixels.shape[4]
@@ -295,6 +308,8 @@ def _gather(pixels: Any, g: Geometry, n: int, group: int, first: int, count: int
             start = ((n * g.height + top) * g.width + left) * pixel_step + group * group_words
             if whole:
                 _whole_windows(flat, g, start, stride, group_words, step_y, step_x, windows, p, p + run)
+            elif neighbours and pixel_step == 1 and channels * g.kernel_height * g.kernel_width <= 64:
+                _short_windows(flat, g, start, channels, step_y, windows.reshape(-1)[p : p + run])
             elif neighbours:
                 _neighbouring_windows(flat, g, start, pixel_step, channels, step_y, windows, p, p + run)
             else:
