@@ -47,8 +47,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=0, help="which photographs and motions (default: 0)")
     parser.add_argument("--unseen", action="store_true", help="no network was trained on --content: take any of it")
     parser.add_argument(
-        "--held-out", action="store_true", help="only those of --paintings that train adain leaves out of training"
-    )
+        "--held-out", type=int, nargs="?", const=10_000, metavar="N",
+        help="only those of --paintings that train adain leaves out of training; the first N of them",
+    )  # fmt: skip
     parser.add_argument(
         "--photographs-per-painting", type=int, default=4, metavar="N",
         help="that a network for any painting paints like each of them, other ones each time (default: 4)",
@@ -132,6 +133,7 @@ def _check(arguments: argparse.Namespace) -> None:
         "painting_size": (64, 2048),
         "threads": (1, 1024),
         "photographs_per_painting": (1, 10_000),
+        "held_out": (1, 10_000),
         "optimize": (1, 10_000),
         "optimize_iterations": (1, 1_000_000),
     }
@@ -143,13 +145,13 @@ def _check(arguments: argparse.Namespace) -> None:
         raise SettingsError(f"--seed is {arguments.seed}", "Give 0 or more")
 
 
-def _paintings(folder: Path, only_held_out: bool) -> dict[str, Tensor]:
-    """By name of file, (1, 3, H, W) each."""
+def _paintings(folder: Path, most_held_out: int | None) -> dict[str, Tensor]:
+    """By name of file, (1, 3, H, W) each: all, or so many of those that training leaves out."""
     from artem_vr.evaluation.pictures import files, read_picture
     from artem_vr.evaluation.split import held_out
 
     found = files(folder, "--paintings")
-    chosen = [path for path in found if held_out(path)] if only_held_out else found
+    chosen = found if most_held_out is None else [path for path in found if held_out(path)][:most_held_out]
     if not chosen:
         raise PictureError(f"{folder} has no painting that training leaves out", "Leave --held-out away")
     return {path.stem: read_picture(path) for path in chosen}

@@ -158,6 +158,16 @@ def test_all_has_the_shipped_codes(
 
 def test_paintings_of_which_none_is_left_out(place: Path, compact: Path) -> None:
     assert "--held-out" in refused(compact, *usual(place), "--held-out")
+    assert "--held-out is 0" in refused(compact, *usual(place), "--held-out", "0")
+
+
+def test_only_so_many_of_the_paintings_that_are_left_out(
+    place: Path, compact: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = [compact, *usual(place), "--paintings", place / "many", "--photographs-per-painting", "1", "--json"]
+    assert run(*words, "--held-out", "1", "--no-baselines") == 0
+    first = min(p for p in (place / "many").iterdir() if held_out(p))
+    assert json.loads(capsys.readouterr().out)["paintings"] == [first.stem]
 
 
 def refused(*words: str | Path) -> str:
