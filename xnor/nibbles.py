@@ -89,11 +89,12 @@ def multiply_nibbles_out(
         nibbles = panel.shape[0]
         step = -(-nibbles // -(-nibbles // NIBBLES))
         final = (nibbles - 1) // step * step
-        for row in range(0, count, ROWS):
-            for done in range(0, final, step):
-                start = bits if done == 0 else np.int32(-1)
+        for done in range(0, final, step):  # so much of the panel stays in the first cache while rows pass by
+            start = bits if done == 0 else np.int32(-1)
+            for row in range(0, count, ROWS):
                 nibble_block(rows, row, count - 1, panel, done, done + step, DIFFERING, sums, row, 0, start)
-            start = bits if final == 0 else np.int32(-1)
+        start = bits if final == 0 else np.int32(-1)
+        for row in range(0, count, ROWS):
             to = place + row * stride
             if to_sums[row // ROWS]:
                 nibble_block(rows, row, count - 1, panel, final, nibbles, DIFFERING, sums, row, 0, start)
