@@ -40,7 +40,7 @@ class Deed(enum.Enum):
     BLEND = "blend with the next painting; again: a third, a fourth"
     MORE_OF_LAST = "blend: more of its last painting"
     LESS_OF_LAST = "blend: less of its last painting"
-    KEEP = "keep a picture you dropped among your styles"
+    KEEP = "keep a picture you dropped, or a blend, among your styles"
     PRESERVE_COLOR = "colours of the source, or of the painting"
     REGION = "paint everywhere, or left, right, top, bottom, where you look"
     RECENTER = "bring the screen in front of you"
