@@ -181,8 +181,8 @@ def sign_block(
 
 
 def _nibble_sums(context: Any, builder: Any, types: Any, args: Any, store: Any) -> None:
-    """Emit what `nibble_block` and `nibble_block_out` share; ``store(r, v, value)`` emits the end: row, which 32
-    columns, and their sums, a vector of int32. It is called for each of two branches.
+    """Emit the sums of `nibble_block`; ``store(r, v, value)`` emits the end: row, which 32 columns, and their sums,
+    a vector of int32. It is called for each of two branches.
     """
     vectors = NIBBLE_LANES // 32
     half, vector, wide = ir.VectorType(_I8, 16), ir.VectorType(_I8, 32), ir.VectorType(_I32, 32)
@@ -233,42 +233,7 @@ def _sum_address(context: Any, builder: Any, array_type: Any, args: Any, r: int,
     return _element(builder, sums.data, builder.add(builder.add(line, args[9]), _I64(v * 32)), _I32)
 
 
-@intrinsic
-def nibble_block(
-    typingctx: Any,
-    rows: Any,
-    row: Any,
-    last_row: Any,
-    panel: Any,
-    first: Any,
-    last: Any,
-    tables: Any,
-    sums: Any,
-    sums_row: Any,
-    sums_column: Any,
-    start: Any,
-) -> Any:
-    """ROWS x NIBBLE_LANES dot products of signs, over the nibbles ``first`` to ``last`` (at most NIBBLES of them).
-
-    ``sums[sums_row + r, sums_column + l] = start - 2 * differing bits``, or ``sums[...] -= 2 * differing bits`` where
-    ``start`` is negative. rows (n, nibbles) uint8, each nibble times 16; panel (nibbles, NIBBLE_LANES) uint8,
-    nibbles; tables: `DIFFERING`; sums int32; all C-contiguous. Rows past ``last_row`` repeat it. AVX2 only.
-    """
-    signature = types.void(
-        rows, types.intp, types.intp, panel, types.intp, types.intp, tables, sums, types.intp, types.intp, types.int32
-    )
-
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        def store(r: int, v: int, value: Any) -> None:
-            _store(builder, value, _sum_address(context, builder, signature.args[7], args, r, v), 4)
-
-        _nibble_sums(context, builder, signature.args, args, store)
-        return context.get_dummy_value()
-
-    return signature, generate
-
-
-def _nibble_block_out(streaming: bool) -> Any:
+def _nibble_block(streaming: bool) -> Any:
     @intrinsic
     def block(
         typingctx: Any,
@@ -287,9 +252,12 @@ def _nibble_block_out(streaming: bool) -> Any:
         place: Any,
         stride: Any,
     ) -> Any:
-        """`nibble_block` whose results go from the registers to ``target[place + r * stride + l]``, flat int32.
+        """ROWS x NIBBLE_LANES dot products of signs, over the nibbles ``first`` to ``last`` (at most NIBBLES of them).
 
-        All ROWS rows are written.
+        ``target[place + r * stride + l] = start - 2 * differing bits``, or, where ``start`` is negative,
+        ``sums[sums_row + r, sums_column + l] - 2 * differing bits``. rows (n, nibbles) uint8, each nibble times 16;
+        panel (nibbles, NIBBLE_LANES) uint8, nibbles; tables: `DIFFERING`; sums int32; target flat int32, which may be
+        the memory of sums; all C-contiguous. Rows past ``last_row`` repeat it, and all ROWS are written. AVX2 only.
         """
         signature = types.void(
             rows, types.intp, types.intp, panel, types.intp, types.intp, tables, sums, types.intp, types.intp,
@@ -314,9 +282,9 @@ def _nibble_block_out(streaming: bool) -> Any:
     return block
 
 
-nibble_block_out = _nibble_block_out(streaming=False)
-#: Past the caches, between lookups. Rows begin on cache lines, and `stream_end` has to follow.
-nibble_block_stream = _nibble_block_out(streaming=True)
+nibble_block = _nibble_block(streaming=False)
+#: Past the caches, between lookups. Rows of the target begin on cache lines, and `stream_end` has to follow.
+nibble_block_stream = _nibble_block(streaming=True)
 
 
 @intrinsic

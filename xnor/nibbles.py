@@ -17,7 +17,6 @@ from .microkernel import (
     NIBBLES,
     ROWS,
     nibble_block,
-    nibble_block_out,
     nibble_block_stream,
 )
 
@@ -68,11 +67,15 @@ def multiply_nibbles(
     if LOOKUPS:  # else `nibble_block` does not compile
         nibbles = panel.shape[0]
         step = -(-nibbles // -(-nibbles // NIBBLES))
+        flat, width = sums.reshape(-1), sums.shape[1]
         for done in range(0, nibbles, step):
             end = min(nibbles, done + step)
             start = bits if done == 0 else np.int32(-1)
             for row in range(0, count, ROWS):
-                nibble_block(rows, first + row, last_row, panel, done, end, DIFFERING, sums, row, column, start)
+                to = row * width + column
+                nibble_block(
+                    rows, first + row, last_row, panel, done, end, DIFFERING, sums, row, column, start, flat, to, width
+                )
 
 
 @njit(cache=True, nogil=True)
@@ -89,23 +92,24 @@ def multiply_nibbles_out(
         nibbles = panel.shape[0]
         step = -(-nibbles // -(-nibbles // NIBBLES))
         final = (nibbles - 1) // step * step
+        flat, width, last_row = sums.reshape(-1), sums.shape[1], count - 1
         for done in range(0, final, step):  # so much of the panel stays in the first cache while rows pass by
-            start = bits if done == 0 else np.int32(-1)
+            start, end = bits if done == 0 else np.int32(-1), done + step
             for row in range(0, count, ROWS):
-                nibble_block(rows, row, count - 1, panel, done, done + step, DIFFERING, sums, row, 0, start)
-        start = bits if final == 0 else np.int32(-1)
+                to = row * width
+                nibble_block(rows, row, last_row, panel, done, end, DIFFERING, sums, row, 0, start, flat, to, width)
+        start, end = bits if final == 0 else np.int32(-1), nibbles
         for row in range(0, count, ROWS):
             to = place + row * stride
             if to_sums[row // ROWS]:
-                nibble_block(rows, row, count - 1, panel, final, nibbles, DIFFERING, sums, row, 0, start)
+                to = row * width
+                nibble_block(rows, row, last_row, panel, final, end, DIFFERING, sums, row, 0, start, flat, to, width)
             elif streaming:
                 nibble_block_stream(
-                    rows, row, count - 1, panel, final, nibbles, DIFFERING, sums, row, 0, start, target, to, stride
+                    rows, row, last_row, panel, final, end, DIFFERING, sums, row, 0, start, target, to, stride
                 )
             else:
-                nibble_block_out(
-                    rows, row, count - 1, panel, final, nibbles, DIFFERING, sums, row, 0, start, target, to, stride
-                )
+                nibble_block(rows, row, last_row, panel, final, end, DIFFERING, sums, row, 0, start, target, to, stride)
 
 
 @njit(cache=True, nogil=True)
