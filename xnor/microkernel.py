@@ -25,7 +25,7 @@ intrinsic: Any = _intrinsic  # its own type speaks of the function below it, not
 ROWS = 4  #: rows (filters) of one block
 LANES = 16  #: columns (pixels) of one block of `sign_block`
 NIBBLE_LANES = 64  #: columns of one block of `nibble_block`
-NIBBLES = 62  #: four-bit steps that one call of `nibble_block` takes at most: 248 is what a byte can count
+NIBBLES = 64  #: four-bit steps that one call of `nibble_block` takes at most: 63 of them are counted in bytes
 FLOAT_LANES = 32  #: columns of one block of `float_block`
 CACHE_LINE = 64  #: bytes
 
@@ -95,7 +95,7 @@ def _sums(builder: Any, first: Any, last: Any, vector: Any, vectors: int, step: 
     before = builder.block
     loop = builder.append_basic_block("depth")
     after = builder.append_basic_block("sums")
-    builder.branch(loop)
+    builder.cbranch(builder.icmp_signed("<", first, last), loop, after)
     builder.position_at_end(loop)
     k = builder.phi(_I64)
     k.add_incoming(first, before)
@@ -103,13 +103,15 @@ def _sums(builder: Any, first: Any, last: Any, vector: Any, vectors: int, step: 
     results: list[list[Any]] = step(k, sums)
     following = builder.add(k, _I64(1))
     k.add_incoming(following, loop)
-    for r in range(ROWS):
-        for v in range(vectors):
-            sums[r][v].add_incoming(ir.Constant(vector, None), before)
-            sums[r][v].add_incoming(results[r][v], loop)
     builder.cbranch(builder.icmp_signed("<", following, last), loop, after)
     builder.position_at_end(after)
-    return results
+    totals = [[builder.phi(vector) for _ in range(vectors)] for _ in range(ROWS)]
+    for r in range(ROWS):
+        for v in range(vectors):
+            for phi in (sums[r][v], totals[r][v]):
+                phi.add_incoming(ir.Constant(vector, None), before)
+                phi.add_incoming(results[r][v], loop)
+    return totals
 
 
 def _block(
@@ -195,18 +197,28 @@ def _nibble_sums(context: Any, builder: Any, types: Any, args: Any, store: Any) 
     tables_data = _data(context, builder, types[6], args[6])
     twice = ir.Constant(ir.VectorType(_I32, 32), [*range(16), *range(16)])
 
-    def at(k: Any, counts: Any) -> list[list[Any]]:
+    def differing(k: Any) -> list[list[Any]]:
         here = _element(builder, panel_data, builder.mul(k, _I64(NIBBLE_LANES)), _I8)
         columns = [_load(builder, builder.gep(here, [_I64(32 * v)]), vector, 1) for v in range(vectors)]
-        sums = []
+        found = []
         for r in range(ROWS):
             place = builder.zext(builder.load(builder.gep(firsts[r], [k])), _I64)
             table = _load(builder, builder.gep(tables_data, [place]), half, 1)
             table = builder.shuffle_vector(table, ir.Constant(half, ir.Undefined), twice)
-            sums.append([builder.add(counts[r][v], builder.call(lookup, [table, columns[v]])) for v in range(vectors)])
-        return sums
+            found.append([builder.call(lookup, [table, columns[v]]) for v in range(vectors)])
+        return found
 
-    counted = _sums(builder, args[4], args[5], vector, vectors, at)
+    def at(k: Any, counts: Any) -> list[list[Any]]:
+        found = differing(k)
+        return [[builder.add(counts[r][v], found[r][v]) for v in range(vectors)] for r in range(ROWS)]
+
+    # The last nibble is added in 16 bits: the other 63 of 64 fit a byte, and 256 signs are done in one step.
+    final = builder.sub(args[5], _I64(1))
+    counted, rest = _sums(builder, args[4], final, vector, vectors, at), differing(final)
+
+    def count(r: int, v: int) -> Any:
+        return builder.add(builder.zext(counted[r][v], short), builder.zext(rest[r][v], short))
+
     start = args[10]
     small = builder.icmp_unsigned("<=", start, _I32(4 * NIBBLES))  # all signs are in this step: 16 bits hold the sums
     with builder.if_else(small) as (in_one_step, in_several):
@@ -214,17 +226,17 @@ def _nibble_sums(context: Any, builder: Any, types: Any, args: Any, store: Any) 
             begin = _splat(builder, builder.trunc(start, _I16), 32)
             for r in range(ROWS):
                 for v in range(vectors):
-                    count = builder.zext(counted[r][v], short)
-                    store(r, v, builder.sext(builder.sub(begin, builder.add(count, count)), wide))
+                    once = count(r, v)
+                    store(r, v, builder.sext(builder.sub(begin, builder.add(once, once)), wide))
         with in_several:
             begin = _splat(builder, start, 32)
             begins = builder.icmp_signed(">=", start, _I32(0))
             for r in range(ROWS):
                 for v in range(vectors):
-                    count = builder.zext(counted[r][v], short)
+                    once = count(r, v)
                     before = _load(builder, _sum_address(context, builder, types[7], args, r, v), wide, 4)
-                    count = builder.zext(builder.add(count, count), wide)
-                    store(r, v, builder.sub(builder.select(begins, begin, before), count))
+                    twice_wide = builder.zext(builder.add(once, once), wide)
+                    store(r, v, builder.sub(builder.select(begins, begin, before), twice_wide))
 
 
 def _sum_address(context: Any, builder: Any, array_type: Any, args: Any, r: int, v: int) -> Any:

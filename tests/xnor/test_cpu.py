@@ -95,6 +95,17 @@ def test_any_geometry(
     assert (xnor.conv2d(x, w, **case.options) == case.expected()).all()
 
 
+@pytest.mark.parametrize("channels", [1, 4, 5, 248, 252, 253, 255, 256, 257, 260, 512, 513, 2048])
+def test_counts_of_signs_that_all_agree_or_all_differ_do_not_overflow(channels: int) -> None:
+    x = np.ones((1, channels, 8, 16), np.float32)
+    x[..., ::2] = -1  # a pixel agrees with every second filter in all channels, and differs from the others in all
+    w = np.ones((64, channels, 1, 1), np.float32)
+    w[::2] = -1
+    result = xnor.conv2d(x, w)
+    signs = np.where(np.arange(64)[:, None] % 2 == np.arange(16) % 2, channels, -channels)
+    assert (result == signs[None, :, None, :]).all()
+
+
 @pytest.mark.parametrize("last", [False, True])
 @pytest.mark.parametrize("outputs", [107, 112, 128])  # rows of the result begin anywhere, on lines, in whole blocks
 @pytest.mark.parametrize("channels", [5, 80])  # nibbles of one step and of several
