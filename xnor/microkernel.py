@@ -11,6 +11,8 @@ products are what T-MAC (Wei et al. 2024) multiplies few-bit weights with.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Any
 
 import llvmlite.binding as llvm
@@ -184,7 +186,7 @@ def sign_block(
 
 def _nibble_sums(context: Any, builder: Any, types: Any, args: Any, store: Any) -> None:
     """Emit the sums of `nibble_block`; ``store(r, v, value)`` emits the end: row, which 32 columns, and their sums,
-    a vector of int32. It is called for each of two branches.
+    a vector of int32. It is called for each of several branches.
     """
     vectors = NIBBLE_LANES // 32
     half, vector, wide = ir.VectorType(_I8, 16), ir.VectorType(_I8, 32), ir.VectorType(_I32, 32)
@@ -212,31 +214,46 @@ def _nibble_sums(context: Any, builder: Any, types: Any, args: Any, store: Any) 
         found = differing(k)
         return [[builder.add(counts[r][v], found[r][v]) for v in range(vectors)] for r in range(ROWS)]
 
-    # The last nibble is added in 16 bits: the other 63 of 64 fit a byte, and 256 signs are done in one step.
+    # The last nibble is added where there is room: the other 63 of 64 fit a byte, and 256 signs are done in one step.
     final = builder.sub(args[5], _I64(1))
     counted, rest = _sums(builder, args[4], final, vector, vectors, at), differing(final)
-
-    def count(r: int, v: int) -> Any:
-        return builder.add(builder.zext(counted[r][v], short), builder.zext(rest[r][v], short))
-
     start = args[10]
-    small = builder.icmp_unsigned("<=", start, _I32(4 * NIBBLES))  # all signs are in this step: 16 bits hold the sums
-    with builder.if_else(small) as (in_one_step, in_several):
-        with in_one_step:
-            begin = _splat(builder, builder.trunc(start, _I16), 32)
-            for r in range(ROWS):
-                for v in range(vectors):
-                    once = count(r, v)
-                    store(r, v, builder.sext(builder.sub(begin, builder.add(once, once)), wide))
-        with in_several:
-            begin = _splat(builder, start, 32)
-            begins = builder.icmp_signed(">=", start, _I32(0))
-            for r in range(ROWS):
-                for v in range(vectors):
-                    once = count(r, v)
-                    before = _load(builder, _sum_address(context, builder, types[7], args, r, v), wide, 4)
-                    twice_wide = builder.zext(builder.add(once, once), wide)
-                    store(r, v, builder.sub(builder.select(begins, begin, before), twice_wide))
+
+    def total(r: int, v: int, room: Any) -> Any:
+        return builder.add(
+            *(builder.zext(part[r][v], room) if room != vector else part[r][v] for part in (counted, rest))
+        )
+
+    def whole(count: Any) -> Any:
+        """start - 2 * count, in the type of ``count``, made wide."""
+        begin = _splat(builder, builder.trunc(start, count.type.element), 32)
+        return builder.sext(builder.sub(begin, builder.add(count, count)), wide)
+
+    def part(r: int, v: int) -> Any:
+        count = total(r, v, short)
+        before = _load(builder, _sum_address(context, builder, types[7], args, r, v), wide, 4)
+        before = builder.select(builder.icmp_signed(">=", start, _I32(0)), _splat(builder, start, 32), before)
+        return builder.sub(before, builder.zext(builder.add(count, count), wide))
+
+    # Where all signs are in this step, their number says in which type the results have room.
+    ends: list[tuple[int, Callable[[int, int], Any]]] = [
+        (127, lambda r, v: whole(total(r, v, vector))),
+        (4 * (NIBBLES - 1), lambda r, v: whole(builder.zext(total(r, v, vector), short))),
+        (4 * NIBBLES, lambda r, v: whole(total(r, v, short))),
+    ]
+    with ExitStack() as otherwise:
+        for most, value in ends:
+            fits, more = otherwise.enter_context(builder.if_else(builder.icmp_unsigned("<=", start, _I32(most))))
+            with fits:
+                _store_block(vectors, value, store)
+            otherwise.enter_context(more)
+        _store_block(vectors, part, store)
+
+
+def _store_block(vectors: int, value: Callable[[int, int], Any], store: Callable[[int, int, Any], None]) -> None:
+    for r in range(ROWS):
+        for v in range(vectors):
+            store(r, v, value(r, v))
 
 
 def _sum_address(context: Any, builder: Any, array_type: Any, args: Any, r: int, v: int) -> Any:
