@@ -186,7 +186,7 @@ def sign_block(
 
 def _nibble_sums(context: Any, builder: Any, types: Any, args: Any, store: Any) -> None:
     """Emit the sums of `nibble_block`; ``store(r, v, value)`` emits the end: row, which 32 columns, and their sums,
-    a vector of int32. It is called for each of several branches.
+    a vector of int32. It is called once for each type in which sums may have room.
     """
     vectors = NIBBLE_LANES // 32
     half, vector, wide = ir.VectorType(_I8, 16), ir.VectorType(_I8, 32), ir.VectorType(_I32, 32)
@@ -219,27 +219,27 @@ def _nibble_sums(context: Any, builder: Any, types: Any, args: Any, store: Any) 
     counted, rest = _sums(builder, args[4], final, vector, vectors, at), differing(final)
     start = args[10]
 
-    def total(r: int, v: int, room: Any) -> Any:
-        return builder.add(
-            *(builder.zext(part[r][v], room) if room != vector else part[r][v] for part in (counted, rest))
-        )
+    def count(r: int, v: int, room: Any) -> Any:
+        if room == vector:
+            return builder.add(counted[r][v], rest[r][v])
+        return builder.add(builder.zext(counted[r][v], room), builder.zext(rest[r][v], room))
 
-    def whole(count: Any) -> Any:
+    def from_start(count: Any) -> Any:
         """start - 2 * count, in the type of ``count``, made wide."""
         begin = _splat(builder, builder.trunc(start, count.type.element), 32)
         return builder.sext(builder.sub(begin, builder.add(count, count)), wide)
 
-    def part(r: int, v: int) -> Any:
-        count = total(r, v, short)
+    def from_sums(r: int, v: int) -> Any:
+        found = count(r, v, short)
         before = _load(builder, _sum_address(context, builder, types[7], args, r, v), wide, 4)
         before = builder.select(builder.icmp_signed(">=", start, _I32(0)), _splat(builder, start, 32), before)
-        return builder.sub(before, builder.zext(builder.add(count, count), wide))
+        return builder.sub(before, builder.zext(builder.add(found, found), wide))
 
-    # Where all signs are in this step, their number says in which type the results have room.
+    # No more signs than ``start`` differ, so it says in what type counts and results have room. (-1 is the largest.)
     ends: list[tuple[int, Callable[[int, int], Any]]] = [
-        (127, lambda r, v: whole(total(r, v, vector))),
-        (4 * (NIBBLES - 1), lambda r, v: whole(builder.zext(total(r, v, vector), short))),
-        (4 * NIBBLES, lambda r, v: whole(total(r, v, short))),
+        (127, lambda r, v: from_start(count(r, v, vector))),
+        (4 * (NIBBLES - 1), lambda r, v: from_start(builder.zext(count(r, v, vector), short))),
+        (4 * NIBBLES, lambda r, v: from_start(count(r, v, short))),
     ]
     with ExitStack() as otherwise:
         for most, value in ends:
@@ -247,7 +247,7 @@ def _nibble_sums(context: Any, builder: Any, types: Any, args: Any, store: Any) 
             with fits:
                 _store_block(vectors, value, store)
             otherwise.enter_context(more)
-        _store_block(vectors, part, store)
+        _store_block(vectors, from_sums, store)
 
 
 def _store_block(vectors: int, value: Callable[[int, int], Any], store: Callable[[int, int, Any], None]) -> None:
@@ -284,7 +284,8 @@ def _nibble_block(streaming: bool) -> Any:
         """ROWS x NIBBLE_LANES dot products of signs, over the nibbles ``first`` to ``last`` (at most NIBBLES of them).
 
         ``target[place + r * stride + l] = start - 2 * differing bits``, or, where ``start`` is negative,
-        ``sums[sums_row + r, sums_column + l] - 2 * differing bits``. rows (n, nibbles) uint8, each nibble times 16;
+        ``sums[sums_row + r, sums_column + l] - 2 * differing bits``. Where it is not, no more than ``start`` bits may
+        differ. rows (n, nibbles) uint8, each nibble times 16;
         panel (nibbles, NIBBLE_LANES) uint8, nibbles; tables: `DIFFERING`; sums int32; target flat int32, which may be
         the memory of sums; all C-contiguous. Rows past ``last_row`` repeat it, and all ROWS are written. AVX2 only.
         """
