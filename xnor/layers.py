@@ -28,6 +28,8 @@ from .errors import XnorError
 from .geometry import Geometry, Pair, geometry, pair
 from .operations import pack_weights
 
+_INTEGERS = frozenset({torch.int8, torch.int16, torch.int32, torch.int64})
+
 Scale = Literal["mean", "learned"]
 PaddingMode = Literal["zeros", "reflect", "replicate", "circular"]
 
@@ -194,6 +196,7 @@ class XnorLinear(_Xnor):
         )
 
     def forward(self, x: Tensor) -> Tensor:
+        x = _real(x)
         if self.shift is not None:
             x = x + self.shift
         factor = self.scale()
@@ -235,6 +238,18 @@ def _check_padding_mode(mode: str) -> PaddingMode:
     raise XnorError(f"padding_mode is zeros, reflect, replicate or circular, got {mode!r}")
 
 
+def _real(x: Tensor) -> Tensor:
+    """The input itself, or float32 where it holds signed integers: what is scaled is not whole any more.
+
+    Raises XnorError for truth values, unsigned and complex numbers, as the kernels do.
+    """
+    if x.dtype in _INTEGERS:
+        return x.float()
+    if not x.is_floating_point():
+        raise XnorError(f"the input has type {x.dtype}, no signed number: convert it to float32 first")
+    return x
+
+
 def _own_padding(layer: XnorConv2d | PackedConv2d) -> tuple[int, int]:
     """What the convolution itself pads, with ``padding_value``."""
     return layer.padding if layer.padding_mode == "zeros" else (0, 0)
@@ -259,9 +274,10 @@ def _linear_config(layer: XnorLinear | PackedLinear) -> dict[str, Any]:
 
 
 def _outside(layer: XnorConv2d | PackedConv2d, x: Tensor) -> Tensor:
-    """The input with its own pixels repeated around it, where the layer pads so; else the input itself."""
+    """The input as real numbers, with its own pixels repeated around it where the layer pads so."""
     if x.dim() != 4:
         raise XnorError(f"a convolution takes (N, C, H, W), got shape {tuple(x.shape)}")
+    x = _real(x)
     if layer.padding_mode == "zeros" or not any(layer.padding):
         return x
     down, across = layer.padding
@@ -360,7 +376,10 @@ class _Packed(nn.Module):
 
 
 class PackedConv2d(_Packed):
-    """A binarised convolution from bits: (N, C, H, W) float -> (N, O, OH, OW) of the same type. No gradients."""
+    """A binarised convolution from bits: (N, C, H, W) -> (N, O, OH, OW) of the same floating type. No gradients.
+
+    Signed integers are taken too and give float32.
+    """
 
     def __init__(
         self, in_channels: int, out_channels: int, kernel_size: Pair, stride: Pair = 1, padding: Pair = 0,
@@ -405,7 +424,10 @@ class PackedConv2d(_Packed):
 
 
 class PackedLinear(_Packed):
-    """A binarised product from bits: (..., in_features) float -> (..., out_features) of the same type. No gradients."""
+    """A binarised product from bits: (..., in_features) -> (..., out_features) of the same floating type. No gradients.
+
+    Signed integers are taken too and give float32.
+    """
 
     def __init__(
         self, in_features: int, out_features: int, *, bias: bool = True, input_scale: bool = False,
@@ -419,6 +441,7 @@ class PackedLinear(_Packed):
     def forward(self, x: Tensor) -> Tensor:
         if x.dim() < 1 or x.shape[-1] != self.in_features:
             raise XnorError(f"this product takes (..., {self.in_features}), got shape {tuple(x.shape)}")
+        x = _real(x)
         rows = x.reshape(-1, self.in_features)
         if rows.shape[0] == 0:
             return x.new_empty((*x.shape[:-1], self.out_features))

@@ -71,6 +71,23 @@ def test_packed_product_equals_training(features: int, options: dict[str, Any]) 
     assert layer.pack()(torch.empty(0, features)).shape == (0, 19)
 
 
+@pytest.mark.parametrize("kind", [torch.int8, torch.int16, torch.int32, torch.int64], ids=str)
+def test_whole_numbers_give_real_ones_in_both(kind: torch.dtype) -> None:
+    torch.manual_seed(0)
+    x = torch.randint(-3, 4, (2, 5, 6, 7), dtype=kind)
+    for shift in (True, False):
+        reflected = shaken(XnorConv2d(5, 4, 3, padding=1, padding_mode="reflect", shift=shift))
+        product = shaken(XnorLinear(7, 4, input_scale=True, shift=shift))
+        for layer in (reflected, product):
+            expected = layer(x).detach()
+            assert expected.dtype == torch.float32 and bool((expected != expected.round()).any())
+            torch.testing.assert_close(layer.pack()(x), expected, rtol=1e-5, atol=1e-4)
+            for given in (x.abs().byte(), x > 0):
+                for taker in (layer, layer.pack()):
+                    with pytest.raises(XnorError, match="no signed number"):
+                        taker(given)
+
+
 def test_a_value_on_the_threshold_is_positive_in_both() -> None:
     layer = XnorConv2d(1, 1, 1, bias=False, prelu=False, scale="learned")
     with torch.no_grad():
