@@ -10,8 +10,9 @@ A training layer keeps real-valued shadow weights and computes, in float,
 `pack()` gives a layer that holds the bits of sign(weight) and the scales, runs the kernels of this package, and
 equals the training layer's forward within float rounding. sign(0) = +1 in both. Padded taps are ``padding_value``:
 0 (they add nothing), -1 or +1; or the input is padded before with its own pixels (``padding_mode``). Packed layers
-do not train. On the CPU they refuse NaN (XnorError); on a GPU they do not look for it, since asking would wait for the
-GPU: a NaN then counts as -1.
+do not train. In training a NaN, of the input or of a parameter, reaches the output. Bits cannot say NaN: on the CPU
+packed layers refuse it (XnorError); on a GPU they do not look for it, since asking would wait for the GPU: a NaN of
+the input then counts as -1.
 """
 
 from __future__ import annotations
@@ -35,12 +36,12 @@ PaddingMode = Literal["zeros", "reflect", "replicate", "circular"]
 
 
 class _Sign(torch.autograd.Function):
-    """Sign with sign(0) = +1; its gradient is taken as 1 where |x| <= 1 and 0 elsewhere."""
+    """Sign with sign(0) = +1, NaN where there is NaN; its gradient is taken as 1 where |x| <= 1 and 0 elsewhere."""
 
     @staticmethod
     def forward(ctx: Any, values: Tensor) -> Tensor:
         ctx.save_for_backward(values)
-        return torch.where(values >= 0, 1.0, -1.0).to(values.dtype)
+        return torch.where(values >= 0, 1.0, values.clamp(-1.0, -1.0))  # -1, but a NaN passes through a clamp
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> Tensor:
@@ -49,7 +50,7 @@ class _Sign(torch.autograd.Function):
 
 
 def sign(values: Tensor) -> Tensor:
-    """-1 or +1, any shape, type kept; straight-through gradient with clipping."""
+    """-1 or +1, NaN for NaN; any shape, floating type kept; straight-through gradient with clipping."""
     result: Tensor = _Sign.apply(values)
     return result
 
@@ -353,6 +354,13 @@ class _Packed(nn.Module):
                 setattr(self, name, value.to(now.device))
         return moved
 
+    def _finite_slope(self) -> Tensor:
+        """The slope, on the CPU checked as the kernels check scale and bias."""
+        assert self.slope is not None
+        if not self.slope.is_cuda and not bool(self.slope.isfinite().all()):
+            raise XnorError("the slope of the PReLU holds NaN or infinity")
+        return self.slope
+
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_ready": None}
 
@@ -405,7 +413,7 @@ class PackedConv2d(_Packed):
         filters = self._filters(self.in_channels // self.groups, self.kernel_size)
         y = self._convolve(x, filters, g, spread)
         if self.slope is not None:
-            y = functional.prelu(y, self.slope)
+            y = functional.prelu(y, self._finite_slope())
         return y.to(x.dtype)
 
     @property
@@ -455,7 +463,7 @@ class PackedLinear(_Packed):
         y = self._convolve(pictures, self._filters(self.in_features, (1, 1)), g, spread)
         y = y[0, :, 0, :].t().reshape(*x.shape[:-1], self.out_features)
         if self.slope is not None:
-            y = _prelu_last(y, self.slope)
+            y = _prelu_last(y, self._finite_slope())
         return y.to(x.dtype)
 
     @property

@@ -107,6 +107,27 @@ def test_gradient_of_the_sign_is_clipped() -> None:
     assert x.grad is not None and x.grad.tolist() == [0, 2, 3, 4, 5, 6, 0]
 
 
+@pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16, torch.float32, torch.float64], ids=str)
+def test_signs_keep_their_type_and_nan(kind: torch.dtype) -> None:
+    values = [float("-inf"), -1e-7, -0.0, 0.0, float("inf"), float("nan")]
+    y = sign(torch.tensor(values, dtype=kind))
+    assert y.dtype == kind and y[:5].tolist() == [-1, -1, 1, 1, 1] and bool(y[5].isnan())
+
+
+@pytest.mark.parametrize("part", ["input", "weight", "bias", "shift", "slope", "learned_scale"])
+def test_a_nan_in_training_reaches_the_output(part: str) -> None:
+    torch.manual_seed(0)
+    x = torch.randn(2, 3, 5, 6)
+    for layer in (shaken(XnorConv2d(3, 4, 3, scale="learned")), shaken(XnorLinear(6, 4, scale="learned"))):
+        assert bool(layer(x).isfinite().all())
+        given = x.clone()
+        with torch.no_grad():
+            (given if part == "input" else getattr(layer, part)).view(-1)[0] = torch.nan
+        assert bool(layer(given).isnan().any())
+        with pytest.raises(XnorError, match="NaN"):
+            layer.pack()(given)
+
+
 def test_gradients_reach_every_parameter_and_match_the_formula() -> None:
     torch.manual_seed(0)
     layer = XnorConv2d(4, 6, 3, padding=1, bias=True, prelu=False)
