@@ -136,7 +136,7 @@ class XnorConv2d(_Xnor):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        x = _outside(self, x)
+        x = _outside(self, _real(x, self.weight))
         g = _conv_geometry(self, x)
         if self.shift is not None:
             x = x + self.shift[:, None, None]
@@ -197,7 +197,7 @@ class XnorLinear(_Xnor):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        x = _real(x)
+        x = _real(_of_width(x, self.in_features), self.weight)
         if self.shift is not None:
             x = x + self.shift
         factor = self.scale()
@@ -239,15 +239,27 @@ def _check_padding_mode(mode: str) -> PaddingMode:
     raise XnorError(f"padding_mode is zeros, reflect, replicate or circular, got {mode!r}")
 
 
-def _real(x: Tensor) -> Tensor:
+def _real(x: Tensor, own: Tensor) -> Tensor:
     """The input itself, or float32 where it holds signed integers: what is scaled is not whole any more.
 
-    Raises XnorError for truth values, unsigned and complex numbers, as the kernels do.
+    Raises XnorError for truth values, unsigned and complex numbers, as the kernels do; for float64 into a layer that
+    is not float64; and for an input that does not lie where ``own``, a tensor of the layer, does.
     """
+    if x.device != own.device:
+        raise XnorError(f"the input lies on {x.device} and the layer on {own.device}: move one to the other's device")
     if x.dtype in _INTEGERS:
         return x.float()
+    if x.dtype == torch.float64 != own.dtype:
+        raise XnorError("the input has type torch.float64 and the layer has not: convert it to float32 first")
     if not x.is_floating_point():
         raise XnorError(f"the input has type {x.dtype}, no signed number: convert it to float32 first")
+    return x
+
+
+def _of_width(x: Tensor, features: int) -> Tensor:
+    """The input itself. Raises XnorError unless it has ``features`` numbers a row."""
+    if x.dim() < 1 or x.shape[-1] != features:
+        raise XnorError(f"this product takes (..., {features}), got shape {tuple(x.shape)}")
     return x
 
 
@@ -275,10 +287,9 @@ def _linear_config(layer: XnorLinear | PackedLinear) -> dict[str, Any]:
 
 
 def _outside(layer: XnorConv2d | PackedConv2d, x: Tensor) -> Tensor:
-    """The input as real numbers, with its own pixels repeated around it where the layer pads so."""
+    """The input with its own pixels repeated around it, where the layer pads so; else the input itself."""
     if x.dim() != 4:
         raise XnorError(f"a convolution takes (N, C, H, W), got shape {tuple(x.shape)}")
-    x = _real(x)
     if layer.padding_mode == "zeros" or not any(layer.padding):
         return x
     down, across = layer.padding
@@ -404,7 +415,7 @@ class PackedConv2d(_Packed):
 
     @torch.no_grad()
     def forward(self, x: Tensor) -> Tensor:
-        x = _outside(self, x)
+        x = _outside(self, _real(x, self.words))
         g = _conv_geometry(self, x)
         spread = None
         if self.input_scale:
@@ -447,9 +458,7 @@ class PackedLinear(_Packed):
 
     @torch.no_grad()
     def forward(self, x: Tensor) -> Tensor:
-        if x.dim() < 1 or x.shape[-1] != self.in_features:
-            raise XnorError(f"this product takes (..., {self.in_features}), got shape {tuple(x.shape)}")
-        x = _real(x)
+        x = _real(_of_width(x, self.in_features), self.words)
         rows = x.reshape(-1, self.in_features)
         if rows.shape[0] == 0:
             return x.new_empty((*x.shape[:-1], self.out_features))

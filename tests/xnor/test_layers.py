@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from tests.xnor.cases import CHANNELS
 from xnor import XnorError
-from xnor.layers import PackedConv2d, PackedLinear, XnorConv2d, XnorLinear, sign
+from xnor.layers import PackedConv2d, XnorConv2d, XnorLinear, sign
 
 
 def shaken(layer: XnorConv2d | XnorLinear) -> XnorConv2d | XnorLinear:
@@ -200,7 +200,33 @@ def test_bad_input() -> None:
         layer(torch.ones(1, 3, 2, 2))
     with pytest.raises(XnorError, match="NaN"):
         layer(torch.full((1, 3, 8, 8), torch.nan))
-    product = XnorLinear(3, 4).pack()
-    assert isinstance(product, PackedLinear)
-    with pytest.raises(XnorError, match=r"takes \(\.\.\., 3\)"):
-        product(torch.ones(2, 4))
+    for product in (XnorLinear(3, 4), XnorLinear(3, 4).pack()):
+        for given in (torch.ones(2, 4), torch.tensor(1.0)):
+            with pytest.raises(XnorError, match=r"takes \(\.\.\., 3\)"):
+                product(given)
+
+
+def every_layer() -> list[torch.nn.Module]:
+    """One of each kind; all take (1, 3, 8, 3)."""
+    made = (XnorConv2d(3, 4, 3), XnorLinear(3, 4))
+    return [*made, *(layer.pack() for layer in made)]
+
+
+def test_an_input_on_another_device_is_refused() -> None:
+    x = torch.ones(1, 3, 8, 3)
+    for layer in every_layer():
+        with pytest.raises(XnorError, match="the input lies on meta and the layer on cpu"):
+            layer(x.to("meta"))
+        with pytest.raises(XnorError, match="the input lies on cpu and the layer on meta"):
+            layer.to("meta")(x)
+
+
+def test_float64_is_taken_by_float64_layers_alone() -> None:
+    x = torch.randn(1, 3, 8, 3)
+    for layer in every_layer():
+        with pytest.raises(XnorError, match="float64"):
+            layer(x.double())
+    for layer in every_layer()[:2]:
+        expected = layer(x)
+        assert layer.double()(x.double()).dtype == torch.float64
+        torch.testing.assert_close(layer(x.double()).float(), expected)
