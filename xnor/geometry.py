@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbers import Real
 from typing import NamedTuple
 
 from .bitpack import check_bits
@@ -44,6 +45,13 @@ def pair(value: object, name: str, least: int) -> tuple[int, int]:
     return both
 
 
+def check_padding_value(value: object) -> int:
+    """``value`` as an integer. Raises XnorError unless it is -1, 0 or +1."""
+    if isinstance(value, bool) or not isinstance(value, Real) or value not in (-1, 0, 1):
+        raise XnorError(f"padding_value is -1, 0 or +1, got {value!r}")
+    return int(float(value))
+
+
 def geometry(
     pictures: tuple[int, int, int, int],
     outputs: int,
@@ -66,8 +74,7 @@ def geometry(
     dilation_y, dilation_x = pair(dilation, "dilation", 1)
     if isinstance(groups, bool) or not isinstance(groups, int) or groups < 1:
         raise XnorError(f"groups must be a positive integer, got {groups!r}")
-    if padding_value not in (-1, 0, 1):
-        raise XnorError(f"padding_value is -1, 0 or +1, got {padding_value!r}")
+    outside = check_padding_value(padding_value)
     if channels == 0 or group_channels == 0:
         raise XnorError("the pictures or the filters have 0 channels: a binarised sum needs at least one")
     if channels != group_channels * groups:
@@ -92,7 +99,7 @@ def geometry(
     return Geometry(
         batch=batch, channels=channels, height=height, width=width, outputs=outputs,
         kernel_height=kernel[0], kernel_width=kernel[1], stride_y=stride_y, stride_x=stride_x,
-        padding_y=padding_y, padding_x=padding_x, padding_value=int(padding_value),
+        padding_y=padding_y, padding_x=padding_x, padding_value=outside,
         dilation_y=dilation_y, dilation_x=dilation_x, groups=groups,
         out_height=(padded_y - reach_y) // stride_y + 1, out_width=(padded_x - reach_x) // stride_x + 1,
     )  # fmt: skip

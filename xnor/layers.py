@@ -26,7 +26,7 @@ from torch.nn import functional
 
 from .bitpack import PackedFilters, word_count
 from .errors import XnorError
-from .geometry import Geometry, Pair, geometry, pair
+from .geometry import Geometry, Pair, check_padding_value, geometry, pair
 from .operations import pack_weights
 
 _INTEGERS = frozenset({torch.int8, torch.int16, torch.int32, torch.int64})
@@ -123,12 +123,11 @@ class XnorConv2d(_Xnor):
         prelu: bool = True,
     ) -> None:
         super().__init__()
-        if groups < 1 or in_channels < 1 or in_channels % groups or out_channels < 1 or out_channels % groups:
-            raise XnorError(f"{in_channels} -> {out_channels} channels cannot be shared out among {groups} group(s)")
+        _check_groups(in_channels, out_channels, groups)
         self.in_channels, self.out_channels, self.groups = in_channels, out_channels, groups
         self.kernel_size = pair(kernel_size, "kernel_size", 1)
         self.stride, self.padding = pair(stride, "stride", 1), pair(padding, "padding", 0)
-        self.dilation, self.padding_value = pair(dilation, "dilation", 1), padding_value
+        self.dilation, self.padding_value = pair(dilation, "dilation", 1), check_padding_value(padding_value)
         self.padding_mode = _check_padding_mode(padding_mode)
         self.weight = nn.Parameter(torch.empty(out_channels, in_channels // groups, *self.kernel_size))
         self._parameters_for(
@@ -188,8 +187,7 @@ class XnorLinear(_Xnor):
         prelu: bool = True,
     ) -> None:
         super().__init__()
-        if in_features < 1 or out_features < 1:
-            raise XnorError(f"a product of {in_features} -> {out_features} features is empty")
+        _check_features(in_features, out_features)
         self.in_features, self.out_features = in_features, out_features
         self.weight = nn.Parameter(torch.empty(out_features, in_features))
         self._parameters_for(
@@ -230,6 +228,20 @@ def _prelu_last(y: Tensor, slope: Tensor) -> Tensor:
 def _words(packed: PackedFilters) -> Tensor:
     """The words as int64, the type that torch and safetensors both have; the bits are the same."""
     return torch.from_numpy(packed.words.view("int64"))
+
+
+def _check_groups(channels: int, outputs: int, groups: int) -> None:
+    if not all(type(size) is int for size in (channels, outputs, groups)):
+        raise XnorError(f"channels and groups are integers, got {channels!r} -> {outputs!r} in {groups!r} group(s)")
+    if groups < 1 or channels < 1 or channels % groups or outputs < 1 or outputs % groups:
+        raise XnorError(f"{channels} -> {outputs} channels cannot be shared out among {groups} group(s)")
+
+
+def _check_features(inputs: int, outputs: int) -> None:
+    if type(inputs) is not int or type(outputs) is not int:
+        raise XnorError(f"features are counted in integers, got {inputs!r} -> {outputs!r}")
+    if inputs < 1 or outputs < 1:
+        raise XnorError(f"a product of {inputs} -> {outputs} features is empty")
 
 
 def _check_padding_mode(mode: str) -> PaddingMode:
@@ -293,8 +305,11 @@ def _outside(layer: XnorConv2d | PackedConv2d, x: Tensor) -> Tensor:
     if layer.padding_mode == "zeros" or not any(layer.padding):
         return x
     down, across = layer.padding
-    if layer.padding_mode == "reflect" and (down >= x.shape[2] or across >= x.shape[3]):
-        raise XnorError(f"padding {layer.padding} by reflection needs larger pictures than {tuple(x.shape[2:])}")
+    more = {"reflect": 1, "circular": 0}.get(layer.padding_mode)  # than the padding: what each side must have
+    if min(x.shape) == 0 or (more is not None and (x.shape[2] < down + more or x.shape[3] < across + more)):
+        raise XnorError(
+            f"padding {layer.padding} in the mode {layer.padding_mode!r} needs larger pictures than {tuple(x.shape)}"
+        )
     return functional.pad(x, (across, across, down, down), mode=layer.padding_mode)
 
 
@@ -406,10 +421,12 @@ class PackedConv2d(_Packed):
         bias: bool = True, input_scale: bool = False, shift: bool = True, prelu: bool = True,
     ) -> None:  # fmt: skip
         super().__init__()
+        _check_groups(in_channels, out_channels, groups)
         self.in_channels, self.out_channels, self.groups = in_channels, out_channels, groups
         self.kernel_size = pair(kernel_size, "kernel_size", 1)
         self.stride, self.padding = pair(stride, "stride", 1), pair(padding, "padding", 0)
-        self.dilation, self.padding_value, self.input_scale = pair(dilation, "dilation", 1), padding_value, input_scale
+        self.dilation, self.padding_value = pair(dilation, "dilation", 1), check_padding_value(padding_value)
+        self.input_scale = input_scale
         self.padding_mode = _check_padding_mode(padding_mode)
         self._buffers_for(out_channels, in_channels, self.signs_per_output, bias=bias, shift=shift, prelu=prelu)
 
@@ -453,6 +470,7 @@ class PackedLinear(_Packed):
         shift: bool = True, prelu: bool = True,
     ) -> None:  # fmt: skip
         super().__init__()
+        _check_features(in_features, out_features)
         self.in_features, self.out_features, self.input_scale = in_features, out_features, input_scale
         self._buffers_for(out_features, in_features, in_features, bias=bias, shift=shift, prelu=prelu)
 

@@ -44,6 +44,7 @@ CONVOLUTIONS: list[tuple[str, Any, Any, dict[str, Any], str]] = [
     ("stride of 3", X, W, {"stride": (1, 1, 1)}, "pair of integers"),
     ("negative padding", X, W, {"padding": -1}, "padding must be at least 0"),
     ("padding 2", X, W, {"padding": 1, "padding_value": 2}, "padding_value is -1, 0 or"),
+    ("padding of an array", X, W, {"padding_value": np.zeros(2)}, "padding_value is -1, 0 or"),
     ("layout", X, W, {"layout": "CHWN"}, "layout is NCHW or NHWC"),
     ("back end", X, W, {"backend": "tpu"}, "backend is"),
     ("scale", X, W, {"scale": np.ones(3, np.float32)}, "scale must hold 4"),

@@ -154,6 +154,9 @@ CHANGES: list[tuple[str, Callable[[dict[str, Any], dict[str, Any]], object], str
     ("sizes as text", lambda _, d: d["3"].update(in_channels="many"), "description of layer '3'.*damaged"),
     ("no groups", lambda _, d: d["3"].update(groups=0), "description of layer '3'.*damaged"),
     ("more channels", lambda _, d: d["3"].update(in_channels=480), "needs words of shape"),
+    ("padding of sevens", lambda _, d: d["3"].update(padding_value=7), "layer '3'.*padding_value is"),
+    ("padding of text", lambda _, d: d["3"].update(padding_value="x"), "layer '3'.*padding_value is"),
+    ("huge", lambda _, d: d["3"].update(out_channels=2**80), "description of layer '3'.*damaged"),
     ("no sizes", lambda _, d: d.update({"3": None}), "description of layer '3'.*damaged"),
 ]  # fmt: skip
 
@@ -176,7 +179,7 @@ def test_files_that_are_none(tmp_path: Path) -> None:
     save_file({"a": torch.ones(1)}, path)
     with pytest.raises(XnorError, match="no packed file"):
         convert.load_packed(small(), path)
-    for text in ("{", "[1]"):
+    for text in ("{", "[1]", "[" * 100_000, "9" * 10_000):
         save_file({"a": torch.ones(1)}, path, metadata={"xnor": text})
         with pytest.raises(XnorError, match="damaged"):
             convert.load_packed(small(), path)

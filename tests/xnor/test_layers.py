@@ -5,13 +5,14 @@ from __future__ import annotations
 import copy
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch.nn import functional
 
 from tests.xnor.cases import CHANNELS
 from xnor import XnorError
-from xnor.layers import PackedConv2d, XnorConv2d, XnorLinear, sign
+from xnor.layers import PackedConv2d, PackedLinear, XnorConv2d, XnorLinear, sign
 
 
 def shaken(layer: XnorConv2d | XnorLinear) -> XnorConv2d | XnorLinear:
@@ -179,18 +180,29 @@ def test_packed_layers_hold_bits_and_move_and_copy() -> None:
 
 
 def test_bad_input() -> None:
-    with pytest.raises(XnorError, match="shared out"):
-        XnorConv2d(5, 4, 3, groups=2)
-    with pytest.raises(XnorError, match="shared out"):
-        XnorConv2d(0, 4, 3)
+    for kind in (XnorConv2d, PackedConv2d):
+        for inputs, outputs, groups in ((5, 4, 2), (4, 5, 2), (0, 4, 1), (4, 0, 1), (4, 4, 0), (4, 4, -1)):
+            with pytest.raises(XnorError, match="shared out"):
+                kind(inputs, outputs, 3, groups=groups)
+        with pytest.raises(XnorError, match="are integers"):
+            kind(4.0, 4, 3)  # type: ignore[arg-type]
     with pytest.raises(XnorError, match="'mean' or 'learned'"):
         XnorConv2d(3, 4, 3, scale="median")  # type: ignore[arg-type]
-    with pytest.raises(XnorError, match="empty"):
-        XnorLinear(0, 4)
+    for product_kind in (XnorLinear, PackedLinear):
+        with pytest.raises(XnorError, match="empty"):
+            product_kind(0, 4)
+        with pytest.raises(XnorError, match="counted in integers"):
+            product_kind(4, "4")  # type: ignore[arg-type]
     with pytest.raises(XnorError, match="padding_mode is"):
         XnorConv2d(3, 4, 3, padding_mode="mirror")
-    with pytest.raises(XnorError, match="needs larger pictures"):
-        XnorConv2d(3, 4, 3, padding=2, padding_mode="reflect")(torch.ones(1, 3, 2, 9))
+    for mode, size in (("reflect", (2, 9)), ("circular", (9, 1)), ("replicate", (0, 9))):
+        for taker in (made := XnorConv2d(3, 4, 3, padding=2, padding_mode=mode), made.pack()):
+            with pytest.raises(XnorError, match=f"padding.*{mode}.*needs larger pictures"):
+                taker(torch.ones(1, 3, *size))
+    for value in (7, "x", None, np.zeros(2), True):
+        for kind in (XnorConv2d, PackedConv2d):
+            with pytest.raises(XnorError, match="padding_value is -1, 0 or"):
+                kind(3, 4, 3, padding_value=value)  # type: ignore[arg-type]
     layer = XnorConv2d(3, 4, 3).pack()
     with pytest.raises(XnorError, match=r"takes \(N, C, H, W\)"):
         layer(torch.ones(3, 8, 8))
