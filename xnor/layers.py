@@ -354,8 +354,12 @@ class _Packed(nn.Module):
                 self.slope = layer.slope.detach().float().cpu().clone()
 
     def _filters(self, channels: int, kernel: tuple[int, int]) -> Any:
-        """The words as the back end of their device takes them, on the same memory; made anew when the buffer moved."""
-        key = (self.words.device, self.words.data_ptr())
+        """The words as the back end of their device takes them, on the same memory; made anew when the buffer moved or
+        was written to, since sums of signs are kept beside them.
+        """
+        # A tensor made under `torch.inference_mode` does not count what is written to it.
+        written = 0 if self.words.is_inference() else self.words._version
+        key = (self.words.device, self.words.data_ptr(), written)
         if self._ready is None or self._ready[0] != key:
             if self.words.is_cuda:
                 from . import cuda

@@ -179,6 +179,25 @@ def test_packed_layers_hold_bits_and_move_and_copy() -> None:
     assert layer(x.half()).dtype == torch.float16
 
 
+def test_words_changed_in_place_are_the_ones_that_count() -> None:
+    torch.manual_seed(0)
+    first, other = (shaken(XnorConv2d(8, 4, 3, padding=1)).pack() for _ in range(2))
+    x = torch.randn(1, 8, 6, 6)
+    first(x)  # keeps sums of signs for the zeros outside the picture
+    for mine, theirs in zip(first.buffers(), other.buffers(), strict=True):
+        mine.copy_(theirs)
+    assert torch.equal(first(x), other(x))
+
+
+def test_layers_loaded_in_inference_mode_run() -> None:
+    layer = shaken(XnorConv2d(8, 4, 3, padding=1))
+    x = torch.randn(1, 8, 6, 6)
+    with torch.inference_mode():
+        packed = layer.pack()
+        assert packed.words.is_inference()
+    torch.testing.assert_close(packed(x), layer(x).detach(), rtol=1e-5, atol=1e-4)
+
+
 def test_bad_input() -> None:
     for kind in (XnorConv2d, PackedConv2d):
         for inputs, outputs, groups in ((5, 4, 2), (4, 5, 2), (0, 4, 1), (4, 0, 1), (4, 4, 0), (4, 4, -1)):
