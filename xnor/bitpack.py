@@ -14,19 +14,18 @@ taps follow each other without a gap, so 48 channels waste nothing and 3 channel
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .arguments import check_no_nan, host_floats
 from .errors import XnorError
 
 WORD_BITS = 64
 
 #: A dot product of K signs lies in [-K, K] and its popcount in [0, K]; 2 * popcount must fit in int32.
 MAX_BITS = 2**30
-
-#: Up to this many signs a sum is exact in float32 as well (scaled results are rounded only by the scale).
-MAX_EXACT_FLOAT_BITS = 2**24
 
 Words = NDArray[np.uint64]
 
@@ -64,7 +63,10 @@ def unpack_rows(words: NDArray[np.uint64], bits: int) -> NDArray[np.int8]:
     return (positive.astype(np.int8) << 1) - 1
 
 
-def _check_words(words: NDArray[np.uint64], bits: int, what: str) -> None:
+def _checked_words(words: Words, bits: int, what: str) -> Words:
+    """``words`` in C order, as all kernels read them; copied where they lie otherwise. Raises XnorError."""
+    if not isinstance(words, np.ndarray):
+        raise XnorError(f"{what} needs its words as a NumPy array, got {type(words).__name__}")
     if words.dtype != np.uint64 or words.ndim != 2:
         raise XnorError(f"{what} needs its words as uint64 (rows, words), got {words.dtype} {words.shape}")
     if words.shape[1] != word_count(bits):
@@ -75,13 +77,15 @@ def _check_words(words: NDArray[np.uint64], bits: int, what: str) -> None:
     tail = bits % WORD_BITS
     if tail and words.shape[0] and bool((words[:, -1] >> np.uint64(tail)).any()):
         raise XnorError(f"{what} has bits set behind the last sign of a row: the packed data are damaged")
+    return np.require(words, requirements=("C", "ALIGNED"))
 
 
 @dataclass(frozen=True, eq=False)
 class PackedMatrix:
     """Rows of signs. As the right factor of a product its rows are the COLUMNS of that factor.
 
-    ``words`` is uint64 (rows, word_count(bits)), C order. Raises XnorError for a wrong word count, dtype or tail.
+    ``words`` is uint64 (rows, word_count(bits)), copied if it is not in C order. Raises XnorError for a wrong word
+    count, dtype or tail.
     """
 
     words: Words
@@ -89,7 +93,7 @@ class PackedMatrix:
 
     def __post_init__(self) -> None:
         check_bits(self.bits, "a packed matrix")
-        _check_words(self.words, self.bits, "a packed matrix")
+        object.__setattr__(self, "words", _checked_words(self.words, self.bits, "a packed matrix"))
 
     @property
     def rows(self) -> int:
@@ -108,7 +112,7 @@ class PackedMatrix:
 class PackedFilters:
     """Filters of a convolution: uint64 ``words`` (O, word_count(KH * KW * C)), where C is channels per group.
 
-    Raises XnorError for a wrong word count, dtype or tail.
+    Words that are not in C order are copied. Raises XnorError for a wrong word count, dtype or tail.
     """
 
     words: Words
@@ -118,7 +122,7 @@ class PackedFilters:
 
     def __post_init__(self) -> None:
         check_bits(self.bits, "a packed filter")
-        _check_words(self.words, self.bits, "packed filters")
+        object.__setattr__(self, "words", _checked_words(self.words, self.bits, "packed filters"))
 
     @property
     def bits(self) -> int:
@@ -155,21 +159,25 @@ class PackedFilters:
         return self._tap_sums[0]
 
 
-def pack_matrix(values: ArrayLike) -> PackedMatrix:
-    """A matrix (rows, K) of real numbers without NaN as bits along K."""
-    array = np.asarray(values)
-    if array.ndim != 2:
-        raise XnorError(f"a matrix to pack has 2 axes, got shape {array.shape}")
-    check_bits(array.shape[1], "a matrix to pack")
+def pack_matrix(values: Any, what: str = "a matrix to pack") -> PackedMatrix:
+    """A matrix (rows, K) as bits along K: array or CPU tensor of the types that `xnor.gemm` takes.
+
+    ``what`` is its name in errors. Raises XnorError for other types (float64 among them), NaN and K = 0.
+    """
+    array = host_floats(values, what, 2)
+    check_bits(array.shape[1], what)
+    check_no_nan(array, what)
     return PackedMatrix(pack_rows(array), int(array.shape[1]))
 
 
-def pack_filters(weights: ArrayLike) -> PackedFilters:
-    """Filters (O, C, KH, KW) of real numbers without NaN as bits in the order (ky, kx, channel)."""
-    array = np.asarray(weights)
-    if array.ndim != 4:
-        raise XnorError(f"filters have 4 axes (O, C, KH, KW), got shape {array.shape}")
+def pack_filters(weights: Any) -> PackedFilters:
+    """Filters (O, C, KH, KW) as bits in the order (ky, kx, channel): array or CPU tensor as `pack_matrix` takes.
+
+    Raises XnorError for other types (float64 among them), NaN and filters without a sign.
+    """
+    array = host_floats(weights, "filters", 4)
     outputs, channels, height, width = array.shape
     check_bits(channels * height * width, "a filter")
+    check_no_nan(array, "filters")
     rows = array.transpose(0, 2, 3, 1).reshape(outputs, -1)
     return PackedFilters(pack_rows(rows), int(channels), (int(height), int(width)))

@@ -38,17 +38,11 @@ def pack_weights(weights: Any) -> PackedFilters:
     """Filters (O, C / groups, KH, KW), array or tensor, packed once for many calls. Raises XnorError for NaN."""
     if on_gpu(weights) and is_tensor(weights):
         weights = weights.detach().cpu()
-    array = host_floats(weights, "filters", 4)
-    check_no_nan(array, "filters")
-    return pack_filters(array)
+    return pack_filters(weights)
 
 
 def _pack_side(value: Any, what: str) -> PackedMatrix:
-    if isinstance(value, PackedMatrix):
-        return value
-    array = host_floats(value, what, 2)
-    check_no_nan(array, what)
-    return pack_matrix(array)
+    return value if isinstance(value, PackedMatrix) else pack_matrix(value, what)
 
 
 def _pack_left(value: Any) -> PackedMatrix:

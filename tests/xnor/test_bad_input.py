@@ -77,7 +77,7 @@ A, B = np.ones((4, 70), np.float32), np.ones((70, 5), np.float32)
         (A.astype(np.float64), B, {}, "float64"),
         (A, B.astype(np.float64), {}, "float64"),
         (A * np.nan, B, {}, "NaN"),
-        (A, B * np.nan, {}, "NaN"),
+        (A, B * np.nan, {}, "right holds NaN"),
         (A[0], B, {}, "2 axes"),
         (A, xnor.pack_matrix(B), {}, "left sums over 70 and right over 5"),
         (A, B, {"scale": np.ones(4, np.float32)}, "scale must hold 5"),
