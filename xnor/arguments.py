@@ -81,6 +81,16 @@ def host_vector(value: Any, what: str, size: int) -> NDArray[np.float32] | None:
     return vector
 
 
+def host_map(value: Any, what: str, shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """An array of ``shape`` without NaN as contiguous float32 (infinities are the caller's). Raises XnorError."""
+    array = host_floats(value, what, len(shape))
+    if array.shape != shape:
+        raise XnorError(f"{what} must have shape {shape}, got {array.shape}")
+    if np.isnan(array).any():
+        raise XnorError(f"{what} holds NaN")
+    return np.ascontiguousarray(array)
+
+
 def check_no_nan(values: NDArray[np.float32], what: str) -> None:
     """Raises XnorError where ``values`` hold NaN."""
     if np.isnan(values).any():

@@ -17,7 +17,7 @@ from numba import cuda
 from numpy.typing import NDArray
 
 from . import cuda_kernels as kernels
-from .arguments import check_type, host_floats, is_tensor, on_gpu, torch_module
+from .arguments import check_axes, check_type, host_floats, host_map, host_vector, is_tensor, on_gpu, torch_module
 from .bitpack import PackedFilters, PackedMatrix
 from .errors import XnorError
 from .geometry import Geometry
@@ -65,7 +65,7 @@ class _Place:
 
     def array(self, value: Any) -> Any:
         """A kernel's view of a tensor or array on this GPU."""
-        if self.torch is not None:
+        if is_tensor(value):
             # uint32 words travel as int32 tensors: torch has few operations on unsigned numbers.
             return cuda.as_cuda_array(value.detach(), sync=False)
         return cuda.as_cuda_array(value, sync=False) if not hasattr(value, "copy_to_host") else value
@@ -104,12 +104,29 @@ class _Place:
         """Scale, bias and the like, float32 of ``shape``: from this GPU or from the CPU; None becomes ``default``."""
         if value is None:
             return self.filled(shape, default, np.float32)
+        if not on_gpu(value):
+            host = host_vector(value, what, shape[0]) if len(shape) == 1 else host_map(value, what, shape)
+            assert host is not None  # as value is not
+            return self.upload(host)
+        check_axes(value, what, len(shape))
         if tuple(value.shape) != shape:
             raise XnorError(f"{what} must have shape {shape}, got {tuple(value.shape)}")
-        if on_gpu(value):
-            _same_device(self, value, what)
-            return self.array(value.float().contiguous() if is_tensor(value) else value)
-        return self.upload(host_floats(value, what, len(shape)))
+        _same_device(self, value, what)
+        return self.array(value.float().contiguous()) if is_tensor(value) else _contiguous_floats(self, value, what)
+
+
+def to_host(value: Any) -> NDArray[Any]:
+    """A NumPy copy of an array on the GPU that is no torch tensor."""
+    with _Place(value) as place:
+        return np.asarray(place.array(value).copy_to_host())
+
+
+def _contiguous_floats(place: _Place, value: Any, what: str) -> Any:
+    """A kernel's view of an array on the GPU that is no torch tensor: nothing here can convert it. Raises XnorError."""
+    view = place.array(value)
+    if view.dtype != np.float32 or not view.is_c_contiguous():
+        raise XnorError(f"{what} on the GPU must be a torch tensor or contiguous float32, got {view.dtype}")
+    return view
 
 
 def _same_device(place: _Place, value: Any, what: str) -> None:
@@ -173,7 +190,8 @@ def _filters_to(place: _Place, packed: PackedFilters) -> DeviceFilters:
 
 
 def filters_from_tensor(words: Any, channels: int, kernel: tuple[int, int]) -> DeviceFilters:
-    """Filters whose words already are a CUDA tensor, int64 (O, words): used in place."""
+    """Filters whose words already are a CUDA tensor, int64 (O, words): used in place where they are in C order."""
+    words = words.contiguous()
     with _Place(words) as place:
         view = place.array(words.view(torch_module().int32)).view(np.uint32)
         return DeviceFilters(view, channels, kernel, None, owner=words)
@@ -189,7 +207,7 @@ def _natural(place: _Place, value: Any, what: str, channel_axis: int) -> tuple[A
     axes = len(value.shape)
     moved = tuple(axis for axis in range(axes) if axis != channel_axis % axes) + (channel_axis % axes,)
     already_last = moved == tuple(range(axes))
-    if place.torch is not None:
+    if on_gpu(value) and is_tensor(value):
         _same_device(place, value, what)
         owner = value.detach().float()
         if owner.permute(moved).is_contiguous() and not (owner.is_contiguous() and not already_last):
@@ -197,10 +215,7 @@ def _natural(place: _Place, value: Any, what: str, channel_axis: int) -> tuple[A
         owner = owner.contiguous()
         return place.array(owner), already_last, owner
     if on_gpu(value):
-        view = place.array(value)
-        if view.dtype != np.float32 or not view.is_c_contiguous():
-            raise XnorError(f"{what} on the GPU must be a torch tensor or contiguous float32, got {view.dtype}")
-        return view, already_last, value
+        return _contiguous_floats(place, value, what), already_last, value
     host = host_floats(value, what, axes)
     if host.transpose(moved).flags.c_contiguous and not (host.flags.c_contiguous and not already_last):
         return place.upload(host.transpose(moved)), True, host

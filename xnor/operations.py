@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import arguments
-from .arguments import check_axes, check_no_nan, host_floats, host_vector, is_tensor, on_gpu
+from .arguments import check_axes, check_no_nan, host_floats, host_map, host_vector, is_tensor, on_gpu
 from .bitpack import PackedFilters, PackedMatrix, check_bits, pack_filters, pack_matrix, word_count
 from .errors import XnorError
 from .geometry import Geometry, Pair, geometry
@@ -27,18 +27,28 @@ def _backend(asked: str, *values: Any) -> str:
     return asked
 
 
-def _like(result: NDArray[Any], *examples: Any) -> Any:
-    """A torch tensor on the same memory where any of the inputs was a tensor, else the array itself."""
-    if any(is_tensor(example) for example in examples):
+def _like(result: Any, *examples: Any) -> Any:
+    """A torch tensor on the same memory where ``result`` is NumPy and an input was a tensor; else ``result`` itself."""
+    if isinstance(result, np.ndarray) and any(is_tensor(example) for example in examples):
         return arguments.torch_module().from_numpy(result)
     return result
 
 
 def pack_weights(weights: Any) -> PackedFilters:
-    """Filters (O, C / groups, KH, KW), array or tensor, packed once for many calls. Raises XnorError for NaN."""
-    if on_gpu(weights) and is_tensor(weights):
-        weights = weights.detach().cpu()
+    """Filters (O, C / groups, KH, KW), array or tensor, packed once for many calls.
+
+    Packing is done by the CPU: filters that lie on a GPU are copied from there, which waits for it.
+    Raises XnorError as `pack_filters`.
+    """
+    if on_gpu(weights):
+        weights = weights.detach().cpu() if is_tensor(weights) else _from_gpu(weights)
     return pack_filters(weights)
+
+
+def _from_gpu(value: Any) -> NDArray[Any]:
+    from .cuda import to_host
+
+    return to_host(value)
 
 
 def _pack_side(value: Any, what: str) -> PackedMatrix:
@@ -71,12 +81,13 @@ def gemm(
     Args:
         left: (M, K) array or tensor (float16/32, bfloat16, signed integers), any strides; or `PackedMatrix` of M rows.
         right: (K, N) likewise; or a `PackedMatrix` whose rows are the N COLUMNS of ``right``, for example
-        `pack_matrix(right.T)`.
+            `pack_matrix(right.T)`.
         scale, bias: (N,) each; ``row_scale``: (M,). The result is then float32 ``sum * scale * row_scale + bias``.
+            What of these lies on a GPU is not searched for NaN, since asking would wait for the GPU.
         backend: "auto" takes the GPU where an operand lies there.
 
     Returns:
-        int32, each in [-K, K] (or float32, see above); a tensor if any operand was one, on the same device.
+        int32, each in [-K, K] (or float32, see above); a tensor if any operand was one, where the first operand lies.
 
     Raises:
         XnorError: shapes that do not fit, K = 0 or K > 2**30, float64, NaN, operands on different devices.
@@ -98,7 +109,7 @@ def gemm(
     if chosen == "cuda":
         from .cuda import gemm as cuda_gemm
 
-        return cuda_gemm(left, right, scale=scale, bias=bias, row_scale=row_scale)
+        return _like(cuda_gemm(left, right, scale=scale, bias=bias, row_scale=row_scale), left, right)
     packed_right = _pack_side(right if isinstance(right, PackedMatrix) else right.T, "right")
     factor, shift = host_vector(scale, "scale", columns), host_vector(bias, "bias", columns)
     row_factor = host_vector(row_scale, "row_scale", rows)
@@ -159,17 +170,19 @@ def conv2d(
     Args:
         pictures: (N, C, H, W), or (N, H, W, C) with ``layout="NHWC"``; array or tensor of float16/32, bfloat16 or
             signed integers, any strides (float32 in one of the two contiguous orders is taken without a copy).
-        filters: (O, C / groups, KH, KW) in either layout, or `PackedFilters` from `pack_weights`.
+        filters: (O, C / groups, KH, KW) in either layout, or `PackedFilters` from `pack_weights`. What is used more
+            than once should be packed once: else every call packs it anew, on the CPU, also where it lies on a GPU.
         stride, padding, dilation: one integer or (vertical, horizontal).
         padding_value: what stands outside the picture: -1, +1 or 0 (a padded tap adds nothing).
         thresholds: (C,); the sign is then +1 where the value is >= its channel's threshold (default 0).
         scale, bias: (O,) each. input_scale: (N, groups, OH, OW). Any of them makes the result float32:
             ``sum * (scale * input_scale) + bias``; without them it is int32, each in [-K, K], K = C / groups * KH * KW.
+            What of these lies on a GPU is not searched for NaN, since asking would wait for the GPU.
         backend: "auto" takes the GPU where the pictures lie there.
 
     Returns:
-        (N, O, OH, OW) or (N, OH, OW, O) as the layout says; a tensor if an input was one, on the same device. A tensor
-        (N, C, H, W) in torch's channels_last memory format gives a result in that format.
+        (N, O, OH, OW) or (N, OH, OW, O) as the layout says; a tensor if pictures or filters were one, where the
+        pictures lie. A tensor (N, C, H, W) in torch's channels_last memory format gives a result in that format.
 
     Raises:
         XnorError: what does not fit or has no sign: 0 channels, a kernel larger than the padded picture, K > 2**30,
@@ -198,15 +211,19 @@ def conv2d(
     if chosen == "cuda":
         from .cuda import conv2d as cuda_conv2d
 
-        return cuda_conv2d(
+        result = cuda_conv2d(
             pictures, packed, g, layout=layout, scale=scale, bias=bias, thresholds=thresholds, input_scale=input_scale
         )
+        return _like(result, pictures, filters)
     planes = host_floats(pictures, "pictures", 4)
     if layout == "NHWC":
         planes = planes.transpose(0, 3, 1, 2)
     limits = host_vector(thresholds, "thresholds", g.channels)
     factor, shift = host_vector(scale, "scale", outputs), host_vector(bias, "bias", outputs)
-    input_map = _input_map(input_scale, g)
+    input_map = None
+    if input_scale is not None:
+        by_pixel = host_map(input_scale, "input_scale", (g.batch, g.groups, g.out_height, g.out_width))
+        input_map = by_pixel.reshape(g.batch, g.groups, -1)
     if chosen == "reference":
         return _like(_reference(planes, packed, g, layout, factor, shift, limits, input_map), pictures, filters)
     from . import cpu
@@ -218,16 +235,6 @@ def conv2d(
     if channels_last and layout == "NCHW":
         result = result.transpose(0, 3, 1, 2)
     return _like(result, pictures, filters)
-
-
-def _input_map(value: Any, g: Geometry) -> NDArray[np.float32] | None:
-    if value is None:
-        return None
-    wanted = (g.batch, g.groups, g.out_height, g.out_width)
-    array = host_floats(value, "input_scale", 4)
-    if array.shape != wanted:
-        raise XnorError(f"input_scale must have shape {wanted} (N, groups, OH, OW), got {array.shape}")
-    return np.ascontiguousarray(array).reshape(g.batch, g.groups, -1)
 
 
 def _reference(

@@ -7,14 +7,18 @@ from __future__ import annotations
 
 from typing import Any
 
+import numba.cuda
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 
 import xnor
 from tests.xnor.cases import CHANNELS, Case
 from xnor import XnorError, cuda, reference
 from xnor.geometry import geometry
+
+BACKENDS: tuple[xnor.operations.Backend, ...] = ("cuda", "cpu", "reference")
 
 #: Small: under the simulator every thread of every block is a thread of Python.
 CASES = (
@@ -22,6 +26,8 @@ CASES = (
     Case(height=4, width=5, padding=(1, 1)),
     Case(height=4, width=5, padding=(2, 1), padding_value=1, dilation=(2, 1)),
     Case(height=5, width=4, padding=(1, 1), padding_value=-1, stride=(2, 1), kernel=(2, 3)),
+    Case(height=4, width=7, padding=(1, 2), stride=(1, 2), dilation=(1, 2), kernel=(2, 3)),
+    Case(height=6, width=5, padding=(0, 1), stride=(2, 1), dilation=(2, 1), kernel=(3, 2), padding_value=-1),
     Case(batch=2, channels=66, outputs=4, height=3, width=4, groups=2, padding=(1, 1), kernel=(3, 2)),
     Case(channels=4, outputs=4, groups=4, height=4, width=4, kernel=(2, 2)),
     Case(channels=2, height=9, width=9, outputs=66, kernel=(2, 2)),  # two tiles of outputs
@@ -107,5 +113,71 @@ def test_bad_input() -> None:
         xnor.gemm(x[0, 1], x[0, 0], backend="cuda")
     with pytest.raises(XnorError, match="float64"):
         xnor.conv2d(x.astype(np.float64), w, backend="cuda")
-    with pytest.raises(XnorError, match="scale must have shape"):
-        xnor.conv2d(np.nan_to_num(x), w, scale=np.ones(4, np.float32), backend="cuda")
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"scale": np.ones(4, np.float32)}, "scale must hold 5"),
+        ({"scale": np.full(5, np.nan, np.float32)}, "scale holds NaN"),
+        ({"scale": [1.0] * 5}, "scale must be a NumPy array or a torch tensor, got list"),
+        ({"bias": np.full(5, np.inf, np.float32)}, "bias holds NaN or infinity"),
+        ({"bias": np.ones(5)}, "bias has type float64"),
+        ({"thresholds": np.full(3, np.nan, np.float32)}, "thresholds holds NaN"),
+        ({"input_scale": np.full((1, 1, 2, 2), np.nan, np.float32)}, "input_scale holds NaN"),
+        ({"input_scale": np.ones((1, 1, 4, 4), np.float32)}, "input_scale must have shape"),
+    ],
+)  # fmt: skip
+def test_what_stands_beside_the_signs_is_checked_as_on_the_cpu(options: dict[str, Any], says: str) -> None:
+    x, w = Case(height=4, width=4).arrays()
+    for backend in BACKENDS:
+        with pytest.raises(XnorError, match=says):
+            xnor.conv2d(x, w, backend=backend, **options)
+
+
+def test_a_product_checks_what_stands_beside_the_signs() -> None:
+    a, b = np.ones((2, 3), np.float32), np.ones((3, 4), np.float32)
+    for name, size in (("scale", 4), ("bias", 4), ("row_scale", 2)):
+        for given, says in ((np.full(size, np.nan, np.float32), "holds NaN"), ([1.0] * size, "got list")):
+            for backend in BACKENDS:
+                with pytest.raises(XnorError, match=f"{name} .*{says}"):
+                    xnor.gemm(a, b, backend=backend, **{name: given})
+
+
+def test_a_tensor_among_the_operands_makes_the_result_one() -> None:
+    case = Case(height=3, width=3, kernel=(2, 2), outputs=2)
+    x, w = case.arrays()
+    a, b = x[0, 0], x[0, 1]
+    for backend in BACKENDS:
+        for kinds in ((torch.from_numpy, np.asarray), (np.asarray, torch.from_numpy)):
+            result = xnor.conv2d(kinds[0](x), kinds[1](w), backend=backend)
+            assert isinstance(result, torch.Tensor) and (result.numpy() == case.expected()).all()
+            result = xnor.gemm(kinds[0](a), kinds[1](b), backend=backend)
+            assert isinstance(result, torch.Tensor) and (result.numpy() == reference.gemm(a, b)).all()
+
+
+def test_arrays_of_another_library_on_the_gpu() -> None:
+    """Anything with `__cuda_array_interface__`; in the simulator its own arrays stand in, with that name on them."""
+    case = Case(height=3, width=4, kernel=(2, 2), outputs=2, padding=(1, 1))
+    x, w = case.arrays()
+    scale = np.array([0.5, -2.0], np.float32)
+    there = on_gpu(x)
+    for filters in (on_gpu(w), xnor.pack_weights(on_gpu(w)), xnor.pack_weights(w)):
+        result = xnor.conv2d(there, filters, padding=1)
+        assert (result.copy_to_host() == case.expected()).all()
+    scaled = xnor.conv2d(there, on_gpu(w), padding=1, scale=on_gpu(scale))
+    np.testing.assert_allclose(scaled.copy_to_host(), case.expected() * scale[:, None, None])
+    with pytest.raises(XnorError, match="pictures and filters lie on different devices"):
+        xnor.conv2d(there, w)
+    with pytest.raises(XnorError, match="filters holds NaN"):
+        xnor.conv2d(there, on_gpu(w * np.nan))
+    with pytest.raises(XnorError, match="contiguous float32, got float64"):
+        xnor.conv2d(there, on_gpu(w), scale=on_gpu(scale.astype(np.float64)))
+
+
+def on_gpu(values: NDArray[Any]) -> Any:
+    there = numba.cuda.to_device(values)
+    if not hasattr(there, "__cuda_array_interface__"):
+        kind = type(there)
+        there.__class__ = type("OnGpu", (kind,), {"__cuda_array_interface__": {}})
+    return there

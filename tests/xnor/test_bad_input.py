@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import xnor
-from xnor import XnorError
+from xnor import XnorError, reference
 
 X = np.ones((1, 3, 8, 8), np.float32)
 W = np.ones((4, 3, 3, 3), np.float32)
@@ -51,6 +51,7 @@ CONVOLUTIONS: list[tuple[str, Any, Any, dict[str, Any], str]] = [
     ("NaN in scale", X, W, {"scale": np.full(4, np.nan, np.float32)}, "scale holds NaN"),
     ("thresholds", X, W, {"thresholds": np.ones(4, np.float32)}, "thresholds must hold 3"),
     ("input scale", X, W, {"input_scale": np.ones((1, 1, 8, 8), np.float32)}, "input_scale must have shape"),
+    ("NaN in input scale", X, W, {"input_scale": np.full((1, 1, 6, 6), np.nan, np.float32)}, "input_scale holds NaN"),
     ("meta tensor", torch.ones(1, 3, 8, 8, device="meta"), W, {}, "CPU or a CUDA GPU, got meta"),
 ]  # fmt: skip
 
@@ -119,4 +120,4 @@ def test_cuda_without_a_gpu_says_so() -> None:
 def test_infinities_have_a_sign() -> None:
     x = X.copy()
     x[0, 0, 0, 0], x[0, 1, 0, 0] = np.inf, -np.inf
-    assert (xnor.conv2d(x, W) == xnor.reference.conv2d(x, W)).all()
+    assert (xnor.conv2d(x, W) == reference.conv2d(x, W)).all()
