@@ -21,6 +21,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.conv import _ConvNd
 
 from .bitpack import PackedFilters, word_count
 from .errors import XnorError
@@ -30,12 +31,15 @@ _KINDS: dict[str, type[PackedConv2d] | type[PackedLinear]] = {"conv2d": PackedCo
 
 
 def _replace(model: nn.Module, name: str, made: nn.Module) -> nn.Module:
-    """Put ``made`` in the place called ``name``; returns the model (``made`` itself if the name is empty)."""
-    if not name:
-        return made
-    parent, _, last = name.rpartition(".")
-    setattr(model.get_submodule(parent), last, made)
-    return model
+    """Put ``made`` in the place called ``name`` and wherever else its module stands; returns the model (``made`` itself
+    if the name is empty).
+    """
+    old = model.get_submodule(name)
+    for parent in list(model.modules()):
+        for last, child in list(parent._modules.items()):  # `named_children` names a child once
+            if child is old:
+                setattr(parent, last, made)
+    return model if name else made
 
 
 def binarise(
@@ -53,13 +57,21 @@ def binarise(
     """Turn the model's Conv2d (with ``linear`` its Linear too) into trainable binarised layers, in place.
 
     First and last mean the order in which the model registers its layers, over both kinds where ``linear`` is set.
-    The real weights go on as shadow weights (shared). Padding other than zeros (reflection, ...) becomes a layer of
-    its own before the convolution.
+    The real weights go on as shadow weights (shared). A layer that stands in several places is made once and stands
+    in all of them again. Padding other than zeros (reflection, ...) is done on the input, before its signs are taken.
+
+    Only nn.Conv2d and nn.Linear themselves are turned: subclasses, layers whose weight is computed (weight_norm,
+    parametrizations), other convolutions (1 or 3 dimensions, transposed) and whatever else multiplies stay real.
+    `real_layers` names them.
 
     Raises XnorError where nothing is left to binarise.
     """
     kinds: tuple[type[nn.Module], ...] = (nn.Conv2d, nn.Linear) if linear else (nn.Conv2d,)
-    found = [(name, layer) for name, layer in model.named_modules() if type(layer) in kinds]
+    found = [
+        (name, layer)
+        for name, layer in model.named_modules()
+        if type(layer) in kinds and "weight" in layer._parameters  # weight_norm computes it from others
+    ]
     chosen = found[1 if keep_first else 0 : len(found) - 1 if keep_last else len(found)]
     if not chosen:
         raise XnorError(f"of the model's {len(found)} convolutions none is left to binarise: keep fewer of them real")
@@ -75,6 +87,15 @@ def binarise(
         made.train(layer.training)
         model = _replace(model, name, made)
     return model
+
+
+def real_layers(model: nn.Module) -> dict[str, str]:
+    """Convolutions of any kind and linear layers, their subclasses included, that multiply real numbers: name -> kind.
+
+    After `binarise` these are the first and the last that were kept, and what it does not turn.
+    """
+    kinds = (_ConvNd, nn.Linear)
+    return {name: type(layer).__name__ for name, layer in model.named_modules() if isinstance(layer, kinds)}
 
 
 def _linear_of(layer: nn.Module, options: dict[str, Any]) -> XnorLinear:
@@ -113,8 +134,8 @@ def _settle(made: XnorConv2d | XnorLinear, layer: nn.Module) -> None:
 
 
 def pack(model: nn.Module) -> nn.Module:
-    """Replace every trainable binarised layer of the model by its packed form, in place. Raises XnorError if there
-    is none.
+    """Replace every trainable binarised layer of the model by its packed form, in place, wherever it stands. Raises
+    XnorError if there is none.
     """
     found = [(name, layer) for name, layer in model.named_modules() if isinstance(layer, XnorConv2d | XnorLinear)]
     if not found:
@@ -130,14 +151,18 @@ def packed_layers(model: nn.Module) -> dict[str, PackedConv2d | PackedLinear]:
 
 
 def packed_state(model: nn.Module) -> tuple[dict[str, Tensor], dict[str, dict[str, Any]]]:
-    """(tensors, layers): the model's state, and a JSON-ready description of each packed layer for `restore`."""
+    """(tensors, layers): the model's state, and a JSON-ready description of each packed layer for `restore`.
+
+    What stands in the model under several names is in both under the first of them.
+    """
     layers = {
         name: {"kind": "conv2d" if isinstance(layer, PackedConv2d) else "linear", **layer.config()}
         for name, layer in packed_layers(model).items()
     }
     if not layers:
         raise XnorError("the model has no packed layer: pack it first")
-    return {name: tensor.contiguous().cpu() for name, tensor in model.state_dict().items()}, layers
+    state = model.state_dict()
+    return {names[0]: state[names[0]].contiguous().cpu() for names in _names_of_each_tensor(model)}, layers
 
 
 def save_packed(model: nn.Module, path: Path | str, metadata: Mapping[str, str] | None = None) -> None:
@@ -185,7 +210,6 @@ def restore(
         made = _layer_of(name, description, source)
         _check_tensors(name, made, tensors, source)
         try:
-            model.get_submodule(name)
             model = _replace(model, name, made)
         except AttributeError as error:
             raise XnorError(f"{source} has a layer {name!r} that the model lacks: it is of another model") from error
@@ -193,10 +217,35 @@ def restore(
         if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
             raise XnorError(f"the tensor {name!r} in {source} holds NaN or infinity")
     try:
-        model.load_state_dict(dict(tensors), strict=True, assign=True)
+        _load_shared(model, tensors)
     except RuntimeError as error:
         raise XnorError(f"{source} is of another model: {str(error).splitlines()[-1].strip()}") from error
     return model.eval()
+
+
+def _names_of_each_tensor(model: nn.Module) -> list[list[str]]:
+    """The names in the model's state, those of one tensor together: of a shared layer or a shared weight."""
+    names: dict[int, list[str]] = {}
+    for name, tensor in model.state_dict(keep_vars=True).items():  # the tensors themselves, not new ones beside them
+        names.setdefault(id(tensor), []).append(name)
+    return list(names.values())
+
+
+def _load_shared(model: nn.Module, tensors: Mapping[str, Tensor]) -> None:
+    """`load_state_dict` of ``tensors``, in which shared ones may be missing but under one name; they stay shared."""
+    groups = [names for names in _names_of_each_tensor(model) if len(names) > 1]
+    under_all_names = dict(tensors)
+    for names in groups:
+        given = next((tensors[name] for name in names if name in tensors), None)
+        if given is not None:
+            under_all_names = {**dict.fromkeys(names, given), **under_all_names}
+    model.load_state_dict(under_all_names, strict=True, assign=True)
+    for first, *others in groups:
+        parent, _, last = first.rpartition(".")
+        kept = getattr(model.get_submodule(parent), last)
+        for name in others:
+            parent, _, last = name.rpartition(".")
+            setattr(model.get_submodule(parent), last, kept)
 
 
 def _layer_of(name: str, description: Any, source: str) -> PackedConv2d | PackedLinear:

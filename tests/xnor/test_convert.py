@@ -76,6 +76,65 @@ def test_the_binarised_model_is_the_model_on_signs() -> None:
     assert any(parameter is weight_of_first for parameter in model.parameters())  # training goes on with the same one
 
 
+class Twice(nn.Module):
+    """One convolution under two names and in a list, and one scale that two layers share."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(4, 4, 3, padding=1)
+        self.again = self.first
+        self.rest = nn.ModuleList([self.first, nn.Conv2d(4, 4, 3, padding=1), nn.GroupNorm(2, 4), nn.GroupNorm(2, 4)])
+        self.rest[3].weight = self.rest[2].weight
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        for layer in (self.first, self.again, *self.rest):
+            x = layer(x)
+        return x
+
+
+def test_a_layer_under_several_names_stays_one(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    model = convert.binarise(Twice(), keep_first=False, keep_last=False)
+    assert isinstance(model, Twice) and isinstance(model.first, XnorConv2d)
+    assert model.first is model.again is model.rest[0] and not convert.real_layers(model)
+    x = torch.randn(1, 4, 6, 6)
+    expected = model(x).detach()
+    convert.pack(model)
+    assert isinstance(model.first, PackedConv2d) and model.first is model.again is model.rest[0]
+    torch.testing.assert_close(model(x), expected, rtol=1e-4, atol=1e-4)
+    convert.save_packed(model, tmp_path / "net.safetensors")
+    names = load_file(tmp_path / "net.safetensors").keys()
+    assert {name for name in names if name.endswith("words")} == {"first.words", "rest.1.words"}
+    with torch.device("meta"):
+        empty = Twice()
+    for start in (empty, Twice()):
+        loaded = convert.load_packed(start, tmp_path / "net.safetensors")
+        assert isinstance(loaded, Twice) and loaded.first is loaded.again is loaded.rest[0]
+        assert loaded.rest[2].weight is loaded.rest[3].weight
+        assert not convert.real_layers(loaded) and torch.equal(loaded(x), model(x))
+        convert.save_packed(loaded, tmp_path / "again.safetensors")
+        assert load_file(tmp_path / "again.safetensors").keys() == names
+
+
+@pytest.mark.filterwarnings("ignore:.*weight_norm:FutureWarning")
+def test_what_is_not_turned_is_named() -> None:
+    class Own(nn.Conv2d):
+        pass
+
+    model = nn.Sequential(
+        nn.Conv2d(3, 4, 3), Own(4, 4, 3), nn.utils.weight_norm(nn.Conv2d(4, 4, 3)), nn.Conv2d(4, 4, 3),
+        nn.utils.parametrizations.weight_norm(nn.Conv2d(4, 4, 3)), nn.ConvTranspose2d(4, 4, 3), nn.Conv1d(4, 4, 3),
+        nn.Linear(4, 4), nn.Conv2d(4, 3, 1),
+    )  # fmt: skip
+    before = [*model.parameters()]
+    assert convert.real_layers(convert.binarise(model)) == {
+        "0": "Conv2d", "1": "Own", "2": "Conv2d", "4": "ParametrizedConv2d", "5": "ConvTranspose2d", "6": "Conv1d",
+        "7": "Linear", "8": "Conv2d",
+    }  # fmt: skip
+    assert isinstance(model[3], XnorConv2d)
+    assert {id(parameter) for parameter in before} <= {id(parameter) for parameter in model.parameters()}
+
+
 @pytest.mark.parametrize("options", [{}, {"linear": True, "shift": True, "prelu": True, "input_scale": True}])
 def test_there_and_back(tmp_path: Path, options: dict[str, Any]) -> None:
     torch.manual_seed(0)
