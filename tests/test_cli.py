@@ -251,7 +251,7 @@ def test_bench_xnor_prints_a_table_or_json(monkeypatch: pytest.MonkeyPatch, caps
         "product_ms": 1.0, "fp32_ms": 3.75, "ratio_fp32": 2.5, "memory": memory,
     }  # fmt: skip
     other = {"kind": "gemm", "input": "8x8", "kernel": "8x8", "backend": "cpu", "xnor_ms": 1.0, "ratio_bf16": 0.5}
-    weighed = {"fp32_bytes": 574_700_000, "packed_bytes": 18_100_000}
+    weighed = {"fp32_bytes": 574_700_000, "packed_bytes": 18_100_000, "resident_bytes": 18_280_000}
     results = {"machine": {}, "rows": [row, other], "vgg19": weighed}
     monkeypatch.setattr("xnor.bench.run_bench", lambda **options: results)
     assert cli.main(["bench", "xnor"]) == 0
@@ -263,7 +263,7 @@ def test_bench_xnor_prints_a_table_or_json(monkeypatch: pytest.MonkeyPatch, caps
         "weights_fp32_kb": "48.0", "activations_kb": "0.5", "activations_fp32_kb": "0.8",
     }  # fmt: skip
     assert shown[1]["ratio_bf16"] == "0.5" and shown[1]["pack_ms"] == "-"
-    assert "574.7 MB" in lines[2] and "18.1 MB" in lines[2]
+    assert all(f"{size} MB" in lines[2] for size in ("574.7", "18.10", "18.28"))
     assert cli.main(["bench", "xnor", "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == results
     assert cli.main(["bench", "--quick"]) == 2

@@ -286,49 +286,59 @@ def _check_tensors(name: str, made: PackedConv2d | PackedLinear, tensors: Mappin
 
 @dataclass(frozen=True)
 class LayerMemory:
-    """One layer's parameters: bytes as float32 and bytes now (weights, scales, and what a packed layer keeps beside
-    them).
+    """One layer's parameters in bytes, before and after: in a file and in memory, as float32 and as they are now.
+
+    ``file_bytes`` are its tensors in a file of `save_packed`, without their names and sizes in the header (some kB a
+    file). ``bytes`` count what a packed layer keeps beside its tensors, too, which it does from the first forward on.
     """
 
     name: str
     kind: str
     binarised: bool
+    float_file_bytes: int
+    file_bytes: int
     float_bytes: int
     bytes: int
 
 
 def memory(model: nn.Module) -> list[LayerMemory]:
     """Memory of every layer that holds tensors of its own, in the model's order. Activations are not counted."""
-    rows = []
-    for name, layer in model.named_modules():
-        own = [*layer.parameters(recurse=False), *layer.buffers(recurse=False)]
-        if not own:
-            continue
-        size = sum(tensor.numel() * tensor.element_size() for tensor in own)
-        as_float = sum(tensor.numel() * 4 for tensor in own)
-        packed = isinstance(layer, PackedConv2d | PackedLinear)
-        if isinstance(layer, PackedConv2d):
-            kernel = layer.kernel_size[0] * layer.kernel_size[1]
-            as_float = layer.out_channels * (layer.in_channels // layer.groups) * kernel * 4
-        elif isinstance(layer, PackedLinear):
-            as_float = layer.out_features * layer.in_features * 4
-        if isinstance(layer, PackedConv2d | PackedLinear):
-            as_float += 0 if layer.bias is None else layer.bias.numel() * 4
-            if layer._ready is not None and isinstance(layer._ready[1], PackedFilters):
-                size += sum(sums.nbytes for sums in layer._ready[1]._tap_sums)
-        rows.append(LayerMemory(name, type(layer).__name__, packed, as_float, size))
-    return rows
+    return [
+        _layer_memory(name, layer)
+        for name, layer in model.named_modules()
+        if [*layer.parameters(recurse=False), *layer.buffers(recurse=False)]
+    ]
+
+
+def _layer_memory(name: str, layer: nn.Module) -> LayerMemory:
+    own = [*layer.named_parameters(recurse=False), *layer.named_buffers(recurse=False)]
+    stored = [tensor for part, tensor in own if part not in layer._non_persistent_buffers_set]
+    file_bytes = sum(tensor.nbytes for tensor in stored)
+    size = sum(tensor.nbytes for _, tensor in own)
+    if isinstance(layer, PackedConv2d | PackedLinear):
+        numbers = layer.words.shape[0] * layer.signs_per_output + (0 if layer.bias is None else layer.bias.numel())
+        if layer._ready is not None and isinstance(layer._ready[1], PackedFilters):
+            size += sum(sums.nbytes for sums in layer._ready[1]._tap_sums)
+        return LayerMemory(name, type(layer).__name__, True, 4 * numbers, file_bytes, 4 * numbers, size)
+    as_float = 4 * sum(tensor.numel() for _, tensor in own)
+    stored_as_float = 4 * sum(tensor.numel() for tensor in stored)
+    return LayerMemory(name, type(layer).__name__, False, stored_as_float, file_bytes, as_float, size)
 
 
 def report(model: nn.Module) -> str:
-    """`memory` as a table of lines, with the sums at the end."""
+    """`memory` as a table of lines, with the sums at the end. The ratio is that of the bytes in memory."""
     rows = memory(model)
-    lines = [f"{'layer':<32}{'kind':<16}{'float32':>14}{'now':>14}{'ratio':>8}"]
+    titles = ("file, float32", "file now", "memory, float32", "memory now")
+    lines = [f"{'layer':<32}{'kind':<16}{''.join(f'{title:>17}' for title in titles)}{'ratio':>8}"]
     for row in [*rows, _total(rows)]:
+        sizes = (row.float_file_bytes, row.file_bytes, row.float_bytes, row.bytes)
         ratio = row.float_bytes / max(1, row.bytes)
-        lines.append(f"{row.name:<32}{row.kind:<16}{row.float_bytes:>14,}{row.bytes:>14,}{ratio:>8.1f}")
+        lines.append(f"{row.name:<32}{row.kind:<16}{''.join(f'{size:>17,}' for size in sizes)}{ratio:>8.1f}")
     return "\n".join(lines)
 
 
 def _total(rows: list[LayerMemory]) -> LayerMemory:
-    return LayerMemory("total", "", False, sum(r.float_bytes for r in rows), sum(r.bytes for r in rows))
+    return LayerMemory(
+        "total", "", False, sum(r.float_file_bytes for r in rows), sum(r.file_bytes for r in rows),
+        sum(r.float_bytes for r in rows), sum(r.bytes for r in rows),
+    )  # fmt: skip

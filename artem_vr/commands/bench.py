@@ -77,9 +77,9 @@ def xnor_table(results: dict[str, Any]) -> str:
     widths = [max(len(row[k]) for row in cells) for k in range(len(present))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells]
     if "vgg19" in results:
-        ours, article = results["vgg19"], "the article: 512 to 16 MB"
-        sizes = f"{ours['fp32_bytes'] / 1e6:.1f} MB in fp32, {ours['packed_bytes'] / 1e6:.1f} MB packed"
-        lines.append(f"weights of VGG-19: {sizes} ({article})")
+        fp32, file, resident = (results["vgg19"][f"{name}_bytes"] / 1e6 for name in ("fp32", "packed", "resident"))
+        sizes = f"{fp32:.1f} MB in fp32; packed {file:.2f} MB in the file, {resident:.2f} MB in memory after a picture"
+        lines.append(f"weights of VGG-19: {sizes} (the article: 512 to 16 MB)")
     return "\n".join(lines)
 
 

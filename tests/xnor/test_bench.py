@@ -35,7 +35,12 @@ def test_rows_and_plots(results: dict[str, object], tmp_path: Path) -> None:
         "weights_bits": 8 * 9 * 8, "weights_fp32": 8 * 576 * 4,
         "activations_bits": 64 * 8, "activations_fp32": 64 * 64 * 4,
     }  # fmt: skip
-    assert again["vgg19"]["fp32_bytes"] == 143_667_240 * 4 and again["vgg19"]["packed_bytes"] < 20e6
+    weights = again["vgg19"]
+    assert weights["fp32_bytes"] == 143_667_240 * 4
+    assert 17e6 < weights["packed_bytes"] < weights["resident_bytes"] < 20e6
+    assert len(weights["layers"]) == 19
+    for whole, part in (("fp32_bytes", "float_bytes"), ("resident_bytes", "bytes")):
+        assert weights[whole] == sum(layer[part] for layer in weights["layers"])
     made = plots.plot(again, tmp_path)
     assert [path.name for path in made] == ["xnor_conv.png", "xnor_gemm.png"]
     for path in made:
