@@ -6,6 +6,7 @@ import json
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -46,6 +47,30 @@ def test_rows_and_plots(results: dict[str, object], tmp_path: Path) -> None:
     for path in made:
         with Image.open(path) as picture:
             assert picture.format == "PNG" and picture.width > 400
+
+
+@pytest.mark.parametrize(("bf16_ms", "bars"), [(5_000.0, 2), (20.0, 4)], ids=["emulated", "native"])
+def test_an_emulated_contender_does_not_dwarf_the_others(
+    bf16_ms: float, bars: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    rows = [
+        {"kind": "gemm", "input": size, "xnor_ms": 10.0, "fp32_ms": 40.0, "ratio_fp32": 4.0, "bf16_ms": bf16_ms,
+         "ratio_bf16": bf16_ms / 10}
+        for size in ("64x64", "128x128")
+    ]  # fmt: skip
+    drawn: list[Any] = []
+    figure = plots._figure
+
+    def kept(*widths: float) -> tuple[Any, Any]:
+        drawn.append(figure(*widths))
+        return drawn[-1]
+
+    monkeypatch.setattr(plots, "_figure", kept)
+    plots.plot({"rows": rows, "machine": {"gpu": None, "cpu": "a processor", "cores": 2}}, tmp_path)
+    axes = drawn[0][1]
+    assert axes.get_ylim()[1] < 10 and sum(len(group) for group in axes.containers) == bars
+    assert ("emulates (500, 500 times)" in axes.get_xlabel()) == (bars == 2)
+    assert "4.0" in {text.get_text() for text in axes.texts}
 
 
 def test_devices_that_are_not_there() -> None:
