@@ -220,21 +220,27 @@ def conv2d(
         planes = planes.transpose(0, 3, 1, 2)
     limits = host_vector(thresholds, "thresholds", g.channels)
     factor, shift = host_vector(scale, "scale", outputs), host_vector(bias, "bias", outputs)
-    input_map = None
-    if input_scale is not None:
-        by_pixel = host_map(input_scale, "input_scale", (g.batch, g.groups, g.out_height, g.out_width))
-        input_map = by_pixel.reshape(g.batch, g.groups, -1)
     if chosen == "reference":
+        check_no_nan(planes, "the input")
+        input_map = _input_map(input_scale, g)
         return _like(_reference(planes, packed, g, layout, factor, shift, limits, input_map), pictures, filters)
     from . import cpu
 
     item = planes.itemsize
     channels_last = layout == "NHWC" or (g.channels > 1 and planes.strides[1] == item and planes.strides[3] != item)
     bits = cpu.pack_pixels(planes, limits, g.groups)
+    input_map = _input_map(input_scale, g)  # after the pictures: where it is made of them, a NaN in it is theirs
     result = cpu.convolve(bits, packed, g, channels_last=channels_last, scale=factor, bias=shift, input_scale=input_map)
     if channels_last and layout == "NCHW":
         result = result.transpose(0, 3, 1, 2)
     return _like(result, pictures, filters)
+
+
+def _input_map(value: Any, g: Geometry) -> NDArray[np.float32] | None:
+    if value is None:
+        return None
+    array = host_map(value, "input_scale", (g.batch, g.groups, g.out_height, g.out_width))
+    return array.reshape(g.batch, g.groups, -1)
 
 
 def _reference(
@@ -249,7 +255,6 @@ def _reference(
 ) -> NDArray[Any]:
     from . import reference
 
-    check_no_nan(planes, "the input")
     if thresholds is not None:
         planes = np.where(planes >= thresholds[:, None, None], np.float32(1), np.float32(-1))
     sums = reference.conv2d(

@@ -122,6 +122,8 @@ def test_packed_layers_on_a_gpu_and_in_a_cuda_graph() -> None:
 
 @pytest.mark.gpu
 def test_mixed_devices_are_refused() -> None:
+    from xnor.layers import XnorConv2d
+
     device = gpu()
     x = torch.randn(1, 3, 8, 8)
     w = torch.randn(4, 3, 3, 3)
@@ -129,5 +131,10 @@ def test_mixed_devices_are_refused() -> None:
         xnor.conv2d(x.to(device), w)
     with pytest.raises(xnor.XnorError, match="different devices"):
         xnor.conv2d(x, w.to(device))
+    layer = XnorConv2d(3, 4, 3).pack()
+    with pytest.raises(xnor.XnorError, match="the input lies on cuda"):
+        layer(x.to(device))
+    with pytest.raises(xnor.XnorError, match="the input lies on cpu"):
+        layer.to(device)(x)
     with pytest.raises(xnor.XnorError, match="device"):
         xnor.gemm(x[0, 0].to(device), np.ones((8, 2), np.float32))

@@ -229,8 +229,9 @@ def test_bad_input() -> None:
         layer(torch.ones(1, 2, 8, 8))
     with pytest.raises(XnorError, match="more than the padded"):
         layer(torch.ones(1, 3, 2, 2))
-    with pytest.raises(XnorError, match="NaN"):
-        layer(torch.full((1, 3, 8, 8), torch.nan))
+    for scaled in (False, True):
+        with pytest.raises(XnorError, match="the input holds NaN"):
+            XnorConv2d(3, 4, 3, input_scale=scaled).pack()(torch.full((1, 3, 8, 8), torch.nan))
     for product in (XnorLinear(3, 4), XnorLinear(3, 4).pack()):
         for given in (torch.ones(2, 4), torch.tensor(1.0)):
             with pytest.raises(XnorError, match=r"takes \(\.\.\., 3\)"):
