@@ -18,7 +18,6 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "content_weight": 1.0,
         "tv_weight": 1.0,
         "palette_weight": 5.0,
-        "contrast_weight": 5.0,
         "plain_weight": 4.0,
         "distinction_weight": 0.3,
         "consistency_weight": 1.0,
@@ -124,7 +123,6 @@ def _compact(arguments: argparse.Namespace, vgg: Any, device: Any) -> tuple[Any,
     weights = CompactLossWeights(
         **cli.loss_weights(arguments),
         palette=arguments.palette_weight,
-        contrast=arguments.contrast_weight,
         plain=arguments.plain_weight,
         distinction=arguments.distinction_weight,
     )

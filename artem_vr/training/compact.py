@@ -59,7 +59,6 @@ class CompactLossWeights(LossWeights):
     texture: float = 2.0
     consistency: float = 1.0
     palette: float = 5.0
-    contrast: float = 5.0
     plain: float = 4.0
     distinction: float = 0.3
 
@@ -129,7 +128,7 @@ class Paintings:
 
 
 class CompactObjective(nn.Module):
-    """Style, content, palette, contrast, consistency and, where no style is asked for, likeness to the photograph.
+    """Style, content, palette, consistency and, where no style is asked for, likeness to the photograph.
 
     Distinction: the picture must be nearer to its own painting than to others (`losses.distinction`; they are the
     next iterations' paintings), else all are painted with the texture that is least wrong on average.
@@ -287,7 +286,6 @@ class CompactObjective(nn.Module):
             "content": losses.content_loss(features[losses.CONTENT_LAYER], content),
             "variation": losses.total_variation(painted),
             "palette": (strengths * losses.palette_distance(painted, paintings)).mean(),
-            "contrast": (strengths * losses.contrast_distance(painted, paintings)).mean(),
             "plain": ((1 - strengths) * losses.reconstruction_distance(painted, pictures)).mean(),
         }
         if self.weights.distinction:

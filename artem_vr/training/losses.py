@@ -120,15 +120,6 @@ def palette_distance(ours: Tensor, painting: Tensor) -> Tensor:
     return (mean_one - mean_two).square().sum(dim=1) + deviations.square().sum(dim=1)
 
 
-def contrast_distance(ours: Tensor, painting: Tensor) -> Tensor:
-    """(B,): how far the deviations of red, green and blue are from the painting's, over these, squared; 1 is flat grey.
-
-    `palette_distance` leaves pale paintings paler still: their deviations are small, and so are its squares.
-    """
-    one, two = (x.var(dim=(2, 3), correction=0) for x in (ours, painting))
-    return (1 - ((one + 1e-4) / (two + 1e-4)).sqrt()).square().mean(dim=1)
-
-
 def reconstruction_distance(ours: Tensor, photograph: Tensor) -> Tensor:
     """(B,): mean squared error over the photograph's variance. (B, 3, H, W) in [0, 1] each."""
     variance = photograph.var(dim=(2, 3), correction=0).mean(dim=1).clamp_min(1e-3)
