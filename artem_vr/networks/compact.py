@@ -15,6 +15,7 @@ from torch.nn import functional as F
 
 from artem_vr.networks.fast import FastNetwork
 from artem_vr.networks.layers import Normalizer, conv, own_code, statistics_channels
+from artem_vr.networks.tuning import tuned
 
 TRAITS = 96
 """Numbers in which the style encoder sums up a painting's texture."""
@@ -122,8 +123,11 @@ class CompactNetwork(nn.Module):
         return own_code(self.painter)
 
     def encode(self, paintings: Tensor) -> Tensor:
-        """(B, 3, H, W) RGB in [0, 1] to codes (B, 2, C)."""
-        return self.encoder(paintings).unflatten(1, (2, self.channels))
+        """(B, 3, H, W) RGB in [0, 1] to codes (B, 2, C), which paint in these paintings' colours and contrast."""
+        codes = self.encoder(paintings).unflatten(1, (2, self.channels))
+        variances, means = torch.var_mean(paintings, dim=(2, 3), correction=0)
+        palettes = zip(codes, means, variances.sqrt(), strict=True)
+        return torch.stack([tuned(self.painter, code, mean, deviation) for code, mean, deviation in palettes])
 
     def forward(self, x: Tensor, normalize: Normalizer | None = None) -> Tensor:
         """The painter; ``normalize`` carries the code (`layers.Affine`)."""

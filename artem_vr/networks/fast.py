@@ -49,11 +49,19 @@ class FastNetwork(nn.Module):
     def forward(self, x: Tensor, normalize: Normalizer | None = None) -> Tensor:
         normalize = normalize or OwnStatistics()
         height, width = x.shape[-2:]
+        x = self.features(x, normalize)
+        return self.picture(normalize(self.norm_decode2, x))[..., :height, :width]
+
+    def features(self, x: Tensor, normalize: Normalizer) -> Tensor:
+        """All but the last norm and what is behind it: (B, half, H/2, W/2) of the padded size."""
         x = F.pixel_unshuffle(pad_to_multiple(x, self.multiple) - 0.5, 4)  # (B, 48, H/4, W/4)
         skip = F.relu(normalize(self.norm_encode4, self.encode4(x)))  # (B, quarter, H/4, W/4)
         x = F.relu(normalize(self.norm_encode8, self.encode8(skip)))  # (B, eighth, H/8, W/8)
         for block in self.blocks:
             x = block(x, normalize)
         x = F.relu(normalize(self.norm_decode4, self.decode4(x)) + skip)  # (B, quarter, H/4, W/4)
-        x = F.relu(normalize(self.norm_decode2, self.decode2(x)))  # (B, half, H/2, W/2)
-        return torch.sigmoid(self.decode1(x))[..., :height, :width]  # (B, 3, H, W)
+        return self.decode2(x)  # (B, half, H/2, W/2)
+
+    def picture(self, normalized: Tensor) -> Tensor:
+        """(B, half, H/2, W/2) behind the last norm to (B, 3, H, W), RGB in [0, 1]."""
+        return torch.sigmoid(self.decode1(F.relu(normalized)))

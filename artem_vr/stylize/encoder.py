@@ -77,7 +77,7 @@ class Encoder:
 
         network = self.network()
         read = torch.tensor(readable(picture, stroke_size)).permute(2, 0, 1)[None].float() / 255
-        with torch.inference_mode():
+        with torch.no_grad():
             return np.array(network.encode(read)[0].float().numpy(), np.float32)
 
     def code(self, picture: npt.NDArray[np.uint8], title: str = "", stroke_size: int = STROKE_SIZE) -> StyleCode:

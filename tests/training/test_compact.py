@@ -155,7 +155,7 @@ def test_a_fast_network_with_fewer_blocks_is_a_start_and_so_is_a_compact_one() -
     x, painting = torch.rand(1, 3, 48, 64), torch.rand(1, 3, 48, 48)
     with torch.no_grad():
         torch.testing.assert_close(network(x), fast(x), rtol=1e-4, atol=1e-5)
-        answered = network(x, OwnStatistics(network.encode(painting)))
+        answered = network(x, OwnStatistics(network.encoder(painting).unflatten(1, (2, network.channels))))
         assert (answered - fast(x)).abs().mean() < 0.1
         again = CompactNetwork(16, 16, 16, 3)
         start_from(again, network)
