@@ -1,6 +1,6 @@
 """Any painting at the price of the fast network: adaptive instance normalisation everywhere, a code a painting.
 
-    painting --StyleEncoder, once--> code (2, C)
+    painting --StyleEncoder, once--> code (2, C) --tuned to the painting's palette--> code (2, C)
     RGB --FastNetwork, every norm with the code's deviations and means--> painted RGB
 
 Huang & Belongie 2017 (AdaIN) in the arrangement of Ghiasi et al. 2017 (a style encoder predicts the
@@ -66,10 +66,10 @@ class StyleEncoder(nn.Module):
     def pooled(self, x: Tensor) -> Tensor:
         """(B, pooled): what is seen, the palette first."""
         x = x - 0.5
-        pooled = [x.mean((2, 3)), _deviation(x)]
+        pooled = [*_moments(x)]
         for level, sketch in zip(self.levels, self.sketches, strict=True):
             x = F.leaky_relu(level(x), 0.1)  # (B, width, H/2, W/2) ... H/16
-            pooled += [x.mean((2, 3)), _deviation(x), _covariance(sketch(x))]
+            pooled += [*_moments(x), _covariance(sketch(x))]
         return torch.cat(pooled, dim=1)
 
     def traits(self, x: Tensor) -> Tensor:
@@ -85,9 +85,10 @@ class StyleEncoder(nn.Module):
         return self.code(self.traits(x))
 
 
-def _deviation(x: Tensor) -> Tensor:
-    """(B, C, H, W) to (B, C); differentiable where it is zero."""
-    return (x.var((2, 3), correction=0) + 1e-5).sqrt()
+def _moments(x: Tensor) -> tuple[Tensor, Tensor]:
+    """(B, C, H, W) to means and deviations, (B, C) each; differentiable where these are zero."""
+    variance, mean = torch.var_mean(x, dim=(2, 3), correction=0)
+    return mean, (variance + 1e-5).sqrt()
 
 
 def _covariance(x: Tensor) -> Tensor:

@@ -17,12 +17,12 @@ from artem_vr.networks.fast import FastNetwork
 from artem_vr.networks.layers import EPSILON, OwnStatistics, liveliness
 
 LEAVES = 4
-SIDE = 96
-DISCS = 600
+SIDE = 64
+DISCS = 300
 SMALLEST = 4
 """Of the pictures that a code is tried on: how many, their side in pixels, discs in each, and their least radius."""
 
-STEPS = 3
+STEPS = 2
 """Of Gauss and Newton."""
 
 SINGLE = 0.1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import os
 import struct
 import warnings
@@ -36,8 +37,11 @@ def is_picture(path: Path) -> bool:
     return head.startswith(_MAGIC) or bitmap or (head[:4] == b"RIFF" and head[8:12] == b"WEBP")
 
 
-def load_picture(path: Path | str, max_megapixels: float = MAX_MEGAPIXELS) -> Picture:
+def load_picture(path: Path | str, max_megapixels: float = MAX_MEGAPIXELS, enough: int | None = None) -> Picture:
     """Read a PNG, JPEG, WEBP, BMP or GIF (its first frame) file.
+
+    ``enough``: pixels that suffice for the short side. A JPEG that has twice as many or more is decoded at a half, a
+    quarter or an eighth of its size, which takes a third of the time.
 
     Returns (H, W, 3) uint8 RGB, top row first, C-contiguous. The orientation noted by the camera is applied,
     transparency is laid over white, 16-bit, grey, palette and CMYK pictures are converted. Files are not trusted: the
@@ -50,7 +54,7 @@ def load_picture(path: Path | str, max_megapixels: float = MAX_MEGAPIXELS) -> Pi
     check_file(path)
     try:
         with path.open("rb") as file:
-            return _decoded(file, str(path), max_megapixels)
+            return _decoded(file, str(path), max_megapixels, enough)
     except OSError as error:
         raise PictureError(f"{path} cannot be read ({reason(error)})", "Check the name and the rights") from None
 
@@ -60,7 +64,7 @@ def decode_picture(data: bytes, name: str = "The picture", max_megapixels: float
     return _decoded(io.BytesIO(data), name, max_megapixels)
 
 
-def _decoded(file: BinaryIO, name: str, max_megapixels: float) -> Picture:
+def _decoded(file: BinaryIO, name: str, max_megapixels: float, enough: int | None = None) -> Picture:
     from PIL import Image, UnidentifiedImageError
 
     try:
@@ -71,6 +75,9 @@ def _decoded(file: BinaryIO, name: str, max_megapixels: float) -> Picture:
             file.seek(0)
             with Image.open(file, formats=FORMATS) as image:
                 _refuse_large(image.size, name, max_megapixels)
+                if enough is not None:
+                    scale = enough / min(image.size)
+                    image.draft(None, (math.ceil(image.width * scale), math.ceil(image.height * scale)))
                 return _to_rgb(image)
     except PictureError:
         raise

@@ -124,7 +124,8 @@ class StyleLoader:
         place = style.path, facts.st_mtime_ns, facts.st_size
         code = self._read_already.pop(place, None)
         if code is None:
-            code = self.encoder().encode(load_picture(style.path), self._stroke_size)
+            picture = load_picture(style.path, enough=self._stroke_size)
+            code = self.encoder().encode(picture, self._stroke_size)
         self._read_already[place] = code
         while len(self._read_already) > MOST_REMEMBERED:
             del self._read_already[next(iter(self._read_already))]  # the one that was not wanted for longest

@@ -107,6 +107,20 @@ def test_cmyk_grey_and_one_bit(tmp_path):
         assert (load_picture(path) == (77 if mode == "L" else 255)).all()
 
 
+@pytest.mark.parametrize(
+    ("kind", "enough", "shape"),
+    [("JPEG", 60, (60, 80)), ("JPEG", 61, (120, 160)), ("JPEG", 1000, (240, 320)), ("PNG", 60, (240, 320))],
+)
+def test_a_large_jpeg_is_read_no_larger_than_it_must_be(tmp_path, kind, enough, shape):
+    picture = gradient(240, 320)
+    path = tmp_path / "picture"
+    Image.fromarray(picture).save(path, kind, quality=95)
+    read = load_picture(path, enough=enough)
+    assert read.shape == (*shape, 3)
+    whole = np.array(Image.fromarray(picture).resize(shape[::-1], Image.Resampling.BOX), int)
+    assert np.abs(read.astype(int) - whole).mean() < 4
+
+
 @pytest.mark.parametrize("kind", ["GIF", "WEBP", "PNG"])
 def test_of_an_animation_the_first_picture_is_read(tmp_path, kind):
     path = tmp_path / "moving"
