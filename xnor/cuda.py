@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from . import cuda_kernels as kernels
 from .arguments import check_axes, check_type, host_floats, host_map, host_vector, is_tensor, on_gpu, torch_module
-from .bitpack import PackedFilters, PackedMatrix
+from .bitpack import WORD_BITS, PackedFilters, PackedMatrix, word_count
 from .errors import XnorError
 from .geometry import Geometry
 
@@ -195,6 +195,24 @@ def filters_from_tensor(words: Any, channels: int, kernel: tuple[int, int]) -> D
     with _Place(words) as place:
         view = place.array(words.view(torch_module().int32)).view(np.uint32)
         return DeviceFilters(view, channels, kernel, None, owner=words)
+
+
+def tensor_words(rows: Any) -> Any:
+    """Bits of a tensor (rows, K) along K as `bitpack.pack_rows` makes them: an int64 tensor, where ``rows`` lies."""
+    torch = torch_module()
+    count = word_count(rows.shape[1])
+    signs = torch.nn.functional.pad(rows >= 0, (0, WORD_BITS * count - rows.shape[1]))
+    places = torch.arange(WORD_BITS, device=rows.device)
+    return (signs.view(-1, count, WORD_BITS).long() << places).sum(dim=2)  # distinct bits: the sum is their union
+
+
+def pack_filters(filters: Any) -> DeviceFilters:
+    """Filters (O, C, KH, KW), a CUDA tensor, packed on its GPU. Raises XnorError for NaN; asking waits for the GPU."""
+    if bool(filters.isnan().any()):
+        raise XnorError("filters holds NaN")
+    outputs, channels, height, width = (int(size) for size in filters.shape)
+    rows = filters.detach().permute(0, 2, 3, 1).reshape(outputs, -1)
+    return filters_from_tensor(tensor_words(rows), channels, (height, width))
 
 
 def _natural(place: _Place, value: Any, what: str, channel_axis: int) -> tuple[Any, bool, Any]:

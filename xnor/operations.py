@@ -51,6 +51,20 @@ def _from_gpu(value: Any) -> NDArray[Any]:
     return to_host(value)
 
 
+def _filters_for_gpu(filters: Any, pictures: Any) -> Any:
+    """Torch tensors on one GPU: the filters are packed there; else by the CPU. Raises XnorError for two GPUs."""
+    if isinstance(filters, PackedFilters):
+        return filters
+    if not (is_tensor(filters) and is_tensor(pictures) and on_gpu(filters) and on_gpu(pictures)):
+        return pack_weights(filters)
+    if filters.device != pictures.device:
+        raise XnorError(f"filters lie on {filters.device}, pictures on {pictures.device}: move both to one device")
+    from .cuda import pack_filters as pack_there
+
+    arguments.check_type(filters, "filters")
+    return pack_there(filters)
+
+
 def _pack_side(value: Any, what: str) -> PackedMatrix:
     return value if isinstance(value, PackedMatrix) else pack_matrix(value, what)
 
@@ -171,7 +185,8 @@ def conv2d(
         pictures: (N, C, H, W), or (N, H, W, C) with ``layout="NHWC"``; array or tensor of float16/32, bfloat16 or
             signed integers, any strides (float32 in one of the two contiguous orders is taken without a copy).
         filters: (O, C / groups, KH, KW) in either layout, or `PackedFilters` from `pack_weights`. What is used more
-            than once should be packed once: else every call packs it anew, on the CPU, also where it lies on a GPU.
+            than once should be packed once: else every call packs it anew (torch tensors on a GPU there, the rest on
+            the CPU).
         stride, padding, dilation: one integer or (vertical, horizontal).
         padding_value: what stands outside the picture: -1, +1 or 0 (a padded tap adds nothing).
         thresholds: (C,); the sign is then +1 where the value is >= its channel's threshold (default 0).
@@ -207,14 +222,21 @@ def conv2d(
         shape, outputs, channels, kernel, stride=stride, padding=padding, padding_value=padding_value,
         dilation=dilation, groups=groups,
     )  # fmt: skip
-    packed = filters if isinstance(filters, PackedFilters) else pack_weights(filters)
     if chosen == "cuda":
         from .cuda import conv2d as cuda_conv2d
 
         result = cuda_conv2d(
-            pictures, packed, g, layout=layout, scale=scale, bias=bias, thresholds=thresholds, input_scale=input_scale
+            pictures,
+            _filters_for_gpu(filters, pictures),
+            g,
+            layout=layout,
+            scale=scale,
+            bias=bias,
+            thresholds=thresholds,
+            input_scale=input_scale,
         )
         return _like(result, pictures, filters)
+    packed = filters if isinstance(filters, PackedFilters) else pack_weights(filters)
     planes = host_floats(pictures, "pictures", 4)
     if layout == "NHWC":
         planes = planes.transpose(0, 3, 1, 2)

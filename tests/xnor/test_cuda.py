@@ -64,6 +64,18 @@ def test_ptx(name: str, capability: tuple[int, int]) -> None:
         assert "fma.rn.f32" in text and "__local_depot" not in text
 
 
+@pytest.mark.parametrize("bits", [1, 3, 63, 64, 65, 128, 200])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.int32])
+def test_tensors_are_packed_by_torch_as_arrays_are(bits: int, dtype: torch.dtype) -> None:
+    from xnor.bitpack import pack_rows
+    from xnor.cuda import tensor_words
+
+    rows = torch.randint(-2, 3, (5, bits), generator=torch.Generator().manual_seed(bits)).to(dtype)
+    words = tensor_words(rows)
+    assert words.dtype == torch.int64
+    assert np.array_equal(words.numpy().view(np.uint64), pack_rows(rows.float().numpy()))
+
+
 def gpu() -> torch.device:
     if not torch.cuda.is_available():
         pytest.skip("no CUDA GPU here")
