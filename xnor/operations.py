@@ -225,15 +225,9 @@ def conv2d(
     if chosen == "cuda":
         from .cuda import conv2d as cuda_conv2d
 
+        there = _filters_for_gpu(filters, pictures)
         result = cuda_conv2d(
-            pictures,
-            _filters_for_gpu(filters, pictures),
-            g,
-            layout=layout,
-            scale=scale,
-            bias=bias,
-            thresholds=thresholds,
-            input_scale=input_scale,
+            pictures, there, g, layout=layout, scale=scale, bias=bias, thresholds=thresholds, input_scale=input_scale
         )
         return _like(result, pictures, filters)
     packed = filters if isinstance(filters, PackedFilters) else pack_weights(filters)

@@ -66,7 +66,7 @@ class StyleEncoder(nn.Module):
     def pooled(self, x: Tensor) -> Tensor:
         """(B, pooled): what is seen, the palette first."""
         x = x - 0.5
-        pooled = [*_moments(x)]
+        pooled = list(_moments(x))
         for level, sketch in zip(self.levels, self.sketches, strict=True):
             x = F.leaky_relu(level(x), 0.1)  # (B, width, H/2, W/2) ... H/16
             pooled += [*_moments(x), _covariance(sketch(x))]

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from artem_vr.networks.fast import FastNetwork
-from artem_vr.networks.layers import EPSILON, OwnStatistics, liveliness
+from artem_vr.networks.layers import OwnStatistics
 
 LEAVES = 4
 SIDE = 64
@@ -51,12 +51,10 @@ def tuned(painter: FastNetwork, code: Tensor, mean: Tensor, deviation: Tensor) -
     with torch.no_grad():
         x = painter.features(dead_leaves().to(code), OwnStatistics(code))
         variance, average = torch.var_mean(x, dim=(2, 3), correction=0)  # (B, half)
-        scale = liveliness(average, variance) * torch.rsqrt(variance + EPSILON)
-        x = (x - average[:, :, None, None]) * scale[:, :, None, None]
 
     def palette(part: Tensor) -> Tensor:
         """(6,): means and deviations of what is painted."""
-        painted = painter.picture(torch.addcmul(part[1][:, None, None], x, part[0][:, None, None]))
+        painted = painter.picture(painter.norm_decode2(x, average, variance, (part[0], part[1])))
         spread, middle = torch.var_mean(painted, dim=(2, 3), correction=0)
         return torch.cat((middle.mean(dim=0), (spread + 1e-6).sqrt().mean(dim=0)))
 
