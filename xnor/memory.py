@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-LEAST_BYTES = 1 << 20
+LEAST_BYTES = 1 << 17
 SHELF_BYTES = 256 << 20
 _ALIGNMENT = 64
 

@@ -38,13 +38,8 @@ _I64 = ir.IntType(64)
 _FLOAT = ir.FloatType()
 
 
-def _has_lookups() -> bool:
-    """Whether `nibble_block` compiles on this processor, and is quicker than `sign_block`."""
-    features = llvm.get_host_cpu_features()
-    return bool(features.get("avx2")) and not features.get("avx512vpopcntdq")
-
-
-LOOKUPS = _has_lookups()
+LOOKUPS = bool(llvm.get_host_cpu_features().get("avx2"))  #: `nibble_block` compiles on this processor
+COUNTS = bool(llvm.get_host_cpu_features().get("avx512vpopcntdq"))  #: `sign_block` is the quicker one
 
 #: Row ``16 * a``: of the four bits a, how many differ from those of 0 to 15.
 DIFFERING = np.array([[(a ^ b).bit_count() for b in range(16)] for a in range(16)], np.uint8).reshape(-1)
@@ -405,6 +400,26 @@ def stream(typingctx: Any, source: Any, source_first: Any, target: Any, target_f
         with cgutils.for_range(builder, builder.sub(total, body_end)) as loop:
             place = builder.add(body_end, loop.index)
             builder.store(builder.load(builder.gep(read, [place])), builder.gep(write, [place]))
+        return context.get_dummy_value()
+
+    return signature, generate
+
+
+@intrinsic
+def stream_lines(typingctx: Any, source: Any, source_first: Any, target: Any, target_first: Any, lines: Any) -> Any:
+    """`stream` of whole cache lines, 16 int32 each, that begin on cache lines on both sides."""
+    signature = types.void(source, types.intp, target, types.intp, types.intp)
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        read = _element(builder, _data(context, builder, signature.args[0], args[0]), args[1], _I32)
+        write = _element(builder, _data(context, builder, signature.args[2], args[2]), args[3], _I32)
+        line = ir.VectorType(_I32, 16)
+        metadata = builder.module.add_metadata([_I32(1)])
+        with cgutils.for_range(builder, args[4]) as loop:
+            place = builder.mul(loop.index, _I64(16))
+            value = _load(builder, builder.gep(read, [place]), line, CACHE_LINE)
+            kept = _store(builder, value, builder.gep(write, [place]), CACHE_LINE)
+            kept.set_metadata("nontemporal", metadata)
         return context.get_dummy_value()
 
     return signature, generate

@@ -17,28 +17,42 @@ from tests.xnor.cases import CHANNELS, SHAPES, Case
 from xnor import cpu, reference
 from xnor.geometry import geometry
 
-CHOICE = cpu._by_lookup
+CHOICE = cpu._way
 
 
-@pytest.fixture(params=["words", "nibbles"], scope="module", autouse=True)
+@pytest.fixture(params=["words", "nibbles", "tiles"], scope="module", autouse=True)
 def multiplied(request: pytest.FixtureRequest) -> Iterator[str]:
-    """Both ways to multiply signs are tried on all shapes, also where the other would be quicker."""
+    """All ways to multiply signs are tried on all shapes, also where another would be quicker."""
     if request.param == "nibbles" and not cpu.LOOKUPS:
-        pytest.skip("this processor has no AVX2, or counts the bits of whole vectors: nibbles are for those between")
+        pytest.skip("this processor has no AVX2")
+    if request.param == "tiles" and not cpu.AMX:
+        pytest.skip("this processor has no AMX, or the system does not lend its registers")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(cpu, "_by_lookup", lambda *_: request.param == "nibbles")
+        patch.setattr(cpu, "_way", lambda *_: request.param)
         yield request.param
 
 
 def test_blocks_that_would_be_mostly_empty_are_multiplied_in_words() -> None:
-    def chosen(height: int, width: int, outputs: int, channels_last: bool) -> bool:
+    def chosen(height: int, width: int, outputs: int, channels_last: bool) -> cpu.Way:
         g = geometry((1, 64, height, width), outputs, 64, (1, 1))
         return CHOICE(g, channels_last)
 
-    assert chosen(16, 16, 8, channels_last=False) == chosen(16, 16, 64, channels_last=True) == cpu.LOOKUPS
-    assert not chosen(16, 16, 8, channels_last=True)  # of 64 outputs in a block 8 were there
-    assert not chosen(4, 4, 64, channels_last=False)
-    assert not chosen(1, 1, 4096, channels_last=True)  # one picture through a dense layer
+    best = "tiles" if cpu.AMX else "nibbles" if cpu.LOOKUPS and not cpu.COUNTS else "words"
+    assert chosen(16, 16, 32, channels_last=False) == chosen(16, 16, 64, channels_last=True) == best
+    assert chosen(16, 16, 8, channels_last=True) == "words"  # of a block's outputs 8 were there
+    assert chosen(4, 4, 64, channels_last=False) == "words"
+    assert chosen(1, 1, 4096, channels_last=True) == "words"  # one picture through a dense layer
+
+
+def test_a_thread_that_multiplied_by_amx_leaves_it_usable_to_others() -> None:
+    case = Case(height=40, width=40, channels=64, outputs=64)
+    x, w = case.arrays()
+    picture = torch.from_numpy(x).bfloat16()  # torch's own convolution takes the same unit for this
+    filters = torch.from_numpy(w).bfloat16()
+    before = torch.nn.functional.conv2d(picture, filters)
+    for _ in range(3):
+        assert (xnor.conv2d(x, w, **case.options) == case.expected()).all()
+        assert torch.equal(torch.nn.functional.conv2d(picture, filters), before)
 
 
 @pytest.mark.parametrize("layout", ["NCHW", "NHWC"])
@@ -121,6 +135,23 @@ def test_large_results_are_streamed_past_the_caches_whole(channels: int, outputs
     result = xnor.conv2d(x, w, **case.options)
     assert result.nbytes > xnor.cpu.STREAMED_BYTES
     assert (result == exact).all()
+
+
+@pytest.mark.parametrize("last", [False, True])
+@pytest.mark.parametrize("padding_value", [-1, 0, 1])
+@pytest.mark.parametrize("outputs", [256, 290])
+def test_sums_and_results_larger_than_any_block(outputs: int, padding_value: int, last: bool) -> None:
+    case = Case(2, 300, 19, 17, outputs, (3, 3), (1, 1), (1, 1), padding_value)  # 2700 signs a sum, 323 pixels
+    x, w = (torch.from_numpy(a) for a in case.arrays())
+    signs, filters = (torch.where(a >= 0, 1.0, -1.0) for a in (x, w))
+    padded = torch.nn.functional.pad(signs, (1, 1, 1, 1), value=padding_value)
+    exact = torch.nn.functional.conv2d(padded, filters)
+    if last:
+        x = x.to(memory_format=torch.channels_last)
+    assert torch.equal(xnor.conv2d(x, w, **case.options).float(), exact)
+    scale = torch.linspace(0.5, 2, outputs)
+    scaled = xnor.conv2d(x, w, scale=scale, bias=-scale, **case.options)
+    torch.testing.assert_close(scaled, exact * scale[:, None, None] - scale[:, None, None])
 
 
 @pytest.mark.parametrize("offset", [0, 4])
