@@ -35,9 +35,12 @@ class TextureStatistics:
     def of(features: Tensor) -> TextureStatistics:
         b, c, h, w = features.shape
         flat = features.permute(0, 2, 3, 1).reshape(b, h * w, c)  # (B, HW, C), bf16 in mixed precision
-        gram = (flat.transpose(1, 2) @ flat).float() / (h * w)
         mean = (flat.new_ones(b, 1, h * w) @ flat).float()[:, 0] / (h * w)  # as a product: a cheap gradient
-        covariance = gram - _outer(mean)
+        # Centred before it is squared: in mixed precision the difference of two large squares would be noise. What is
+        # taken away needs no gradient, since the centred features sum up to nothing.
+        centred = flat - flat.detach().mean(dim=1, keepdim=True, dtype=torch.float32).to(flat.dtype)
+        covariance = (centred.transpose(1, 2) @ centred).float() / (h * w)
+        gram = covariance + _outer(mean)
         deviation = covariance.diagonal(dim1=1, dim2=2).clamp_min(1e-6).sqrt()
         return TextureStatistics(gram, covariance / _outer(deviation), mean, deviation)
 

@@ -26,6 +26,19 @@ def test_correlation_is_blind_to_scale_and_offset_but_gram_is_not() -> None:
     assert losses.relative_distance(changed.gram, plain.gram).item() > 1
 
 
+def test_mixed_precision_sees_the_texture_of_features_far_from_zero() -> None:
+    """Squares that were rounded before the mean's was taken away left deviations of 0, and distances of billions."""
+    generator = torch.Generator().manual_seed(0)
+    mixing = torch.randn(16, 16, generator=generator)
+    features = 60 + torch.einsum("ij,bjhw->bihw", mixing, torch.randn(2, 16, 48, 48, generator=generator))
+    features[:, 3] = 7.0  # as good as dead
+    exact = losses.TextureStatistics.of(features)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        rounded = losses.TextureStatistics.of(features.bfloat16())
+    assert float(losses.relative_distance(rounded.correlation, exact.correlation).max()) < 0.001
+    assert float(losses.relative_distance(rounded.gram, exact.gram).max()) < 0.001
+
+
 def test_content_loss_is_zero_for_the_same_and_about_one_for_unrelated_features() -> None:
     features, other = torch.randn(1, 64, 16, 16), torch.randn(1, 64, 16, 16)
     assert losses.content_loss(features, features).item() == 0
