@@ -25,7 +25,17 @@ from .amx import AMX, SIDE
 from .bitpack import PackedFilters
 from .finish import Ending, finish_pixels, finish_planes
 from .geometry import Geometry
-from .microkernel import CACHE_LINE, COUNTS, LANES, LOOKUPS, NIBBLE_LANES, ROWS, sign_block, stream_end
+from .microkernel import (
+    CACHE_LINE,
+    COUNTS,
+    LANES,
+    LOOKUPS,
+    NIBBLE_LANES,
+    ROWS,
+    sign_block,
+    sign_block_stream,
+    stream_end,
+)
 from .nibbles import multiply_nibbles, multiply_nibbles_out, unfold_columns, unfold_filters, unfold_rows
 from .tasks import Split, block_of, some_outputs, split, task_count
 from .threads import share_out
@@ -82,6 +92,7 @@ def _convolve_planes(
         ((tile + NIBBLE_LANES - 1) // NIBBLE_LANES if lookups else 0, nibbles.shape[1], NIBBLE_LANES), np.uint8
     )
     sums = np.empty((PLANE_BLOCK, PLANE_TILE), np.int32)
+    flat = sums.reshape(-1)
     finished = np.empty(PLANE_TILE, np.int32)
     edges = np.empty(tile, np.int64)
     for task in range(begin, end):
@@ -95,7 +106,8 @@ def _convolve_planes(
             here, rows = where.output, where.outputs
             for panel in range(panels.shape[0]):
                 for row in range(0, rows, ROWS):
-                    sign_block(filters, here + row, last_row, panels[panel], sums, row, panel * LANES, bits)
+                    to = row * PLANE_TILE + panel * LANES
+                    sign_block(filters, here + row, last_row, panels[panel], bits, flat, to, PLANE_TILE)
             for panel in range(unfolded.shape[0]):
                 multiply_nibbles(nibbles, here, rows, last_row, unfolded[panel], sums, panel * NIBBLE_LANES, bits)
             finish_planes(sums, where, edges[:outside], g, ending, finished, out)
@@ -118,10 +130,11 @@ def _convolve_pixels(
     windows = np.empty((min(PIXEL_TILE, plane), panels.shape[1]), np.uint64)
     nibbles = np.empty((windows.shape[0] if lookups else 0, unfolded.shape[1]), np.uint8)
     sums = np.empty((PIXEL_TILE, PIXEL_BLOCK), np.int32)
+    flat = sums.reshape(-1)
     left = np.empty(PIXEL_TILE // ROWS, np.bool_)  # blocks that are not written from registers
     finished = np.empty(PIXEL_BLOCK, np.int32)
     edges = np.empty(windows.shape[0], np.int64)
-    direct = lookups and not ending.scaled
+    direct = not ending.scaled
     if ending.streaming:
         direct = direct and out.ctypes.data % CACHE_LINE == 0 and outputs * 4 % CACHE_LINE == 0
     for task in range(begin, end):
@@ -133,21 +146,27 @@ def _convolve_pixels(
         for first in range(0, block.outputs, PIXEL_BLOCK):
             where = some_outputs(block, first, PIXEL_BLOCK)
             column = where.output - block.group * outputs  # among the group's
+            place = (block.n * plane + block.pixel) * g.outputs + where.output
             left[:] = True
+            if direct and where.outputs == PIXEL_BLOCK:
+                left[: count // ROWS] = False
+                if ending.tap_sums.size > 0:
+                    for edge in range(outside):
+                        left[edges[edge] // ROWS] = True
             if lookups:  # PIXEL_BLOCK is one panel
-                if direct and where.outputs == NIBBLE_LANES:
-                    left[: count // ROWS] = False
-                    if ending.tap_sums.size > 0:
-                        for edge in range(outside):
-                            left[edges[edge] // ROWS] = True
                 panel = unfolded[block.group * group_panels + column // NIBBLE_LANES]
-                to = (block.n * plane + block.pixel) * g.outputs + where.output
-                multiply_nibbles_out(nibbles, count, panel, sums, left, bits, out, to, g.outputs, ending.streaming)
+                multiply_nibbles_out(nibbles, count, panel, sums, left, bits, out, place, g.outputs, ending.streaming)
             else:
-                for across in range(0, where.outputs, LANES):
-                    words = panels[block.group * group_panels + (column + across) // LANES]
-                    for p in range(0, count, ROWS):
-                        sign_block(windows, p, count - 1, words, sums, p, across, bits)
+                for p in range(0, count, ROWS):  # rows outside: pieces of them that lie together are written together
+                    for across in range(0, where.outputs, LANES):
+                        words = panels[block.group * group_panels + (column + across) // LANES]
+                        to = place + p * g.outputs + across
+                        if left[p // ROWS]:
+                            sign_block(windows, p, count - 1, words, bits, flat, p * PIXEL_BLOCK + across, PIXEL_BLOCK)
+                        elif ending.streaming:
+                            sign_block_stream(windows, p, count - 1, words, bits, out, to, g.outputs)
+                        else:
+                            sign_block(windows, p, count - 1, words, bits, out, to, g.outputs)
             if left[: -(-count // ROWS)].any():
                 finish_pixels(sums, left, where, edges[:outside], g, ending, finished, out)
     stream_end()

@@ -25,7 +25,7 @@ from numba.extending import intrinsic as _intrinsic
 intrinsic: Any = _intrinsic  # its own type speaks of the function below it, not of the call in a kernel
 
 ROWS = 4  #: rows (filters) of one block
-LANES = 16  #: columns (pixels) of one block of `sign_block`
+LANES = 16  #: columns (pixels) of one block of `sign_block`: a cache line of sums
 NIBBLE_LANES = 64  #: columns of one block of `nibble_block`
 NIBBLES = 64  #: four-bit steps that one call of `nibble_block` takes at most: 63 of them are counted in bytes
 FLOAT_LANES = 32  #: columns of one block of `float_block`
@@ -136,47 +136,59 @@ def _block(
     return _sums(builder, _I64(0), depth, vector, vectors, at)
 
 
-@intrinsic
-def sign_block(
-    typingctx: Any,
-    rows: Any,
-    row: Any,
-    last_row: Any,
-    panel: Any,
-    sums: Any,
-    sums_row: Any,
-    sums_column: Any,
-    bits: Any,
-) -> Any:
-    """ROWS x LANES dot products of signs: ``sums[sums_row + r, sums_column + l] = bits - 2 * popcount(...)``.
+def _sign_block(streaming: bool) -> Any:
+    @intrinsic
+    def block(
+        typingctx: Any,
+        rows: Any,
+        row: Any,
+        last_row: Any,
+        panel: Any,
+        bits: Any,
+        target: Any,
+        place: Any,
+        stride: Any,
+    ) -> Any:
+        """ROWS x LANES dot products of signs: ``target[place + r * stride + l] = bits - 2 * popcount(...)``.
 
-    rows (n, words) uint64, panel (words, LANES) uint64, sums int32, all C-contiguous; rows past ``last_row``
-    repeat it, so ``sums`` needs room for a whole block.
-    """
-    signature = types.void(rows, types.intp, types.intp, panel, sums, types.intp, types.intp, types.int32)
+        rows (n, words) uint64, panel (words, LANES) uint64, target flat int32, all C-contiguous; rows past ``last_row``
+        repeat it, and all ROWS are written.
+        """
+        signature = types.void(rows, types.intp, types.intp, panel, types.int32, target, types.intp, types.intp)
 
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        vector = ir.VectorType(_I64, 8)
-        count = cgutils.get_or_insert_function(builder.module, ir.FunctionType(vector, [vector]), "llvm.ctpop.v8i64")
+        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            vector = ir.VectorType(_I64, 8)
+            count = cgutils.get_or_insert_function(
+                builder.module, ir.FunctionType(vector, [vector]), "llvm.ctpop.v8i64"
+            )
 
-        def step(builder: Any, total: Any, left: Any, right: Any) -> Any:
-            return builder.add(total, builder.call(count, [builder.xor(left, right)]))
+            def step(builder: Any, total: Any, left: Any, right: Any) -> Any:
+                return builder.add(total, builder.call(count, [builder.xor(left, right)]))
 
-        totals = _block(context, builder, signature, args, _I64, 8, LANES // 8, step)
-        sums_array = context.make_array(signature.args[4])(context, builder, args[4])
-        stride = builder.extract_value(sums_array.shape, 1)
-        narrow = ir.VectorType(_I32, 8)
-        all_bits = _splat(builder, args[7], 8)
-        for r in range(ROWS):
-            line = builder.mul(builder.add(args[5], _I64(r)), stride)
-            for v in range(LANES // 8):
-                place = builder.add(builder.add(line, args[6]), _I64(v * 8))
-                differing = builder.trunc(totals[r][v], narrow)
+            totals = _block(context, builder, signature, args, _I64, 8, LANES // 8, step)
+            to = _element(builder, _data(context, builder, signature.args[5], args[5]), args[6], _I32)
+            narrow = ir.VectorType(_I32, 8)
+            line = ir.Constant(ir.VectorType(_I32, LANES), list(range(LANES)))
+            all_bits = _splat(builder, args[4], LANES)
+            metadata = builder.module.add_metadata([_I32(1)])
+            for r in range(ROWS):
+                halves = [builder.trunc(total, narrow) for total in totals[r]]
+                differing = builder.shuffle_vector(*halves, line)
                 value = builder.sub(all_bits, builder.add(differing, differing))
-                _store(builder, value, _element(builder, sums_array.data, place, _I32), 4)
-        return context.get_dummy_value()
+                here = builder.gep(to, [builder.mul(args[7], _I64(r))])
+                kept = _store(builder, value, here, CACHE_LINE if streaming else 4)
+                if streaming:
+                    kept.set_metadata("nontemporal", metadata)
+            return context.get_dummy_value()
 
-    return signature, generate
+        return signature, generate
+
+    return block
+
+
+sign_block = _sign_block(streaming=False)
+#: Past the caches: rows of the target begin on cache lines, and `stream_end` has to follow.
+sign_block_stream = _sign_block(streaming=True)
 
 
 def _nibble_sums(context: Any, builder: Any, types: Any, args: Any, store: Any) -> None:

@@ -19,7 +19,7 @@ from .tasks import Split, block_of, some_outputs, some_pixels
 from .windows import gather, inside
 
 #: Output pixels and outputs multiplied at a time, and the words of each that are spread at a time: 512 KiB a side.
-PIXELS, OUTPUTS, DEPTH = 256, 256, 32
+PIXELS, OUTPUTS, DEPTH = 256, 256, 8
 WIDTH = OUTPUTS + SIDE  #: of a row of sums: with a power of two, all rows would fall on the same lines of the cache
 
 ALL, EACH_NIBBLE = ~np.uint64(0), np.uint64(0x1111_1111_1111_1111)
@@ -78,15 +78,17 @@ def _spread_rows(rows: Any, first: int, count: int, word: int, deep: int, signs:
 
 
 @njit(cache=True, nogil=True)
-def _spread_masked(rows: Any, which: Any, masks: Any, word: int, deep: int, signs: Any) -> None:
-    """`_spread_rows` once more of the rows ``which`` (k,), zeros where masks (k, words) has none."""
+def _spread_masked(rows: Any, first: int, which: Any, masks: Any, word: int, deep: int, signs: Any) -> None:
+    """`_spread_rows` of PAIR rows once more, of those among ``which`` (k,): zeros where masks (k, words) has none."""
     if AMX:
         flat, words, kept = rows.reshape(-1), rows.shape[1], masks.reshape(-1)
         for k in range(which.size):
-            r = which[k]
-            to = (r // SIDE * deep * SIDE + r % SIDE) * 64
-            for j in range(deep):
-                spread(flat, r * words + word + j, kept[k * words + word + j], signs, to + j * TILE_BYTES)
+            r = which[k] - first
+            if 0 <= r < PAIR:
+                to = (r // SIDE * deep * SIDE + r % SIDE) * 64
+                for j in range(deep):
+                    at = (first + r) * words + word + j
+                    spread(flat, at, kept[k * words + word + j], signs, to + j * TILE_BYTES)
 
 
 @njit(cache=True, nogil=True)
@@ -104,13 +106,13 @@ def _spread_panels(panels: Any, first: int, count: int, word: int, deep: int, bi
 
 @njit(cache=True, nogil=True)
 def _multiply(
-    left: Any, row: int, right: Any, panels: int, deep: int, goes_on: bool, target: Any, place: int, stride: int
+    left: Any, right: Any, panels: int, deep: int, goes_on: bool, target: Any, place: int, stride: int
 ) -> None:
-    """PAIR rows from ``row`` on of what was spread times all ``panels``: to, or on, target[place + r * stride + c]."""
+    """PAIR rows of what was spread times all ``panels``: to, or on, target[place + r * stride + c]."""
     if AMX:
         for panel in range(0, panels, 2):
             at, to = panel * deep * TILE_BYTES, place + panel * SIDE
-            tile_block(left, row * deep * 64, right, at, deep, goes_on, target, to, stride)
+            tile_block(left, 0, right, at, deep, goes_on, target, to, stride)
 
 
 @njit(cache=True, nogil=True)
@@ -126,7 +128,7 @@ def convolve_pixels(
         plane, outputs = g.out_height * g.out_width, g.outputs // g.groups
         bits = g.channels // g.groups * g.kernel_height * g.kernel_width
         windows, masks = np.empty((PIXELS, words), np.uint64), np.empty((PIXELS, words), np.uint64)
-        left, right = _buffer(PIXELS * min(DEPTH, words) * 64), _buffer(OUTPUTS * min(DEPTH, words) * 64)
+        left, right = _buffer(PAIR * min(DEPTH, words) * 64), _buffer(OUTPUTS * min(DEPTH, words) * 64)
         sums = _sums(PIXELS if words > DEPTH else PAIR)
         flat = sums.reshape(-1)
         finished = np.empty(OUTPUTS, np.int32)
@@ -148,19 +150,19 @@ def convolve_pixels(
                 in_place = whole and not ending.streaming and where.outputs % PAIR == 0
                 for word in range(0, words, DEPTH):
                     deep = min(DEPTH, words - word)
-                    _spread_rows(windows, 0, where.pixels, word, deep, left)
-                    _spread_masked(windows, zeros, masks, word, deep, left)
                     if held != panel * words + word:  # else they are those of the task before
                         _spread_panels(panels, panel, columns, word, deep, bits, right)
                         held = panel * words + word
                     for row in range(0, where.pixels, PAIR):
                         some = some_pixels(where, row, PAIR)
+                        _spread_rows(windows, row, some.pixels, word, deep, left)
+                        _spread_masked(windows, row, zeros, masks, word, deep, left)
                         to = (some.n * plane + some.pixel) * g.outputs + some.output
                         if in_place and some.pixels == PAIR:
-                            _multiply(left, row, right, columns, deep, word > 0, out, to, g.outputs)
+                            _multiply(left, right, columns, deep, word > 0, out, to, g.outputs)
                             continue
                         place = row if words > DEPTH else 0  # where one pass is enough, sums stay in the first cache
-                        _multiply(left, row, right, columns, deep, word > 0, flat, place * WIDTH, WIDTH)
+                        _multiply(left, right, columns, deep, word > 0, flat, place * WIDTH, WIDTH)
                         if word + deep < words:
                             continue
                         if whole and ending.streaming:
@@ -183,12 +185,11 @@ def convolve_planes(
         bits = g.channels // g.groups * g.kernel_height * g.kernel_width
         windows = np.empty((PIXELS, words), np.uint64)
         panels = np.empty((PIXELS // SIDE, words, SIDE), np.uint64)
-        left, right = _buffer(OUTPUTS * min(DEPTH, words) * 64), _buffer(PIXELS * min(DEPTH, words) * 64)
+        left, right = _buffer(PAIR * min(DEPTH, words) * 64), _buffer(PIXELS * min(DEPTH, words) * 64)
         sums = _sums(OUTPUTS if words > DEPTH else PAIR)
         flat = sums.reshape(-1)
         finished = np.empty(PIXELS, np.int32)
         edges = np.empty(PIXELS, np.int64)
-        held = -1
         open_tiles(TILES)
         for task in range(begin, end):
             block = block_of(task, cut, g)
@@ -199,15 +200,13 @@ def convolve_planes(
                 where = some_outputs(block, first, OUTPUTS)
                 for word in range(0, words, DEPTH):
                     deep = min(DEPTH, words - word)
-                    if held != where.output * words + word:
-                        _spread_rows(filters, where.output, where.outputs, word, deep, left)
-                        held = where.output * words + word
                     _spread_panels(panels, 0, columns, word, deep, bits, right)
                     for row in range(0, where.outputs, PAIR):
                         place = row if words > DEPTH else 0
-                        _multiply(left, row, right, columns, deep, word > 0, flat, place * WIDTH, WIDTH)
+                        some = some_outputs(where, row, PAIR)
+                        _spread_rows(filters, some.output, some.outputs, word, deep, left)
+                        _multiply(left, right, columns, deep, word > 0, flat, place * WIDTH, WIDTH)
                         if word + deep == words:
-                            some = some_outputs(where, row, PAIR)
                             finish_planes(sums[place : place + PAIR], some, edges[:outside], g, ending, finished, out)
         close_tiles()
         stream_end()
