@@ -3,9 +3,8 @@
 A convolution goes in two steps. `pack_pixels` reads the float pictures once and writes each pixel's signs, along
 the channels, into words. `convolve` then takes tiles of output pixels: it gathers the dense window of each pixel
 (see bitpack.py) and multiplies the tile with all filters, block by block, in registers. A matrix product is the
-same with a 1x1 kernel. How signs are multiplied depends on the processor: in words, by counting bits; in nibbles, where
-bits are counted by table anyway (nibbles.py: tiles and filters are then unfolded to a byte a nibble first); by the
-matrix unit, where there is one (tiles.py).
+same with a 1x1 kernel. How signs are multiplied depends on the processor: in words, by counting bits, or in nibbles,
+where bits are counted by table anyway (nibbles.py: tiles and filters are then unfolded to a byte a nibble first).
 
 Kernels are compiled functions of a range of tasks; `threads.share_out` runs them. They write every element of their
 results, and no two tasks write the same one.
@@ -20,8 +19,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from . import memory, tiles
-from .amx import AMX, SIDE
+from . import memory
 from .bitpack import PackedFilters
 from .finish import Ending, finish_pixels, finish_planes
 from .geometry import Geometry
@@ -43,7 +41,7 @@ from .windows import gather, pack_pixels
 
 __all__ = ["convolve", "pack_pixels"]
 
-Way = Literal["words", "nibbles", "tiles"]
+Way = Literal["words", "nibbles"]
 
 # Output pixels gathered at a time, and outputs multiplied with them before the sums are stored. The windows of a
 # tile stay in the second cache, the sums in the first; a tile of planes is long because each plane's piece is
@@ -226,12 +224,6 @@ def _prepared(
     outputs = g.outputs // g.groups
     words = filters.shape[1]
     few = -(-FEW_WORDS // words)
-    if way == "tiles":
-        if not channels_last:
-            return tiles.convolve_planes, (filters,), tiles.PIXELS
-        panels = np.empty((g.groups * -(-outputs // SIDE), words, SIDE), np.uint64)
-        share_out(tiles.cross_filters, panels.shape[0], filters, outputs, panels, least=few)
-        return tiles.convolve_pixels, (panels,), tiles.PIXELS
     depth = -(-g.channels // g.groups * g.kernel_height * g.kernel_width // 4) if way == "nibbles" else 0
     if not channels_last:
         nibbles = np.empty((g.outputs, depth), np.uint8)
@@ -245,11 +237,9 @@ def _prepared(
 
 
 def _way(g: Geometry, channels_last: bool) -> Way:
-    """How signs are multiplied quickest: in words where the blocks of the other ways would not be mostly filled."""
+    """How signs are multiplied quickest; in words where blocks of nibbles would not be mostly filled."""
     plane, outputs = g.out_height * g.out_width, g.outputs // g.groups
     lanes, rows = (outputs, plane) if channels_last else (plane, outputs)
-    if AMX and lanes > SIDE and rows > SIDE:
-        return "tiles"
     if LOOKUPS and not COUNTS and lanes >= FEWEST_LANES and rows >= ROWS:
         return "nibbles"
     return "words"

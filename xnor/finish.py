@@ -48,12 +48,10 @@ def _zero_taps(g: Geometry, pixel: int, taps: Any) -> int:
 
 
 @njit(cache=True, nogil=True)
-def _correct(
-    sums: Any, pixel_step: int, output_step: int, where: Block, edges: Any, g: Geometry, tap_sums: Any
-) -> None:
-    """Take out of the sums what padded zeros were taken for. ``edges``: pixels of the block that look past the border.
+def _correct(sums: Any, by_pixel: bool, where: Block, edges: Any, g: Geometry, tap_sums: Any) -> None:
+    """Take out of the sums, (pixels, outputs) or (outputs, pixels), what padded zeros were taken for.
 
-    The sum of the block's pixel p and output o is ``sums[p * pixel_step + o * output_step]``.
+    ``edges``: pixels of the block that look past the border.
     """
     if tap_sums.size == 0 or edges.size == 0:
         return
@@ -61,8 +59,10 @@ def _correct(
     for p in edges:
         for t in range(_zero_taps(g, where.pixel + p, taps)):
             missing = tap_sums[taps[t], where.output : where.output + where.outputs]
-            for o in range(where.outputs):
-                sums[p * pixel_step + o * output_step] += missing[o]
+            if by_pixel:
+                sums[p, : where.outputs] += missing  # in vectors
+            else:
+                sums[: where.outputs, p] += missing
 
 
 @njit(cache=True, nogil=True)
@@ -87,7 +87,7 @@ def finish_pixels(
     here, wide = where.output, where.outputs
     real = finished.view(np.float32)
     flat, width = sums.reshape(-1), sums.shape[1]
-    _correct(flat, width, 1, where, edges, g, ending.tap_sums)
+    _correct(sums, True, where, edges, g, ending.tap_sums)
     for p in range(where.pixels):
         if not left[p // ROWS]:
             continue
@@ -115,7 +115,7 @@ def finish_planes(sums: Any, where: Block, edges: Any, g: Geometry, ending: Endi
     count = where.pixels
     real = finished.view(np.float32)
     flat, width = sums.reshape(-1), sums.shape[1]
-    _correct(flat, 1, width, where, edges, g, ending.tap_sums)
+    _correct(sums, False, where, edges, g, ending.tap_sums)
     for r in range(where.outputs):
         to = (where.n * g.outputs + where.output + r) * plane + where.pixel
         if not ending.scaled:

@@ -418,26 +418,6 @@ def stream(typingctx: Any, source: Any, source_first: Any, target: Any, target_f
 
 
 @intrinsic
-def stream_lines(typingctx: Any, source: Any, source_first: Any, target: Any, target_first: Any, lines: Any) -> Any:
-    """`stream` of whole cache lines, 16 int32 each, that begin on cache lines on both sides."""
-    signature = types.void(source, types.intp, target, types.intp, types.intp)
-
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        read = _element(builder, _data(context, builder, signature.args[0], args[0]), args[1], _I32)
-        write = _element(builder, _data(context, builder, signature.args[2], args[2]), args[3], _I32)
-        line = ir.VectorType(_I32, 16)
-        metadata = builder.module.add_metadata([_I32(1)])
-        with cgutils.for_range(builder, args[4]) as loop:
-            place = builder.mul(loop.index, _I64(16))
-            value = _load(builder, builder.gep(read, [place]), line, CACHE_LINE)
-            kept = _store(builder, value, builder.gep(write, [place]), CACHE_LINE)
-            kept.set_metadata("nontemporal", metadata)
-        return context.get_dummy_value()
-
-    return signature, generate
-
-
-@intrinsic
 def stream_end(typingctx: Any) -> Any:
     """Make what `stream` wrote visible to the other threads."""
 

@@ -66,11 +66,3 @@ def some_outputs(block: Block, first: int, most: int) -> Block:
     return Block(
         block.n, block.group, block.pixel, block.pixels, block.output + first, min(most, block.outputs - first)
     )
-
-
-@njit(cache=True, nogil=True)
-def some_pixels(block: Block, first: int, most: int) -> Block:
-    """The block's outputs of at most ``most`` of its pixels, from the ``first`` one on."""
-    return Block(
-        block.n, block.group, block.pixel + first, min(most, block.pixels - first), block.output, block.outputs
-    )

@@ -221,10 +221,7 @@ def _even_windows(flat: Any, g: Geometry, start: int, channels: int, step_y: int
 
 @njit(cache=True, nogil=True)
 def _any_window(pixels: Any, g: Geometry, n: int, group: int, top: int, left: int, window: Any) -> None:
-    """A window of any kind: it may reach outside the picture, and a pixel may end in the middle of a word.
-
-    If ``pixels`` is empty, the window says what is inside: all bits of the taps that are.
-    """
+    """A window of any kind: it may reach outside the picture, and a pixel may end in the middle of a word."""
     group_words = pixels.shape[4]
     tail = g.channels // g.groups - (group_words - 1) * 64  # signs in the last word of a pixel
     tail_mask = ~np.uint64(0) >> np.uint64(64 - tail)
@@ -240,9 +237,7 @@ def _any_window(pixels: Any, g: Geometry, n: int, group: int, top: int, left: in
             x = left + kx * g.dilation_x
             inside = y >= 0 and y < g.height and x >= 0 and x < g.width
             for word in range(group_words):
-                value = outside
-                if inside:
-                    value = pixels[n, y, x, group, word] if pixels.size > 0 else ~np.uint64(0)
+                value = pixels[n, y, x, group, word] if inside else outside
                 bits = 64
                 if word == group_words - 1:
                     bits = tail
@@ -308,17 +303,6 @@ def gather(pixels: Any, g: Geometry, n: int, group: int, first: int, count: int,
             column = 0
             row += 1
     return outside
-
-
-@njit(cache=True, nogil=True)
-def inside(g: Geometry, group_words: int, first: int, edges: Any, masks: Any) -> None:
-    """masks[k] (words): of the window of output pixel ``first + edges[k]`` those bits whose taps lie in the picture."""
-    nothing = np.empty((0, 0, 0, 0, group_words), np.uint64)
-    for k in range(edges.size):
-        pixel = first + edges[k]
-        top = pixel // g.out_width * g.stride_y - g.padding_y
-        left = pixel % g.out_width * g.stride_x - g.padding_x
-        _any_window(nothing, g, 0, 0, top, left, masks[k])
 
 
 def pack_pixels(

@@ -20,13 +20,11 @@ from xnor.geometry import geometry
 CHOICE = cpu._way
 
 
-@pytest.fixture(params=["words", "nibbles", "tiles"], scope="module", autouse=True)
+@pytest.fixture(params=["words", "nibbles"], scope="module", autouse=True)
 def multiplied(request: pytest.FixtureRequest) -> Iterator[str]:
-    """All ways to multiply signs are tried on all shapes, also where another would be quicker."""
+    """Both ways to multiply signs are tried on all shapes, also where the other would be quicker."""
     if request.param == "nibbles" and not cpu.LOOKUPS:
         pytest.skip("this processor has no AVX2")
-    if request.param == "tiles" and not cpu.AMX:
-        pytest.skip("this processor has no AMX, or the system does not lend its registers")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(cpu, "_way", lambda *_: request.param)
         yield request.param
@@ -37,22 +35,11 @@ def test_blocks_that_would_be_mostly_empty_are_multiplied_in_words() -> None:
         g = geometry((1, 64, height, width), outputs, 64, (1, 1))
         return CHOICE(g, channels_last)
 
-    best = "tiles" if cpu.AMX else "nibbles" if cpu.LOOKUPS and not cpu.COUNTS else "words"
+    best = "nibbles" if cpu.LOOKUPS and not cpu.COUNTS else "words"
     assert chosen(16, 16, 32, channels_last=False) == chosen(16, 16, 64, channels_last=True) == best
     assert chosen(16, 16, 8, channels_last=True) == "words"  # of a block's outputs 8 were there
     assert chosen(4, 4, 64, channels_last=False) == "words"
     assert chosen(1, 1, 4096, channels_last=True) == "words"  # one picture through a dense layer
-
-
-def test_a_thread_that_multiplied_by_amx_leaves_it_usable_to_others() -> None:
-    case = Case(height=40, width=40, channels=64, outputs=64)
-    x, w = case.arrays()
-    picture = torch.from_numpy(x).bfloat16()  # torch's own convolution takes the same unit for this
-    filters = torch.from_numpy(w).bfloat16()
-    before = torch.nn.functional.conv2d(picture, filters)
-    for _ in range(3):
-        assert (xnor.conv2d(x, w, **case.options) == case.expected()).all()
-        assert torch.equal(torch.nn.functional.conv2d(picture, filters), before)
 
 
 @pytest.mark.parametrize("layout", ["NCHW", "NHWC"])
