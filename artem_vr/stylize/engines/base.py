@@ -94,18 +94,21 @@ def pad_pictures(pictures: Pictures, height: int, width: int) -> Pictures:
     return np.pad(pictures, ((0, 0), (0, height - h), (0, width - w), (0, 0)), mode="edge")
 
 
+_RUN = np.dtype((np.void, 3 * BLOCK))  # a block's row of pixels, moved as one thing: nearly twice as fast as as bytes
+
+
 def pack(pictures: Pictures) -> Pictures:
     """(E, H, W, 3) to blocks (E, H/4, W/4, 48), channels ordered row, column, colour; H and W in whole blocks."""
     e, h, w, _ = pictures.shape
-    rows = pictures.reshape(e, h // BLOCK, BLOCK, w // BLOCK, BLOCK * 3)
-    return np.ascontiguousarray(rows.transpose(0, 1, 3, 2, 4)).reshape(e, h // BLOCK, w // BLOCK, -1)
+    runs = np.ascontiguousarray(pictures).reshape(e, h, -1).view(_RUN).reshape(e, h // BLOCK, BLOCK, w // BLOCK)
+    return np.ascontiguousarray(runs.transpose(0, 1, 3, 2)).view(np.uint8)
 
 
 def unpack(blocks: Pictures) -> Pictures:
     """The inverse of `pack`, in memory of its own."""
     e, h, w, _ = blocks.shape
-    rows = blocks.reshape(e, h, w, BLOCK, BLOCK * 3).transpose(0, 1, 3, 2, 4)
-    return rows.reshape(e, h * BLOCK, w * BLOCK, 3)  # copies
+    runs = np.ascontiguousarray(blocks).view(_RUN)  # (E, H/4, W/4, 4)
+    return runs.transpose(0, 1, 3, 2).copy().view(np.uint8).reshape(e, h * BLOCK, w * BLOCK, 3)
 
 
 def check_inputs(painter: Painter, pictures: Pictures, code: Code | None) -> None:
