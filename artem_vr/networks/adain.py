@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from artem_vr.networks.layers import InstanceNorm, Normalizer, pad_to_multiple
+from artem_vr.networks.layers import Given, InstanceNorm, Normalizer, pad_to_multiple
 from artem_vr.networks.vgg import CONVOLUTIONS, VGG19
 
 FEATURE_SCALE = 100.0
@@ -56,11 +56,11 @@ class AdaIN(InstanceNorm):
         nn.Module.__init__(self)  # without the learned weights of an InstanceNorm
         self.channels = channels
 
-    def affine(self, code: tuple[Tensor, Tensor] | None, mean: Tensor, variance: Tensor) -> tuple[Tensor, Tensor]:
+    def affine(self, given: Given | None, mean: Tensor, variance: Tensor) -> tuple[Tensor, Tensor]:
         """The code as it is: one norm magnifies no rounding errors worth the name. Raises ValueError without one."""
-        if code is None:
+        if given is None:
             raise ValueError("AdaIN needs a code")
-        return code
+        return given.deviation, given.mean
 
 
 class AdaINDecoder(nn.Module):

@@ -13,7 +13,19 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from artem_vr.networks.layers import InstanceNorm, Normalizer, OwnStatistics, UpsampleConv, conv, pad_to_multiple
+from artem_vr.networks.layers import (
+    Feature,
+    InstanceNorm,
+    Normalizer,
+    OwnStatistics,
+    UpsampleConv,
+    conv,
+    convolved,
+    pad_to_multiple,
+    rectified,
+    whole,
+    with_residual,
+)
 
 
 class ResidualBlock(nn.Module):
@@ -24,9 +36,9 @@ class ResidualBlock(nn.Module):
         self.conv1, self.norm1 = conv(channels, channels, 3), InstanceNorm(channels)
         self.conv2, self.norm2 = conv(channels, channels, 3), InstanceNorm(channels)
 
-    def forward(self, x: Tensor, normalize: Normalizer) -> Tensor:
-        y = F.relu(normalize(self.norm1, self.conv1(x)))
-        return x + normalize(self.norm2, self.conv2(y))
+    def forward(self, x: Feature, normalize: Normalizer) -> Feature:
+        y = rectified(normalize, self.norm1, convolved(self.conv1, x))
+        return with_residual(normalize, self.norm2, x, convolved(self.conv2, y))
 
 
 class FastNetwork(nn.Module):
@@ -49,19 +61,19 @@ class FastNetwork(nn.Module):
     def forward(self, x: Tensor, normalize: Normalizer | None = None) -> Tensor:
         normalize = normalize or OwnStatistics()
         height, width = x.shape[-2:]
-        x = self.features(x, normalize)
-        return self.picture(normalize(self.norm_decode2, x))[..., :height, :width]
+        last = rectified(normalize, self.norm_decode2, self.features(x, normalize))
+        return self.picture(last)[..., :height, :width]
 
-    def features(self, x: Tensor, normalize: Normalizer) -> Tensor:
+    def features(self, x: Tensor, normalize: Normalizer) -> Feature:
         """All but the last norm and what is behind it: (B, half, H/2, W/2) of the padded size."""
         x = F.pixel_unshuffle(pad_to_multiple(x, self.multiple) - 0.5, 4)  # (B, 48, H/4, W/4)
-        skip = F.relu(normalize(self.norm_encode4, self.encode4(x)))  # (B, quarter, H/4, W/4)
-        x = F.relu(normalize(self.norm_encode8, self.encode8(skip)))  # (B, eighth, H/8, W/8)
+        skip = rectified(normalize, self.norm_encode4, convolved(self.encode4, Feature(x)))  # (B, quarter, H/4, W/4)
+        y = rectified(normalize, self.norm_encode8, convolved(self.encode8, skip))  # (B, eighth, H/8, W/8)
         for block in self.blocks:
-            x = block(x, normalize)
-        x = F.relu(normalize(self.norm_decode4, self.decode4(x)) + skip)  # (B, quarter, H/4, W/4)
-        return self.decode2(x)  # (B, half, H/2, W/2)
+            y = block(y, normalize)
+        y = rectified(normalize, self.norm_decode4, convolved(self.decode4, y), skip)  # (B, quarter, H/4, W/4)
+        return convolved(self.decode2, y)  # (B, half, H/2, W/2)
 
-    def picture(self, normalized: Tensor) -> Tensor:
-        """(B, half, H/2, W/2) behind the last norm to (B, 3, H, W), RGB in [0, 1]."""
-        return torch.sigmoid(self.decode1(F.relu(normalized)))
+    def picture(self, x: Feature) -> Tensor:
+        """(B, half, H/2, W/2) behind the last norm, not negative, to (B, 3, H, W), RGB in [0, 1]."""
+        return torch.sigmoid(whole(convolved(self.decode1, x)))

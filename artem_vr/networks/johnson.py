@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from artem_vr.networks.fast import ResidualBlock
-from artem_vr.networks.layers import InstanceNorm, Normalizer, OwnStatistics, conv, pad_to_multiple
+from artem_vr.networks.layers import Feature, InstanceNorm, Normalizer, OwnStatistics, conv, pad_to_multiple
 
 
 class JohnsonNetwork(nn.Module):
@@ -39,7 +39,7 @@ class JohnsonNetwork(nn.Module):
         x = F.relu(normalize(self.norm2, self.conv2(x)))  # (B, 64, H/2, W/2)
         x = F.relu(normalize(self.norm3, self.conv3(x)))  # (B, 128, H/4, W/4)
         for block in self.blocks:
-            x = block(x, normalize)
+            x = block(Feature(x), normalize).seen
         x = F.interpolate(x, scale_factor=2.0)  # nearest
         x = F.relu(normalize(self.norm_up1, self.up1(x)))  # (B, 64, H/2, W/2)
         x = F.interpolate(x, scale_factor=2.0)

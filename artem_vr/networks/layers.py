@@ -6,7 +6,7 @@ All tensors are NCHW. A network's pictures are RGB in [0, 1]; features have no f
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -24,6 +24,15 @@ ROUNDING = 1e-5
 """Variance over squared mean that bf16's rounding makes of a flat channel: 2^-9, squared, and some more."""
 
 
+class Given(NamedTuple):
+    """What a norm gives in the place of its learned weights: its part of a style code, (C,) or (B, C) each."""
+
+    deviation: Tensor
+    mean: Tensor
+    beyond: Tensor | None = None
+    """How far the mean of the feature that is normalised lies beyond what is seen of it (see `Feature`)."""
+
+
 class InstanceNorm(nn.Module):
     """Scale and shift of a normalised feature; *which* statistics normalise it is the caller's.
 
@@ -39,12 +48,9 @@ class InstanceNorm(nn.Module):
         self.weight = nn.Parameter(torch.ones(channels))
         self.bias = nn.Parameter(torch.zeros(channels))
 
-    def forward(self, x: Tensor, mean: Tensor, variance: Tensor, affine: tuple[Tensor, Tensor] | None = None) -> Tensor:
-        """``x`` (B, C, H, W); ``mean`` and ``variance`` (C,) for the batch or (B, C) a picture.
-
-        ``affine``: deviations and means to give instead of the learned ones, (C,) or (B, C) each.
-        """
-        weight, bias = self.affine(affine, mean, variance)
+    def forward(self, x: Tensor, mean: Tensor, variance: Tensor, given: Given | None = None) -> Tensor:
+        """``x`` (B, C, H, W); ``mean`` and ``variance`` (C,) for the batch or (B, C) a picture."""
+        weight, bias = self.affine(given, mean, variance)
         if mean.dim() == weight.dim() == 1 and not torch.is_grad_enabled():  # the fast kernel of every back end
             return F.batch_norm(x, mean, variance, weight, bias, False, 0.0, EPSILON)
         scale = weight * torch.rsqrt(variance + EPSILON)
@@ -54,11 +60,13 @@ class InstanceNorm(nn.Module):
         scale, shift = scale[:, :, None, None], shift[:, :, None, None]
         return torch.addcmul(shift.to(x.dtype), x, scale.to(x.dtype))
 
-    def affine(self, code: tuple[Tensor, Tensor] | None, mean: Tensor, variance: Tensor) -> tuple[Tensor, Tensor]:
-        """Deviations and means to give features with these statistics: a ``code``'s, or the learned ones."""
-        if code is None:
+    def affine(self, given: Given | None, mean: Tensor, variance: Tensor) -> tuple[Tensor, Tensor]:
+        """Deviations and means to give features with these statistics: a code's, or the learned ones."""
+        if given is None:
             return self.weight, self.bias
-        return code[0] * liveliness(mean, variance), code[1]
+        if given.beyond is not None:
+            mean = mean + given.beyond
+        return given.deviation * liveliness(mean, variance), given.mean
 
 
 def liveliness(mean: Tensor, variance: Tensor) -> Tensor:
@@ -82,18 +90,24 @@ class Affine:
     def __init__(self, code: Tensor | None = None) -> None:
         self._code, self._position = code, 0
 
-    def __call__(self, norm: InstanceNorm) -> tuple[Tensor, Tensor] | None:
+    def __call__(self, norm: InstanceNorm) -> Given | None:
         if self._code is None:
             return None
         here = self._code[..., self._position : self._position + norm.channels]
         self._position += norm.channels
-        return here[..., 0, :], here[..., 1, :]
+        return Given(here[..., 0, :], here[..., 1, :])
 
 
 class Normalizer(Protocol):
     """Chooses the statistics of each norm of one pass through a network, in order."""
 
-    def __call__(self, norm: InstanceNorm, x: Tensor) -> Tensor: ...
+    def code(self, norm: InstanceNorm) -> Given | None:
+        """The next norm's part of the style code; None where there is no code."""
+        ...
+
+    def __call__(self, norm: InstanceNorm, x: Tensor, given: Given | None = None) -> Tensor:
+        """``x`` normalised; ``given``, made of what `code` said, in the place of that."""
+        ...
 
 
 class OwnStatistics:
@@ -105,20 +119,20 @@ class OwnStatistics:
 
     def __init__(self, code: Tensor | None = None) -> None:
         self.recorded: list[tuple[Tensor, Tensor]] = []
-        self._affine = Affine(code)
+        self.code = Affine(code)
 
-    def __call__(self, norm: InstanceNorm, x: Tensor) -> Tensor:
+    def __call__(self, norm: InstanceNorm, x: Tensor, given: Given | None = None) -> Tensor:
         batch, channels, height, width = x.shape
-        affine = self._affine(norm)
-        weight, bias = (None, None) if affine else (norm.weight.to(x.dtype), norm.bias.to(x.dtype))
+        given = given or self.code(norm)
+        weight, bias = (None, None) if given else (norm.weight.to(x.dtype), norm.bias.to(x.dtype))
         y, mean, deviation = torch.native_group_norm(  # a group a channel: one fused kernel
             x, weight, bias, batch, channels, height * width, channels, EPSILON
         )
         mean, deviation = mean.detach().float(), deviation.detach().float()  # (B, C), (B, C) reciprocal
         self.recorded.append((mean, deviation.pow(-2) - EPSILON))
-        if affine is None:
+        if given is None:
             return y
-        scale, shift = (v.expand(batch, channels) for v in norm.affine(affine, *self.recorded[-1]))
+        scale, shift = (v.expand(batch, channels) for v in norm.affine(given, *self.recorded[-1]))
         return torch.addcmul(shift.to(x.dtype)[:, :, None, None], y, scale.to(x.dtype)[:, :, None, None])
 
 
@@ -127,10 +141,10 @@ class GivenStatistics:
 
     def __init__(self, recorded: Iterable[tuple[Tensor, Tensor]], code: Tensor | None = None) -> None:
         self._next = iter(recorded)
-        self._affine = Affine(code)
+        self.code = Affine(code)
 
-    def __call__(self, norm: InstanceNorm, x: Tensor) -> Tensor:
-        return norm(x, *next(self._next), self._affine(norm))
+    def __call__(self, norm: InstanceNorm, x: Tensor, given: Given | None = None) -> Tensor:
+        return norm(x, *next(self._next), given or self.code(norm))
 
 
 class SmoothedStatistics:
@@ -144,20 +158,111 @@ class SmoothedStatistics:
 
     def __init__(self, state: Tensor, rate: Tensor, code: Tensor | None = None) -> None:
         self._state, self._rate = state, rate
-        self._affine = Affine(code)
+        self.code = Affine(code)
         self._position = 0
         self._updated: list[Tensor] = []
 
-    def __call__(self, norm: InstanceNorm, x: Tensor) -> Tensor:
+    def __call__(self, norm: InstanceNorm, x: Tensor, given: Given | None = None) -> Tensor:
         old = self._state[:, self._position : self._position + norm.channels]
         self._position += norm.channels
         now = torch.stack(batch_statistics(x))
         blended = (1 - self._rate) * old + self._rate * now  # exact at rates 0 and 1
         self._updated.append(blended)
-        return norm(x, blended[0], blended[1], self._affine(norm))
+        return norm(x, blended[0], blended[1], given or self.code(norm))
 
     def new_state(self) -> Tensor:
         return torch.cat(self._updated, dim=1)
+
+
+class Feature(NamedTuple):
+    """A feature that is kept near zero: it stands for ``seen + beyond``.
+
+    Codes give means a hundred times their deviations; of such numbers bf16, which has eight bits, keeps
+    next to nothing. But a constant passes a convolution with a replicated border as a constant, and the norm behind it
+    takes it away. So what is the same everywhere is left out, and carried beside: in fp32 nothing changes.
+    """
+
+    seen: Tensor
+    """(B, C, H, W)."""
+    beyond: Tensor | None = None
+    """(C,) or (B, C) fp32; None: nothing is left out."""
+
+
+def convolved(convolution: nn.Module, x: Feature) -> Feature:
+    """``x`` through a convolution, with replicated borders or upsampled, of one of the kinds of `constant_gain`."""
+    return Feature(convolution(x.seen), through(convolution, x.beyond))
+
+
+def rectified(normalize: Normalizer, norm: InstanceNorm, x: Feature, shortcut: Feature | None = None) -> Feature:
+    """The positive part of ``x`` normalised, plus a ``shortcut``. Positive means of the code are left out."""
+    given = normalize.code(norm)
+    if given is None:
+        y = normalize(norm, x.seen)
+        return Feature(F.relu(y if shortcut is None else y + shortcut.seen))
+    mean = given.mean
+    if shortcut is not None and shortcut.beyond is not None:
+        mean = mean + shortcut.beyond
+    left_out = mean.clamp_min(0)
+    y = normalize(norm, x.seen, Given(given.deviation, mean - left_out, x.beyond))
+    y = y if shortcut is None else y + shortcut.seen
+    return Feature(torch.maximum(y, _over_pixels(-left_out, y)), left_out)
+
+
+def with_residual(normalize: Normalizer, norm: InstanceNorm, x: Feature, residual: Feature) -> Feature:
+    """``x`` plus ``residual`` normalised. Means of the code are left out."""
+    given = normalize.code(norm)
+    if given is None:
+        return Feature(x.seen + normalize(norm, residual.seen))
+    nothing = torch.zeros_like(given.mean)
+    y = normalize(norm, residual.seen, Given(given.deviation, nothing, residual.beyond))
+    return Feature(x.seen + y, given.mean if x.beyond is None else x.beyond + given.mean)
+
+
+def whole(x: Feature) -> Tensor:
+    """What ``x`` stands for, in fp32 if something was left out."""
+    if x.beyond is None:
+        return x.seen
+    seen = x.seen.to(_at_least_fp32(x.seen))
+    return seen + _over_pixels(x.beyond, seen)
+
+
+def _over_pixels(values: Tensor, like: Tensor) -> Tensor:
+    """(C,) or (B, C) as the dtype of ``like``, (B, C, H, W), and so that it can be added to that.
+
+    Where ``like`` has several phases of each channel, side by side, all of them get its value.
+    """
+    phases = like.shape[1] // values.shape[-1]
+    if phases > 1:
+        values = values[..., None].expand(*values.shape, phases).flatten(-2)
+    return values.to(like.dtype)[..., None, None]
+
+
+def through(convolution: nn.Module, constant: Tensor | None) -> Tensor | None:
+    """What a convolution makes of a picture that is ``constant``, (C,) or (B, C), everywhere, without its bias."""
+    if constant is None:
+        return None
+    gain = constant_gain(convolution)
+    with torch.autocast(constant.device.type, enabled=False):
+        return constant.to(gain.dtype) @ gain.T
+
+
+def constant_gain(convolution: nn.Module) -> Tensor:
+    """(outputs, inputs), fp32 or more: the sum of each kernel. `keep_gain` has it computed once."""
+    kept: Tensor | None = getattr(convolution, "kept_gain", None)
+    if kept is not None:
+        return kept
+    weight: Tensor = convolution.weight  # type: ignore[assignment]
+    return weight.to(_at_least_fp32(weight)).sum((2, 3))
+
+
+def _at_least_fp32(x: Tensor) -> torch.dtype:
+    return torch.promote_types(x.dtype, torch.float32)
+
+
+def keep_gain(convolution: nn.Module, gain: Tensor | None = None) -> None:
+    """For inference: `constant_gain` (or ``gain``) is computed now and kept, in fp32 whatever the weights are."""
+    gain = constant_gain(convolution) if gain is None else gain
+    convolution.register_buffer("kept_gain", gain.detach().float(), persistent=False)
 
 
 def batch_statistics(x: Tensor) -> tuple[Tensor, Tensor]:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from artem_vr.networks.fast import FastNetwork
-from artem_vr.networks.layers import OwnStatistics
+from artem_vr.networks.layers import Feature, Given, OwnStatistics
 
 LEAVES = 4
 SIDE = 64
@@ -50,11 +50,12 @@ def tuned(painter: FastNetwork, code: Tensor, mean: Tensor, deviation: Tensor) -
     wished = torch.cat((mean, deviation.clamp_min(LEAST_DEVIATION))).to(code)
     with torch.no_grad():
         x = painter.features(dead_leaves().to(code), OwnStatistics(code))
-        variance, average = torch.var_mean(x, dim=(2, 3), correction=0)  # (B, half)
+        variance, average = torch.var_mean(x.seen, dim=(2, 3), correction=0)  # (B, half)
 
     def palette(part: Tensor) -> Tensor:
         """(6,): means and deviations of what is painted."""
-        painted = painter.picture(painter.norm_decode2(x, average, variance, (part[0], part[1])))
+        y = painter.norm_decode2(x.seen, average, variance, Given(part[0], part[1], x.beyond))
+        painted = painter.picture(Feature(torch.relu(y)))
         spread, middle = torch.var_mean(painted, dim=(2, 3), correction=0)
         return torch.cat((middle.mean(dim=0), (spread + 1e-6).sqrt().mean(dim=0)))
 

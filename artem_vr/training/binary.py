@@ -17,7 +17,7 @@ from torch import Tensor
 from artem_vr.errors import WeightsError
 from artem_vr.networks.binary import BinaryNetwork
 from artem_vr.networks.fast import FastNetwork
-from artem_vr.networks.layers import InstanceNorm, Normalizer, OwnStatistics
+from artem_vr.networks.layers import Given, InstanceNorm, Normalizer, OwnStatistics
 from artem_vr.training.fast import FastObjective, LossWeights
 
 
@@ -38,8 +38,11 @@ class Tap:
         self._normalize, self._wanted = normalize, tuple(norms)
         self.kept: list[Tensor] = []
 
-    def __call__(self, norm: InstanceNorm, x: Tensor) -> Tensor:
-        y = self._normalize(norm, x)
+    def code(self, norm: InstanceNorm) -> Given | None:
+        return self._normalize.code(norm)
+
+    def __call__(self, norm: InstanceNorm, x: Tensor, given: Given | None = None) -> Tensor:
+        y = self._normalize(norm, x, given)
         if any(norm is wanted for wanted in self._wanted):
             self.kept.append(y)
         return y

@@ -15,6 +15,7 @@ from artem_vr.evaluation.lattice import VISIBLE, probes, worst_lattice
 from artem_vr.networks.compact import CompactNetwork
 from artem_vr.networks.fast import FastNetwork
 from artem_vr.networks.layers import (
+    Given,
     GivenStatistics,
     InstanceNorm,
     Normalizer,
@@ -44,15 +45,24 @@ def random_codes(network: CompactNetwork, count: int = 2, seed: int = 0) -> Tens
 
 
 class Watched:
-    """A normalizer that keeps what every norm received and gave."""
+    """A normalizer that keeps what every norm received and gave, with what was left out of both."""
 
     def __init__(self, inner: Normalizer) -> None:
         self._inner = inner
+        self._codes: list[Given] = []
         self.seen: list[tuple[Tensor, Tensor]] = []
 
-    def __call__(self, norm: InstanceNorm, x: Tensor) -> Tensor:
-        y = self._inner(norm, x)
-        self.seen.append((x, y))
+    def code(self, norm: InstanceNorm) -> Given | None:
+        given = self._inner.code(norm)
+        assert given is not None
+        self._codes.append(given)
+        return given
+
+    def __call__(self, norm: InstanceNorm, x: Tensor, given: Given | None = None) -> Tensor:
+        assert given is not None
+        y = self._inner(norm, x, given)
+        beyond = 0 if given.beyond is None else given.beyond[:, None, None]
+        self.seen.append((x + beyond, y + (self._codes[-1].mean - given.mean)[:, None, None]))
         return y
 
 

@@ -21,12 +21,22 @@ from artem_vr.networks.fast import FastNetwork
 from artem_vr.networks.layers import (
     EPSILON,
     Affine,
+    Feature,
+    Given,
     InstanceNorm,
+    Normalizer,
     UpsampleConv,
     batch_statistics,
+    constant_gain,
+    convolved,
+    keep_gain,
+    rectified,
     statistics_channels,
+    whole,
 )
 from artem_vr.stylize.engines.base import BLOCK
+
+PHASES = 4  #: of an upsampling by 2: rows times columns
 
 
 class BlockForm(nn.Module):
@@ -49,23 +59,30 @@ class BlockForm(nn.Module):
         self.radius4, self.radius2 = network.decode4.radius, network.decode2.radius
         self.decode1 = _conv(fold_again(network.decode1), network.decode1.bias.repeat(BLOCK * BLOCK))
         self.beyond = nn.ModuleDict(edge_phases(network.decode1.weight.shape[1]))
+        for convolution in (self.encode8, *(c for c in self.blocks.modules() if isinstance(c, nn.Conv2d))):
+            keep_gain(convolution)
+        for up in (self.decode4, self.decode2):  # all phases of a channel have the same
+            keep_gain(up, constant_gain(up)[::PHASES])
+        half = network.decode1.weight.shape[1]
+        keep_gain(self.decode1, constant_gain(self.decode1).reshape(-1, half, PHASES).sum(2))
         self.norm_encode4, self.norm_encode8 = network.norm_encode4, network.norm_encode8
         self.norm_decode4, self.norm_decode2 = network.norm_decode4, network.norm_decode2
 
     def forward(self, blocks: Tensor, state: Tensor, rate: Tensor, code: Tensor | None = None) -> tuple[Tensor, Tensor]:
         statistics = PhaseStatistics(state, rate, code)
         x = blocks.permute(0, 3, 1, 2).float() / 255 - 0.5  # (E, 48, H/4, W/4)
-        x = self.encode4(F.pad(x, (1,) * 4, mode="replicate"))
-        skip = F.relu(statistics(self.norm_encode4, x))  # (E, quarter, H/4, W/4)
-        x = F.relu(statistics(self.norm_encode8, self.encode8(skip)))  # (E, eighth, H/8, W/8)
+        y = Feature(self.encode4(F.pad(x, (1,) * 4, mode="replicate")))
+        skip = rectified(statistics, self.norm_encode4, y)  # (E, quarter, H/4, W/4)
+        y = rectified(statistics, self.norm_encode8, convolved(self.encode8, skip))  # (E, eighth, H/8, W/8)
         for block in self.blocks:
-            x = block(x, statistics)
-        x = self.decode4(F.pad(x, (self.radius4,) * 4, mode="replicate"))  # (E, 4 * quarter, H/8, W/8)
-        x = F.pixel_shuffle(statistics(self.norm_decode4, x), 2)
-        x = F.relu(x + skip)  # (E, quarter, H/4, W/4)
-        x = self.decode2(F.pad(x, (self.radius2,) * 4, mode="replicate"))  # (E, 4 * half, H/4, W/4)
-        x = F.relu(statistics(self.norm_decode2, x))
-        x = torch.sigmoid(self.decode1(self._grown(x)))  # (E, 48, H/4, W/4)
+            y = block(y, statistics)
+        grown = F.pad(y.seen, (self.radius4,) * 4, mode="replicate")
+        y = convolved(self.decode4, Feature(grown, y.beyond))  # (E, 4 * quarter, H/8, W/8)
+        y = rectified(Shuffled(statistics), self.norm_decode4, y, skip)  # (E, quarter, H/4, W/4)
+        grown = F.pad(y.seen, (self.radius2,) * 4, mode="replicate")
+        y = convolved(self.decode2, Feature(grown, y.beyond))  # (E, 4 * half, H/4, W/4)
+        y = rectified(statistics, self.norm_decode2, y)
+        x = torch.sigmoid(whole(convolved(self.decode1, Feature(self._grown(y.seen), y.beyond))))  # (E, 48, H/4, W/4)
         painted = (x * 255 + 0.5).clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1)
         return painted.contiguous(), statistics.new_state()
 
@@ -81,16 +98,16 @@ class PhaseStatistics:
 
     def __init__(self, state: Tensor, rate: Tensor, code: Tensor | None = None) -> None:
         self._state, self._rate = state, rate
-        self._affine, self._coded = Affine(code), code is not None
+        self.code = Affine(code)
         self._position = 0
         self._means: list[Tensor] = []
         self._variances: list[Tensor] = []
 
-    def __call__(self, norm: InstanceNorm, x: Tensor) -> Tensor:
+    def __call__(self, norm: InstanceNorm, x: Tensor, given: Given | None = None) -> Tensor:
         channels, phases = norm.channels, x.shape[1] // norm.channels
         here = slice(self._position, self._position + channels)
         self._position += channels
-        mean, variance = channel_statistics(x, far_from_zero=self._coded)
+        mean, variance = channel_statistics(x)
         if phases > 1:  # (4 C,) to (C,): variance within the phases and between them
             means = mean.reshape(channels, phases)
             mean = means.mean(1)
@@ -100,7 +117,7 @@ class PhaseStatistics:
         variance = (1 - self._rate) * self._state[1, here] + self._rate * variance
         self._means.append(mean)
         self._variances.append(variance)
-        weight, bias = norm.affine(self._affine(norm), mean, variance)
+        weight, bias = norm.affine(given or self.code(norm), mean, variance)
         scale = weight * torch.rsqrt(variance + EPSILON)
         shift = bias - mean * scale
         if phases > 1:
@@ -111,23 +128,27 @@ class PhaseStatistics:
         return torch.stack((torch.cat(self._means), torch.cat(self._variances)))
 
 
-def channel_statistics(x: Tensor, far_from_zero: bool = False) -> tuple[Tensor, Tensor]:
+class Shuffled:
+    """A normalizer that puts the phases of what it normalises into their places."""
+
+    def __init__(self, normalize: Normalizer) -> None:
+        self._normalize, self.code = normalize, normalize.code
+
+    def __call__(self, norm: InstanceNorm, x: Tensor, given: Given | None = None) -> Tensor:
+        return F.pixel_shuffle(self._normalize(norm, x, given), 2)
+
+
+def channel_statistics(x: Tensor) -> tuple[Tensor, Tensor]:
     """Mean and variance (C,) fp32 of each channel; when tracing, in the form that OpenVINO runs fastest.
 
-    There the difference of mean square and squared mean is taken of fp32 sums. ``far_from_zero``: of what some value of
-    the channel is subtracted from, which takes a twentieth more time. Codes give means a hundred times
-    the deviations; what cancels would then be larger than the variance.
+    There it is the difference of mean square and squared mean, which is good enough for features kept near zero.
     """
     if not torch.jit.is_tracing():
         return batch_statistics(x)
     count = x.shape[0] * x.shape[2] * x.shape[3]
-    somewhere = x[:1, :, :1, :1]
-    if far_from_zero:
-        x = x - somewhere
     mean = x.mean((0, 2, 3))
     norm = torch.linalg.vector_norm(x, 2, (0, 2, 3))
-    variance = (norm * norm / count - mean * mean).clamp(min=0)
-    return (mean + somewhere.flatten() if far_from_zero else mean), variance
+    return mean, (norm * norm / count - mean * mean).clamp(min=0)
 
 
 def fold_again(last: UpsampleConv) -> Tensor:

@@ -10,7 +10,14 @@ from torch.nn import functional as F
 
 from artem_vr.networks.compact import CompactNetwork
 from artem_vr.networks.fast import FastNetwork
-from artem_vr.networks.layers import InstanceNorm, SmoothedStatistics, UpsampleConv, statistics_channels
+from artem_vr.networks.layers import (
+    InstanceNorm,
+    SmoothedStatistics,
+    UpsampleConv,
+    constant_gain,
+    keep_gain,
+    statistics_channels,
+)
 from artem_vr.stylize.engines.base import NetworkOrLoader
 from artem_vr.stylize.engines.blocks import BlockForm
 
@@ -38,6 +45,10 @@ class PictureGraph(nn.Module):
             if not isinstance(module, InstanceNorm):  # its parameters meet fp32 statistics
                 for parameter in module.parameters(recurse=False):
                     parameter.data = parameter.data.to(dtype)
+            if self.coded and isinstance(module, (nn.Conv2d, UpsampleConv)):
+                keep_gain(module)
+            if self.coded and isinstance(module, FoldedUpsample):  # four phases of each channel, all alike
+                keep_gain(module, constant_gain(module)[::4])
 
     def forward(
         self, pictures: Tensor, state: Tensor, rate: Tensor, code: Tensor | None = None
