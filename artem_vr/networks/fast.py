@@ -21,9 +21,9 @@ from artem_vr.networks.layers import (
     UpsampleConv,
     conv,
     convolved,
+    normalized,
     pad_to_multiple,
     rectified,
-    whole,
     with_residual,
 )
 
@@ -61,8 +61,8 @@ class FastNetwork(nn.Module):
     def forward(self, x: Tensor, normalize: Normalizer | None = None) -> Tensor:
         normalize = normalize or OwnStatistics()
         height, width = x.shape[-2:]
-        last = rectified(normalize, self.norm_decode2, self.features(x, normalize))
-        return self.picture(last)[..., :height, :width]
+        last = self.features(x, normalize)
+        return self.picture(normalized(normalize, self.norm_decode2, last))[..., :height, :width]
 
     def features(self, x: Tensor, normalize: Normalizer) -> Feature:
         """All but the last norm and what is behind it: (B, half, H/2, W/2) of the padded size."""
@@ -74,6 +74,6 @@ class FastNetwork(nn.Module):
         y = rectified(normalize, self.norm_decode4, convolved(self.decode4, y), skip)  # (B, quarter, H/4, W/4)
         return convolved(self.decode2, y)  # (B, half, H/2, W/2)
 
-    def picture(self, x: Feature) -> Tensor:
-        """(B, half, H/2, W/2) behind the last norm, not negative, to (B, 3, H, W), RGB in [0, 1]."""
-        return torch.sigmoid(whole(convolved(self.decode1, x)))
+    def picture(self, normalized: Tensor) -> Tensor:
+        """(B, half, H/2, W/2) behind the last norm to (B, 3, H, W), RGB in [0, 1]."""
+        return torch.sigmoid(self.decode1(F.relu(normalized)))

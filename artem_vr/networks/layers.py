@@ -218,23 +218,16 @@ def with_residual(normalize: Normalizer, norm: InstanceNorm, x: Feature, residua
     return Feature(x.seen + y, given.mean if x.beyond is None else x.beyond + given.mean)
 
 
-def whole(x: Feature) -> Tensor:
-    """What ``x`` stands for, in fp32 if something was left out."""
-    if x.beyond is None:
-        return x.seen
-    seen = x.seen.to(_at_least_fp32(x.seen))
-    return seen + _over_pixels(x.beyond, seen)
+def normalized(normalize: Normalizer, norm: InstanceNorm, x: Feature) -> Tensor:
+    """``x`` normalised, and nothing left out: before what is not a convolution and a norm."""
+    given = normalize.code(norm)
+    return normalize(norm, x.seen, None if given is None else given._replace(beyond=x.beyond))
 
 
 def _over_pixels(values: Tensor, like: Tensor) -> Tensor:
-    """(C,) or (B, C) as the dtype of ``like``, (B, C, H, W), and so that it can be added to that.
-
-    Where ``like`` has several phases of each channel, side by side, all of them get its value.
-    """
-    phases = like.shape[1] // values.shape[-1]
-    if phases > 1:
-        values = values[..., None].expand(*values.shape, phases).flatten(-2)
-    return values.to(like.dtype)[..., None, None]
+    """(C,) or (B, C) as the dtype of ``like``, (B, C, H, W), and so that it can be added to that."""
+    values = values[None] if values.dim() == 1 else values  # of as many dimensions: else OpenVINO changes the layout
+    return values.to(like.dtype)[:, :, None, None]
 
 
 def through(convolution: nn.Module, constant: Tensor | None) -> Tensor | None:

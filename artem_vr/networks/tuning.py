@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from artem_vr.networks.fast import FastNetwork
-from artem_vr.networks.layers import Feature, Given, OwnStatistics
+from artem_vr.networks.layers import Given, OwnStatistics
 
 LEAVES = 4
 SIDE = 64
@@ -55,7 +55,7 @@ def tuned(painter: FastNetwork, code: Tensor, mean: Tensor, deviation: Tensor) -
     def palette(part: Tensor) -> Tensor:
         """(6,): means and deviations of what is painted."""
         y = painter.norm_decode2(x.seen, average, variance, Given(part[0], part[1], x.beyond))
-        painted = painter.picture(Feature(torch.relu(y)))
+        painted = painter.picture(y)
         spread, middle = torch.var_mean(painted, dim=(2, 3), correction=0)
         return torch.cat((middle.mean(dim=0), (spread + 1e-6).sqrt().mean(dim=0)))
 

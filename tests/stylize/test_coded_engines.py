@@ -17,7 +17,7 @@ from artem_vr.stylize.engines.base import Code, Engine
 from artem_vr.stylize.engines.torch_engine import TorchEngine, cpu_has_bf16
 from artem_vr.stylize.loading import StyleLoader
 
-PSNR = {"fp32": 45.0, "bf16": 40.0}
+PSNR = {"fp32": 45.0, "bf16": 35.0}
 
 
 @pytest.fixture(scope="module")

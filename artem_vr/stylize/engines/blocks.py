@@ -30,9 +30,9 @@ from artem_vr.networks.layers import (
     constant_gain,
     convolved,
     keep_gain,
+    normalized,
     rectified,
     statistics_channels,
-    whole,
 )
 from artem_vr.stylize.engines.base import BLOCK
 
@@ -63,8 +63,6 @@ class BlockForm(nn.Module):
             keep_gain(convolution)
         for up in (self.decode4, self.decode2):  # all phases of a channel have the same
             keep_gain(up, constant_gain(up)[::PHASES])
-        half = network.decode1.weight.shape[1]
-        keep_gain(self.decode1, constant_gain(self.decode1).reshape(-1, half, PHASES).sum(2))
         self.norm_encode4, self.norm_encode8 = network.norm_encode4, network.norm_encode8
         self.norm_decode4, self.norm_decode2 = network.norm_decode4, network.norm_decode2
 
@@ -81,8 +79,8 @@ class BlockForm(nn.Module):
         y = rectified(Shuffled(statistics), self.norm_decode4, y, skip)  # (E, quarter, H/4, W/4)
         grown = F.pad(y.seen, (self.radius2,) * 4, mode="replicate")
         y = convolved(self.decode2, Feature(grown, y.beyond))  # (E, 4 * half, H/4, W/4)
-        y = rectified(statistics, self.norm_decode2, y)
-        x = torch.sigmoid(whole(convolved(self.decode1, Feature(self._grown(y.seen), y.beyond))))  # (E, 48, H/4, W/4)
+        x = F.relu(normalized(statistics, self.norm_decode2, y))
+        x = torch.sigmoid(self.decode1(self._grown(x)))  # (E, 48, H/4, W/4)
         painted = (x * 255 + 0.5).clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1)
         return painted.contiguous(), statistics.new_state()
 
