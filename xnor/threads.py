@@ -59,10 +59,11 @@ def share_out(kernel: Callable[..., None], tasks: int, *arguments: object, least
         return
     ranges = min(tasks, threads * RANGES_PER_THREAD)
     order = itertools.count()
+    held = list(arguments)
 
     def work() -> None:
         while (number := next(order)) < ranges:
-            kernel(tasks * number // ranges, tasks * (number + 1) // ranges, *arguments)
+            kernel(tasks * number // ranges, tasks * (number + 1) // ranges, *held)
 
     helpers = _helpers()
     started = [helpers.submit(work) for _ in range(threads - 1)]
@@ -72,3 +73,4 @@ def share_out(kernel: Callable[..., None], tasks: int, *arguments: object, least
         for future in started:
             if not future.cancel():  # one that has not begun has nothing left to do
                 future.result()
+        held.clear()  # the pool may know a cancelled future, and with it the arrays, for a while
