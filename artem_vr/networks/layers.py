@@ -77,7 +77,7 @@ def liveliness(mean: Tensor, variance: Tensor) -> Tensor:
     magnified norm after norm, would become a pattern.
     """
     variance = variance.clamp_min(0)
-    return variance / (variance + ROUNDING * (mean.square() + 1))
+    return variance / torch.addcmul(variance + ROUNDING, mean, mean, value=ROUNDING)
 
 
 class Affine:
@@ -235,6 +235,8 @@ def through(convolution: nn.Module, constant: Tensor | None) -> Tensor | None:
     if constant is None:
         return None
     gain = constant_gain(convolution)
+    if not torch.is_autocast_enabled(constant.device.type):
+        return constant.to(gain.dtype) @ gain.T
     with torch.autocast(constant.device.type, enabled=False):
         return constant.to(gain.dtype) @ gain.T
 
