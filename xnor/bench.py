@@ -4,7 +4,8 @@ A row times one convolution or product four ways: these bits (packing of the act
 before, as in use), the same kernel without bits (`general`), torch in float32 and torch in bfloat16 (CPU) or float16
 (GPU). torch runs in both memory layouts and the faster one counts; so do ours. Every contender allocates its own
 result, as it does in use: ours lies on recycled memory (memory.py), torch's on what the allocator gives, mostly fresh.
-The contenders take turns, and the median of the rounds counts. A ratio is the other's time over
+The contenders take turns, and the fastest of the rounds counts, for all of them alike: on a
+machine that does other work at the same time it is the least disturbed figure. A ratio is the other's time over
 ours: above 1 we win.
 """
 
@@ -17,7 +18,6 @@ from collections.abc import Callable
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from statistics import median
 from tempfile import TemporaryDirectory
 from typing import Any
 
@@ -131,13 +131,13 @@ def popcount_rate() -> float:
 
 
 def _times(contenders: Contenders, rounds: int, device: str) -> dict[str, float]:
-    """Median milliseconds of each contender, called in turns; one call before to warm up (compilers, caches)."""
+    """Best milliseconds of each contender, called in turns; one call before to warm up (compilers, caches)."""
     synchronise: Callable[[], Any] = lambda: None  # noqa: E731
     if device == "cuda":
         import torch
 
         synchronise = torch.cuda.synchronize
-    passed: dict[str, list[float]] = {name: [] for name in contenders}
+    best = dict.fromkeys(contenders, float("inf"))
     first: dict[str, float] = {}
     for turn in range(rounds + 1):
         for name, call in contenders.items():
@@ -148,12 +148,12 @@ def _times(contenders: Contenders, rounds: int, device: str) -> dict[str, float]
             start = time.perf_counter()
             result = call()
             synchronise()
-            taken = (time.perf_counter() - start) * 1e3
+            passed = (time.perf_counter() - start) * 1e3
             del result
-            first.setdefault(name, taken)
-            if turn or taken > 5 * SLOW_MS:
-                passed[name].append(taken)
-    return {name: median(times) for name, times in passed.items()}
+            first.setdefault(name, passed)
+            if turn or passed > 5 * SLOW_MS:
+                best[name] = min(best[name], passed)
+    return best
 
 
 def _row(

@@ -61,10 +61,15 @@ def _load(builder: Any, address: Any, vector: Any, align: int) -> Any:
     return value
 
 
-def _store(builder: Any, value: Any, address: Any, align: int) -> Any:
+def _store(builder: Any, value: Any, address: Any, align: int) -> None:
+    builder.store(value, builder.bitcast(address, value.type.as_pointer())).align = align
+
+
+def _store_line(builder: Any, value: Any, address: Any) -> None:
+    """Past the caches; ``address`` is that of a cache line."""
     store = builder.store(value, builder.bitcast(address, value.type.as_pointer()))
-    store.align = align
-    return store
+    store.align = CACHE_LINE
+    store.set_metadata("nontemporal", builder.module.add_metadata([_I32(1)]))
 
 
 def _splat(builder: Any, value: Any, lanes: int) -> Any:
@@ -170,15 +175,12 @@ def _sign_block(streaming: bool) -> Any:
             narrow = ir.VectorType(_I32, 8)
             line = ir.Constant(ir.VectorType(_I32, LANES), list(range(LANES)))
             all_bits = _splat(builder, args[4], LANES)
-            metadata = builder.module.add_metadata([_I32(1)])
             for r in range(ROWS):
                 halves = [builder.trunc(total, narrow) for total in totals[r]]
                 differing = builder.shuffle_vector(*halves, line)
                 value = builder.sub(all_bits, builder.add(differing, differing))
                 here = builder.gep(to, [builder.mul(args[7], _I64(r))])
-                kept = _store(builder, value, here, CACHE_LINE if streaming else 4)
-                if streaming:
-                    kept.set_metadata("nontemporal", metadata)
+                _store_line(builder, value, here) if streaming else _store(builder, value, here, 4)
             return context.get_dummy_value()
 
         return signature, generate
@@ -303,13 +305,10 @@ def _nibble_block(streaming: bool) -> Any:
 
         def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
             to = _element(builder, _data(context, builder, signature.args[11], args[11]), args[12], _I32)
-            metadata = builder.module.add_metadata([_I32(1)])
 
             def store(r: int, v: int, value: Any) -> None:
-                place = builder.add(builder.mul(args[13], _I64(r)), _I64(32 * v))
-                kept = _store(builder, value, builder.gep(to, [place]), CACHE_LINE if streaming else 4)
-                if streaming:
-                    kept.set_metadata("nontemporal", metadata)
+                here = builder.gep(to, [builder.add(builder.mul(args[13], _I64(r)), _I64(32 * v))])
+                _store_line(builder, value, here) if streaming else _store(builder, value, here, 4)
 
             _nibble_sums(context, builder, signature.args, args, store)
             return context.get_dummy_value()
@@ -398,17 +397,13 @@ def stream(typingctx: Any, source: Any, source_first: Any, target: Any, target_f
         head = builder.select(short, total, misplaced)
         lines = builder.lshr(builder.sub(total, head), _I64(4))
         body_end = builder.add(head, builder.shl(lines, _I64(4)))
-        metadata = builder.module.add_metadata([_I32(1)])
 
         with cgutils.for_range(builder, head) as loop:
             builder.store(builder.load(builder.gep(read, [loop.index])), builder.gep(write, [loop.index]))
         with cgutils.for_range(builder, lines) as loop:
             place = builder.add(head, builder.shl(loop.index, _I64(4)))
             value = _load(builder, builder.gep(read, [place]), line, 4)
-            target_line = builder.bitcast(builder.gep(write, [place]), line.as_pointer())
-            store = builder.store(value, target_line)
-            store.align = 64
-            store.set_metadata("nontemporal", metadata)
+            _store_line(builder, value, builder.gep(write, [place]))
         with cgutils.for_range(builder, builder.sub(total, body_end)) as loop:
             place = builder.add(body_end, loop.index)
             builder.store(builder.load(builder.gep(read, [place])), builder.gep(write, [place]))

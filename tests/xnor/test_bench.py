@@ -83,7 +83,7 @@ def test_devices_that_are_not_there() -> None:
             bench.run_bench("cuda")
 
 
-def test_slow_contenders_are_called_less_often_and_the_median_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_slow_contenders_are_called_less_often(monkeypatch: pytest.MonkeyPatch) -> None:
     clock, calls = [0.0], dict.fromkeys(("quick", "slow", "very slow"), 0)
     monkeypatch.setattr(bench, "time", SimpleNamespace(perf_counter=lambda: clock[0]))
 
@@ -94,7 +94,7 @@ def test_slow_contenders_are_called_less_often_and_the_median_counts(monkeypatch
     waits = {"quick": 1.0, "slow": 4.0, "very slow": 60.0}
     times = bench._times({name: partial(contender, name, wait) for name, wait in waits.items()}, 4, "cpu")
     assert calls == {"quick": 5, "slow": 2, "very slow": 1}
-    assert times == pytest.approx({"quick": (1 / 3 + 1 / 4) / 2 * 1000, "slow": 2000.0, "very slow": 60000.0})
+    assert times == pytest.approx({"quick": 200.0, "slow": 2000.0, "very slow": 60000.0})
 
 
 def test_a_product_that_would_take_minutes_in_bf16_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
