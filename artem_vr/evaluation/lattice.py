@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import torch
 from torch import Tensor
 
 PERIODS = (2, 4, 8)
 """In pixels: the upsampling steps of our networks make patterns of these, if any."""
+
+PAIRS = [pair for pair in product((0, *PERIODS), repeat=2) if any(pair)]
+"""Periods (across, down; 0 is constant) of the waves that a lattice is made of."""
 
 VISIBLE = 1 / 255
 """Amplitude of a sine, RGB in [0, 1]: one level of an eight-bit picture, which nobody sees."""
@@ -23,35 +28,39 @@ def probes(size: int = 256) -> dict[str, Tensor]:
     return {name: picture[None].contiguous() for name, picture in (grey | tinted).items()}
 
 
-def lattice_peaks(picture: Tensor) -> dict[tuple[int, int], tuple[float, float]]:
-    """For each pair of periods (across, down; 0 is constant): amplitude there and beside it.
+def spectral_peaks(pictures: Tensor) -> tuple[Tensor, Tensor]:
+    """(B, 15) each, of pairs of periods in the order of `PAIRS`: amplitude there and beside it.
 
     "Beside" is the largest of the medians along the row, the column and the two diagonals of the
     spectrum through the peak: horizontal strokes fill a whole column of it, strokes at 45 degrees a
     diagonal; a lattice stands out from all of them.
 
-    ``picture`` (1, 3, H, W), RGB in [0, 1], H and W multiples of 8. The border (32 pixels) is left
-    out; a Blackman window keeps the slow parts of the picture from leaking into the peaks.
+    ``pictures`` (B, 3, S, S), RGB in [0, 1], S a multiple of 8 from 136 on. The border (32 pixels) is left
+    out; a Blackman window keeps the slow parts of the picture from leaking into the peaks. Has a gradient.
     """
-    luminance = picture[0].double().mean(dim=0)[32:-32, 32:-32]
-    size = luminance.shape[0]
-    window = torch.blackman_window(size, periodic=True, dtype=torch.float64)
+    luminance = pictures.double().mean(dim=1)[:, 32:-32, 32:-32]
+    size = luminance.shape[1]
+    window = torch.blackman_window(size, periodic=True, dtype=torch.float64, device=pictures.device)
     window2 = window[:, None] * window[None]
-    spectrum = torch.fft.fft2((luminance - luminance.mean()) * window2).abs() * 2 / window2.sum()
-    result = {}
-    bins = [0] + [size // period for period in PERIODS]
-    names = (0, *PERIODS)
-    for i, across in enumerate(bins):
-        for j, down in enumerate(bins):
-            if i == j == 0:
-                continue
-            near = torch.tensor([d for d in range(-9, 10) if abs(d) > 3])  # outside the window's own width
-            peak = spectrum[down + torch.arange(-1, 2)][:, across + torch.arange(-1, 2)].max()
-            still = torch.zeros_like(near)
-            lines = [(still, near), (near, still), (near, near), (near, -near)]
-            along = [spectrum[(down + dy) % size, (across + dx) % size].median() for dy, dx in lines]
-            result[names[i], names[j]] = (peak.item(), max(along).item())
-    return result
+    level = luminance.mean(dim=(1, 2), keepdim=True)
+    spectrum = torch.fft.fft2((luminance - level) * window2).abs() * 2 / window2.sum()
+    bins = {0: 0} | {period: size // period for period in PERIODS}
+    near = torch.tensor([d for d in range(-9, 10) if abs(d) > 3])  # outside the window's own width
+    still, wide = torch.zeros_like(near), torch.arange(-1, 2)
+    peaks, around = [], []
+    for i, j in PAIRS:
+        across, down = bins[i], bins[j]
+        peaks.append(spectrum[:, down + wide][..., across + wide].amax(dim=(1, 2)))
+        lines = [(still, near), (near, still), (near, near), (near, -near)]
+        along = [spectrum[:, (down + dy) % size, (across + dx) % size].median(dim=1).values for dy, dx in lines]
+        around.append(torch.stack(along).amax(dim=0))
+    return torch.stack(peaks, dim=1), torch.stack(around, dim=1)
+
+
+def lattice_peaks(picture: Tensor) -> dict[tuple[int, int], tuple[float, float]]:
+    """`spectral_peaks` of one picture (1, 3, S, S), by pairs of periods."""
+    (peaks,), (around,) = spectral_peaks(picture)
+    return dict(zip(PAIRS, zip(peaks.tolist(), around.tolist(), strict=True), strict=True))
 
 
 def worst_lattice(picture: Tensor) -> float:

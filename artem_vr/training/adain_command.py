@@ -20,6 +20,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "palette_weight": 5.0,
         "plain_weight": 4.0,
         "distinction_weight": 0.3,
+        "lattice_weight": 0.3,
         "consistency_weight": 1.0,
         "crops": 600,
         "answer_rounds": 3,
@@ -125,6 +126,7 @@ def _compact(arguments: argparse.Namespace, vgg: Any, device: Any) -> tuple[Any,
         palette=arguments.palette_weight,
         plain=arguments.plain_weight,
         distinction=arguments.distinction_weight,
+        lattice=arguments.lattice_weight,
     )
     photographs = Photographs(arguments.content, arguments.crop, arguments.seed, crops=arguments.crops)
     paintings = Paintings(arguments.style, WINDOW, arguments.seed)

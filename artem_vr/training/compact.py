@@ -21,7 +21,7 @@ from artem_vr.networks.vgg import VGG19
 from artem_vr.sources.pictures import load_picture
 from artem_vr.styles.codes import EASING
 from artem_vr.training import losses, warps
-from artem_vr.training.data import Photographs, picture_files, resize_short_side, to_tensor
+from artem_vr.training.data import Photographs, draw_ramp, picture_files, resize_short_side, to_tensor
 from artem_vr.training.fast import LossWeights
 from artem_vr.training.reading import Traits, statistics_of, teach
 from artem_vr.training.sheets import blank, painted_bytes, rows_of
@@ -42,6 +42,9 @@ PLAIN_LEARNING_RATE = 6e-2
 GAIN = 3.0
 """How much faster codes are learned than the painter's weights: a rate that is gentle to these left all codes alike."""
 
+RAMP = 160
+"""Pixels of the ramps on which a lattice is looked for."""
+
 LEAST = 0.3
 """Numbers of a code are learned in steps in proportion to their size, of at least this."""
 
@@ -61,6 +64,7 @@ class CompactLossWeights(LossWeights):
     palette: float = 5.0
     plain: float = 4.0
     distinction: float = 0.3
+    lattice: float = 0.3
 
 
 @dataclass(frozen=True)
@@ -133,6 +137,7 @@ class CompactObjective(nn.Module):
     Distinction: the picture must be nearer to its own painting than to others (`losses.distinction`; they are the
     next iterations' paintings), else all are painted with the texture that is least wrong on average.
     Consistency as in `training.fast`: the painting of a moved, noisy photograph must be the moved painting.
+    Lattice: what is painted on ramps must not show the periods of the network's own steps (`losses.lattice_loss`).
     """
 
     def __init__(
@@ -202,13 +207,14 @@ class CompactObjective(nn.Module):
     def batch(self, iteration: int, batch_size: int, first: int) -> dict[str, Tensor]:
         pictures = self.photographs.batch(iteration, batch_size, first)
         height, width = pictures.shape[-2:]
-        motions, strengths = [], []
+        motions, strengths, ramps = [], [], []
         views = [self.paintings.view(iteration, place) for place in range(first, first + batch_size)]
         for place in range(first, first + batch_size):
             random = torch.Generator().manual_seed(self.seed * 7_919 + iteration * 1_009 + place)
             motions.append(warps.draw_motion(height, width, random, other_eye=(iteration + place) % 2 == 1))
             draw = torch.rand((), generator=random)  # below PLAIN_SHARE: a strength from 0 to 1, 0 twice as often
             strengths.append((draw / PLAIN_SHARE * 1.5 - 0.5).clamp(0, 1) if draw < PLAIN_SHARE else torch.ones(()))
+            ramps.append(draw_ramp(RAMP, random))
         rivals = [self.paintings.view(iteration + 1 + k, 0) for k in range(RIVALS if self.weights.distinction else 0)]
         self._learn([*views, *rivals])
         known = [self._targets[view] for view in views]
@@ -228,6 +234,7 @@ class CompactObjective(nn.Module):
             "strengths": torch.stack(strengths),
             "grids": torch.cat([grid for grid, _ in motions]),
             "noise": torch.cat([noise for _, noise in motions]),
+            "ramps": torch.stack(ramps),
             **targets,
         }
 
@@ -255,6 +262,7 @@ class CompactObjective(nn.Module):
         strengths: Tensor,
         grids: Tensor,
         noise: Tensor,
+        ramps: Tensor,
         content: Tensor | None = None,
         **targets: Tensor,
     ) -> dict[str, Tensor]:
@@ -273,7 +281,8 @@ class CompactObjective(nn.Module):
             kinds = ("mean", "deviation", "correlation")
             target = losses.TextureStatistics.of_parts(*(targets[f"{layer}_{kind}"] for kind in kinds))
             ours = losses.TextureStatistics.of(features[layer])
-            # a painting that is all but black makes this ratio huge: its logarithm keeps the step in bounds
+            # a painting that is all but black makes this ratio huge, as a photograph that is all but flat makes that of
+            # `plain`: logarithms keep the steps in bounds
             gram = gram + (strengths * torch.log1p(losses.relative_distance(ours.gram, target.gram))).mean()
             distance = losses.relative_distance(ours.correlation, target.correlation)
             texture = texture + distance
@@ -286,7 +295,7 @@ class CompactObjective(nn.Module):
             "content": losses.content_loss(features[losses.CONTENT_LAYER], content),
             "variation": losses.total_variation(painted),
             "palette": (strengths * losses.palette_distance(painted, paintings)).mean(),
-            "plain": ((1 - strengths) * losses.reconstruction_distance(painted, pictures)).mean(),
+            "plain": ((1 - strengths) * torch.log1p(losses.reconstruction_distance(painted, pictures))).mean(),
         }
         if self.weights.distinction:
             told = losses.distinction(texture, rivals, targets["same"], RIVAL_SPREAD)
@@ -298,6 +307,10 @@ class CompactObjective(nn.Module):
             )
             mask = warps.valid_mask(grids, *pictures.shape[-2:])
             result["consistency"] = losses.consistency_loss(warps.sample(painted, grids), again.float(), mask)
+        if self.weights.lattice:  # of every second picture, in time's name
+            with torch.autocast(ramps.device.type, enabled=False):  # bf16 leaves steps on a ramp, which are no lattice
+                ramps = ramps[::2].contiguous(memory_format=torch.channels_last)
+                result["lattice"] = losses.lattice_loss(self.network(ramps, OwnStatistics(code[::2]))).mean()
         weights = vars(self.weights)
         result[TOTAL] = sum((weights[name] * value for name, value in result.items()), torch.zeros(()))
         return result

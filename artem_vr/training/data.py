@@ -101,3 +101,14 @@ def sheet_photographs(folder: Path, count: int = 3) -> list[np.ndarray]:
     chosen = [p for p in paths if held_out(p)] or paths
     step = max(1, len(chosen) // count)
     return [load_picture(p) for p in chosen[::step][:count]]
+
+
+def draw_ramp(size: int, random: torch.Generator) -> Tensor:
+    """(3, size, size): from one colour to another, RGB in [0, 1], in any direction; a third are flat."""
+    angle, kind = torch.rand(2, generator=random).tolist()
+    tints = torch.rand(2, 1, generator=random) + 0.3 * (torch.rand(2, 3, generator=random) - 0.5)
+    first, last = tints.clamp(0, 1)[:, :, None, None]
+    line = torch.linspace(-1, 1, size)
+    way = math.cos(2 * math.pi * angle) * line[None] + math.sin(2 * math.pi * angle) * line[:, None]
+    share = (way / way.abs().max() + 1) / 2 if kind > 1 / 3 else torch.zeros(size, size)
+    return torch.lerp(first.expand(-1, size, size), last.expand(-1, size, size), share)

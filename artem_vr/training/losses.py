@@ -12,6 +12,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from artem_vr.evaluation.lattice import VISIBLE, spectral_peaks
+
 STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
 CONTENT_LAYER = "relu4_1"
 
@@ -145,3 +147,13 @@ def consistency_loss(moved_painting: Tensor, painting_of_moved: Tensor, mask: Te
     pixels = (mask.sum(dim=(1, 2, 3)) * moved_painting.shape[1]).clamp_min(1.0)
     variance = moved_painting.detach().var(dim=(2, 3), correction=0).mean(dim=1).clamp_min(1e-4)
     return (difference / pixels / variance).mean()
+
+
+def lattice_loss(painted_ramps: Tensor) -> Tensor:
+    """(B,): power of the waves of the upsampling's periods that stand out, in units of a barely visible one's.
+
+    ``painted_ramps`` (B, 3, S, S) as `evaluation.lattice.spectral_peaks` wants them: what a network made of
+    flat pictures and ramps, in which nothing repeats. Strokes, which have power at all periods, are free.
+    """
+    peaks, around = spectral_peaks(painted_ramps)
+    return ((peaks - 3 * around.detach()).clamp_min(0) / VISIBLE).square().sum(dim=1)

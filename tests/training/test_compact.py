@@ -51,6 +51,27 @@ def test_a_few_steps_lower_the_loss_on_a_tiny_fixed_set(pictures: Path, tmp_path
     assert losses[-1]["plain"] < losses[0]["plain"] and losses[-1]["palette"] < losses[0]["palette"]
 
 
+def test_a_lattice_on_ramps_is_one_of_the_losses(pictures: Path) -> None:
+    objective = make_objective(pictures)
+    batch = objective.batch(0, 2, 0)
+
+    def losses(weight: float) -> dict[str, float]:
+        objective.weights = CompactLossWeights(lattice=weight)
+        with torch.no_grad():
+            return {name: float(value) for name, value in objective(**batch).items()}
+
+    untrained, without = losses(0.3), losses(0)
+    assert "lattice" not in without
+    assert untrained["total"] - without["total"] == pytest.approx(0.3 * untrained["lattice"], abs=1e-4)
+    # columns of two pixels on whatever is painted
+    objective.network.painter.register_forward_hook(lambda *args: args[2] + 0.1 * stripes(args[2]))
+    assert losses(0.3)["lattice"] > 100 * (untrained["lattice"] + 0.01)
+
+
+def stripes(like: torch.Tensor) -> torch.Tensor:
+    return (torch.arange(like.shape[-1]) % 2).float().expand_as(like)
+
+
 def test_batches_are_decided_by_seed_iteration_and_place_alone(pictures: Path) -> None:
     first, second = make_objective(pictures), make_objective(pictures)
     batch, again = first.batch(7, 2, 0), second.batch(7, 2, 0)

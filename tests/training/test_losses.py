@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 
+from artem_vr.evaluation.lattice import PERIODS, VISIBLE
 from artem_vr.training import losses, warps
+from artem_vr.training.data import draw_ramp
 
 
 def random_pictures(seed: int = 0, size: int = 48) -> torch.Tensor:
@@ -44,6 +48,45 @@ def test_content_loss_is_zero_for_the_same_and_about_one_for_unrelated_features(
     assert losses.content_loss(features, features).item() == 0
     assert losses.content_loss(features * 2 + 1, features).item() < 1e-3
     assert losses.content_loss(features, other).item() == pytest.approx(1, abs=0.05)
+
+
+def ramps(count: int = 12) -> torch.Tensor:
+    return torch.stack([draw_ramp(160, torch.Generator().manual_seed(seed)) for seed in range(count)])
+
+
+def test_ramps_are_pictures_reproducible_flat_or_not_and_in_all_directions() -> None:
+    pictures = ramps(60)
+    assert torch.equal(pictures, ramps(60))
+    assert pictures.min() >= 0 and pictures.max() <= 1
+    across, down = (pictures.diff(dim=dim).abs().mean(dim=(1, 2, 3)) for dim in (3, 2))
+    flat = (across + down) < 1e-6
+    assert 10 <= int(flat.sum()) <= 32
+    steep = torch.atan2(down, across)[~flat]
+    assert steep.min() < 0.4 and steep.max() > 1.1
+
+
+@pytest.mark.parametrize("period", PERIODS)
+def test_a_lattice_costs_its_power_and_ramps_and_strokes_cost_nothing(period: int) -> None:
+    smooth = ramps()
+    strokes = (smooth + 0.1 * torch.randn(smooth.shape, generator=torch.Generator().manual_seed(0))).clamp(0, 1)
+    wave = torch.cos(2 * math.pi / period * torch.arange(160.0))
+    for amplitude in (3 * VISIBLE, 6 * VISIBLE):
+        cost = losses.lattice_loss(smooth + amplitude * wave)
+        assert cost.tolist() == pytest.approx([(amplitude * (2 if period == 2 else 1) / VISIBLE) ** 2] * 12, rel=0.3)
+    assert losses.lattice_loss(smooth).max() < 1e-3 and losses.lattice_loss(strokes).mean() < 1
+
+
+def test_the_way_down_from_a_lattice_leads_away_from_it() -> None:
+    period = torch.rand(1, 3, 8, 8, generator=torch.Generator().manual_seed(1)).requires_grad_(True)
+    smooth, optimizer = ramps(2), torch.optim.Adam([period], lr=1e-2)
+    costs = []
+    for _ in range(60):
+        cost = losses.lattice_loss(smooth + 0.1 * period.tile(1, 1, 20, 20)).sum()
+        optimizer.zero_grad()
+        cost.backward()
+        optimizer.step()
+        costs.append(float(cost.detach()))
+    assert costs[-1] < 0.1 * costs[0]
 
 
 def test_consistency_is_relative_to_contrast_and_looks_only_inside_the_mask() -> None:
