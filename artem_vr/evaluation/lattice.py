@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from itertools import product
-
 import torch
 from torch import Tensor
 
 PERIODS = (2, 4, 8)
 """In pixels: the upsampling steps of our networks make patterns of these, if any."""
 
-PAIRS = [pair for pair in product((0, *PERIODS), repeat=2) if any(pair)]
+PAIRS = [(i, j) for i in (0, *PERIODS) for j in (0, *PERIODS) if i or j]
 """Periods (across, down; 0 is constant) of the waves that a lattice is made of."""
 
 VISIBLE = 1 / 255
