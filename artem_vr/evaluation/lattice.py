@@ -15,14 +15,15 @@ VISIBLE = 1 / 255
 """Amplitude of a sine, RGB in [0, 1]: one level of an eight-bit picture, which nobody sees."""
 
 
-def probes(size: int = 256) -> dict[str, Tensor]:
-    """Flat pictures and ramps, (1, 3, size, size): whatever repeats in the output, the network made."""
-    ramp = torch.linspace(0, 1, size)
-    across, down = ramp.expand(size, size), ramp[:, None].expand(size, size)
+def probes(height: int = 256, width: int = 256) -> dict[str, Tensor]:
+    """Flat pictures and ramps, (1, 3, height, width): whatever repeats in the output, the network made."""
+    across = torch.linspace(0, 1, width).expand(height, width)
+    down = torch.linspace(0, 1, height)[:, None].expand(height, width)
     colour = torch.tensor([0.9, 0.5, 0.2])[:, None, None]
-    pictures = {"grey": torch.full((size, size), 0.5), "across": across, "down": down, "diagonal": (across + down) / 2}
+    flat = torch.full((height, width), 0.5)
+    pictures = {"grey": flat, "across": across, "down": down, "diagonal": (across + down) / 2}
     tinted = {f"{name}, tinted": picture * colour for name, picture in pictures.items()}
-    grey = {name: picture.expand(3, size, size) for name, picture in pictures.items()}
+    grey = {name: picture.expand(3, height, width) for name, picture in pictures.items()}
     return {name: picture[None].contiguous() for name, picture in (grey | tinted).items()}
 
 
@@ -33,30 +34,32 @@ def spectral_peaks(pictures: Tensor) -> tuple[Tensor, Tensor]:
     spectrum through the peak: horizontal strokes fill a whole column of it, strokes at 45 degrees a
     diagonal; a lattice stands out from all of them.
 
-    ``pictures`` (B, 3, S, S), RGB in [0, 1], S a multiple of 8 from 136 on. The border (32 pixels) is left
+    ``pictures`` (B, 3, H, W), RGB in [0, 1], sides multiples of 8 from 136 on. The border (32 pixels) is left
     out; a Blackman window keeps the slow parts of the picture from leaking into the peaks. Has a gradient.
     """
     luminance = pictures.double().mean(dim=1)[:, 32:-32, 32:-32]
-    size = luminance.shape[1]
-    window = torch.blackman_window(size, periodic=True, dtype=torch.float64, device=pictures.device)
-    window2 = window[:, None] * window[None]
+    height, width = luminance.shape[1:]
+    windows = [
+        torch.blackman_window(size, periodic=True, dtype=torch.float64, device=pictures.device)
+        for size in (height, width)
+    ]
+    window = windows[0][:, None] * windows[1]
     level = luminance.mean(dim=(1, 2), keepdim=True)
-    spectrum = torch.fft.fft2((luminance - level) * window2).abs() * 2 / window2.sum()
-    bins = {0: 0} | {period: size // period for period in PERIODS}
+    spectrum = torch.fft.fft2((luminance - level) * window).abs() * 2 / window.sum()
     near = torch.tensor([d for d in range(-9, 10) if abs(d) > 3])  # outside the window's own width
     still, wide = torch.zeros_like(near), torch.arange(-1, 2)
     peaks, around = [], []
     for i, j in PAIRS:
-        across, down = bins[i], bins[j]
+        across, down = width // i if i else 0, height // j if j else 0
         peaks.append(spectrum[:, down + wide][..., across + wide].amax(dim=(1, 2)))
         lines = [(still, near), (near, still), (near, near), (near, -near)]
-        along = [spectrum[:, (down + dy) % size, (across + dx) % size].median(dim=1).values for dy, dx in lines]
+        along = [spectrum[:, (down + dy) % height, (across + dx) % width].median(dim=1).values for dy, dx in lines]
         around.append(torch.stack(along).amax(dim=0))
     return torch.stack(peaks, dim=1), torch.stack(around, dim=1)
 
 
 def lattice_peaks(picture: Tensor) -> dict[tuple[int, int], tuple[float, float]]:
-    """`spectral_peaks` of one picture (1, 3, S, S), by pairs of periods."""
+    """`spectral_peaks` of one picture (1, 3, H, W), by pairs of periods."""
     (peaks,), (around,) = spectral_peaks(picture)
     return dict(zip(PAIRS, zip(peaks.tolist(), around.tolist(), strict=True), strict=True))
 

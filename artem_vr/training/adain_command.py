@@ -126,7 +126,6 @@ def _compact(arguments: argparse.Namespace, vgg: Any, device: Any) -> tuple[Any,
         palette=arguments.palette_weight,
         plain=arguments.plain_weight,
         distinction=arguments.distinction_weight,
-        lattice=arguments.lattice_weight,
     )
     photographs = Photographs(arguments.content, arguments.crop, arguments.seed, crops=arguments.crops)
     paintings = Paintings(arguments.style, WINDOW, arguments.seed)

@@ -18,7 +18,7 @@ from artem_vr.errors import WeightsError
 from artem_vr.networks.binary import BinaryNetwork
 from artem_vr.networks.fast import FastNetwork
 from artem_vr.networks.layers import Given, InstanceNorm, Normalizer, OwnStatistics
-from artem_vr.training.fast import FastObjective, LossWeights
+from artem_vr.training.fast import FastObjective, LossWeights, lattice_of
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,12 @@ class TaughtObjective(FastObjective):
         take_ends(self.network, teacher)
 
     def forward(
-        self, pictures: Tensor, scale: Tensor, grids: Tensor | None = None, noise: Tensor | None = None
+        self,
+        pictures: Tensor,
+        scale: Tensor,
+        grids: Tensor | None = None,
+        noise: Tensor | None = None,
+        ramps: Tensor | None = None,
     ) -> dict[str, Tensor]:
         (teacher,) = self._teacher
         pictures = pictures.contiguous(memory_format=torch.channels_last)
@@ -99,4 +104,6 @@ class TaughtObjective(FastObjective):
         result["features"] = torch.stack([relative_error(our, their) for our, their in pairs]).mean()
         if grids is not None and noise is not None:
             result["consistency"] = self.consistency(paintings, pictures, statistics.recorded, grids, noise)
+        if ramps is not None:
+            result["lattice"] = lattice_of(self.network, ramps)
         return self.weighed(result)

@@ -68,6 +68,7 @@ def add_style_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--consistency-weight", type=float, default=2.0, help="steadiness in motion and between the eyes; 0 is off"
     )
+    parser.add_argument("--lattice-weight", type=float, default=0.3, help="no pattern of the network's own; 0 is off")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -114,6 +115,7 @@ def loss_weights(arguments: argparse.Namespace) -> dict[str, float]:
         "content": arguments.content_weight,
         "variation": arguments.tv_weight,
         "consistency": arguments.consistency_weight,
+        "lattice": arguments.lattice_weight,
     }
 
 

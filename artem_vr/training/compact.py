@@ -22,7 +22,7 @@ from artem_vr.sources.pictures import load_picture
 from artem_vr.styles.codes import EASING
 from artem_vr.training import losses, warps
 from artem_vr.training.data import Photographs, draw_ramp, picture_files, resize_short_side, to_tensor
-from artem_vr.training.fast import LossWeights
+from artem_vr.training.fast import LossWeights, lattice_of
 from artem_vr.training.reading import Traits, statistics_of, teach
 from artem_vr.training.sheets import blank, painted_bytes, rows_of
 from artem_vr.training.trainer import TOTAL
@@ -41,9 +41,6 @@ PLAIN_LEARNING_RATE = 6e-2
 
 GAIN = 3.0
 """How much faster codes are learned than the painter's weights: a rate that is gentle to these left all codes alike."""
-
-RAMP = 160
-"""Pixels of the ramps on which a lattice is looked for."""
 
 LEAST = 0.3
 """Numbers of a code are learned in steps in proportion to their size, of at least this."""
@@ -64,7 +61,6 @@ class CompactLossWeights(LossWeights):
     palette: float = 5.0
     plain: float = 4.0
     distinction: float = 0.3
-    lattice: float = 0.3
 
 
 @dataclass(frozen=True)
@@ -214,7 +210,7 @@ class CompactObjective(nn.Module):
             motions.append(warps.draw_motion(height, width, random, other_eye=(iteration + place) % 2 == 1))
             draw = torch.rand((), generator=random)  # below PLAIN_SHARE: a strength from 0 to 1, 0 twice as often
             strengths.append((draw / PLAIN_SHARE * 1.5 - 0.5).clamp(0, 1) if draw < PLAIN_SHARE else torch.ones(()))
-            ramps.append(draw_ramp(RAMP, random))
+            ramps.append(draw_ramp(width, random))
         rivals = [self.paintings.view(iteration + 1 + k, 0) for k in range(RIVALS if self.weights.distinction else 0)]
         self._learn([*views, *rivals])
         known = [self._targets[view] for view in views]
@@ -307,10 +303,8 @@ class CompactObjective(nn.Module):
             )
             mask = warps.valid_mask(grids, *pictures.shape[-2:])
             result["consistency"] = losses.consistency_loss(warps.sample(painted, grids), again.float(), mask)
-        if self.weights.lattice:  # of every second picture, in time's name
-            with torch.autocast(ramps.device.type, enabled=False):  # bf16 leaves steps on a ramp, which are no lattice
-                ramps = ramps[::2].contiguous(memory_format=torch.channels_last)
-                result["lattice"] = losses.lattice_loss(self.network(ramps, OwnStatistics(code[::2]))).mean()
+        if self.weights.lattice:
+            result["lattice"] = lattice_of(self.network, ramps, OwnStatistics(code))
         weights = vars(self.weights)
         result[TOTAL] = sum((weights[name] * value for name, value in result.items()), torch.zeros(()))
         return result

@@ -103,8 +103,12 @@ def sheet_photographs(folder: Path, count: int = 3) -> list[np.ndarray]:
     return [load_picture(p) for p in chosen[::step][:count]]
 
 
-def draw_ramp(size: int, random: torch.Generator) -> Tensor:
-    """(3, size, size): from one colour to another, RGB in [0, 1], in any direction; a third are flat."""
+def draw_ramp(crop: int, random: torch.Generator) -> Tensor:
+    """(3, S, S): from one colour to another, RGB in [0, 1], in any direction; a third are flat.
+
+    S is about ``crop``, and such that `evaluation.lattice.spectral_peaks` takes it.
+    """
+    size = max(136, crop // 8 * 8)
     angle, kind = torch.rand(2, generator=random).tolist()
     tints = torch.rand(2, 1, generator=random) + 0.3 * (torch.rand(2, 3, generator=random) - 0.5)
     first, last = tints.clamp(0, 1)[:, :, None, None]

@@ -13,7 +13,7 @@ from artem_vr.networks.layers import GivenStatistics, OwnStatistics
 from artem_vr.networks.vgg import VGG19
 from artem_vr.sources.pictures import load_picture
 from artem_vr.training import losses, warps
-from artem_vr.training.data import Photographs, resize_short_side, to_tensor
+from artem_vr.training.data import Photographs, draw_ramp, resize_short_side, to_tensor
 from artem_vr.training.sheets import blank, painted_bytes, rows_of
 from artem_vr.training.trainer import TOTAL, TrainedAlike
 
@@ -27,6 +27,7 @@ class LossWeights:
     content: float = 1.0
     variation: float = 1.0
     consistency: float = 2.0
+    lattice: float = 0.3
 
 
 @dataclass(frozen=True)
@@ -46,8 +47,18 @@ class StylePicture:
         return result
 
 
+def lattice_of(network: nn.Module, ramps: Tensor, statistics: OwnStatistics | None = None) -> Tensor:
+    """`losses.lattice_loss` of what the network paints on (B, 3, S, S), mean over the batch.
+
+    In single precision whatever the training's: bf16 leaves steps on a ramp, which are no lattice.
+    """
+    with torch.autocast(ramps.device.type, enabled=False):
+        ramps = ramps.contiguous(memory_format=torch.channels_last)
+        return losses.lattice_loss(network(ramps, statistics or OwnStatistics())).mean()
+
+
 class FastObjective(TrainedAlike):
-    """Gram, texture, content, total variation and consistency losses of a network.
+    """Gram, texture, content, total variation, consistency and lattice losses of a network.
 
     Consistency on still photographs: the painting of a moved, noisy photograph must be the moved
     painting. The second pass reuses the statistics of the first, as the stylizer does from
@@ -74,24 +85,34 @@ class FastObjective(TrainedAlike):
     def batch(self, iteration: int, batch_size: int, first: int) -> dict[str, Tensor]:
         pictures = self.photographs.batch(iteration, batch_size, first)
         result = {"pictures": pictures, "scale": torch.tensor(iteration % len(self._targets))}
+        height, width = pictures.shape[-2:]
+        motions, ramps = [], []
+        for place in range(first, first + batch_size):
+            random = torch.Generator().manual_seed(self.seed * 7_919 + iteration * 1_009 + place)
+            motions.append(warps.draw_motion(height, width, random, other_eye=(iteration + place) % 2 == 1))
+            ramps.append(draw_ramp(width, random))
         if self.weights.consistency:
-            height, width = pictures.shape[-2:]
-            motions = []
-            for place in range(first, first + batch_size):
-                random = torch.Generator().manual_seed(self.seed * 7_919 + iteration * 1_009 + place)
-                motions.append(warps.draw_motion(height, width, random, other_eye=(iteration + place) % 2 == 1))
             grids, noise = (torch.cat(parts) for parts in zip(*motions, strict=True))
             result |= {"grids": grids, "noise": noise}
+        if self.weights.lattice:
+            result["ramps"] = torch.stack(ramps)
         return result
 
     def forward(
-        self, pictures: Tensor, scale: Tensor, grids: Tensor | None = None, noise: Tensor | None = None
+        self,
+        pictures: Tensor,
+        scale: Tensor,
+        grids: Tensor | None = None,
+        noise: Tensor | None = None,
+        ramps: Tensor | None = None,
     ) -> dict[str, Tensor]:
         statistics = OwnStatistics()
         paintings = self.network(pictures.contiguous(memory_format=torch.channels_last), statistics)
         result = self.appearance(paintings, pictures, int(scale))
         if grids is not None and noise is not None:
             result["consistency"] = self.consistency(paintings, pictures, statistics.recorded, grids, noise)
+        if ramps is not None:
+            result["lattice"] = lattice_of(self.network, ramps)
         return self.weighed(result)
 
     def appearance(self, paintings: Tensor, pictures: Tensor, scale: int) -> dict[str, Tensor]:
