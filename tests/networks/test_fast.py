@@ -52,9 +52,9 @@ class BareShuffle(nn.Module):
         return torch.sigmoid(torch.pixel_shuffle(self.head(x), 4))
 
 
-def worst_of(network: nn.Module) -> float:
+def worst_of(network: nn.Module, height: int = 256, width: int = 256) -> float:
     with torch.no_grad():
-        return max(worst_lattice(network(picture)) for picture in probes().values())
+        return max(worst_lattice(network(picture)) for picture in probes(height, width).values())
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -69,11 +69,13 @@ def test_the_architecture_leaves_no_lattice_even_untrained(seed: int) -> None:
     assert worst_of(FastNetwork()) < VISIBLE
 
 
+@pytest.mark.parametrize("size", [(256, 256), (512, 512), (1512, 1680)], ids=str)
 @pytest.mark.parametrize(
     "style",
     [s for s in Library().styles() if s.kind == "shipped" and s.form == "network" and not s.binarised],
     ids=lambda style: style.name,
 )
-def test_no_shipped_style_has_a_lattice(style: Style) -> None:
+def test_no_shipped_style_has_a_lattice(style: Style, size: tuple[int, int]) -> None:
+    """The larger the picture, the more a faint lattice stands out from strokes, which average out."""
     network, _ = load_network(style.path)
-    assert worst_of(network) < VISIBLE
+    assert worst_of(network, *size) < VISIBLE
