@@ -76,16 +76,18 @@ class Optimization:
         plain = torch.contiguous_format  # L-BFGS takes gradients of no other
         picture = start.detach().clone(memory_format=plain).requires_grad_(True)
         optimizer = self._optimizer(picture)
-        evaluated, gradient, total = torch.zeros(0), torch.zeros(0), 0.0
+        known: tuple[Tensor, Tensor, float] | None = None  # the last picture evaluated, its gradient and its loss
 
         def evaluate() -> float:
-            nonlocal evaluated, gradient, total
-            if not torch.equal(picture, evaluated):  # L-BFGS begins every step where the last one has just been
+            nonlocal known
+            # L-BFGS begins every step where the last one has just been
+            if known is None or not torch.equal(picture, known[0]):
                 optimizer.zero_grad()
                 loss = self.losses(picture)["total"]
                 loss.backward()
                 assert picture.grad is not None
-                evaluated, gradient, total = picture.detach().clone(), picture.grad, float(loss.detach())
+                known = picture.detach().clone(), picture.grad, float(loss.detach())
+            _, gradient, total = known
             picture.grad = gradient.clone(memory_format=plain)
             return total
 

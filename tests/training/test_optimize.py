@@ -12,12 +12,12 @@ from artem_vr.networks.vgg import VGG19
 from artem_vr.training.optimize import Optimization, OptimizeOptions
 
 
-def optimization(**options: object) -> tuple[Optimization, torch.Tensor]:
+def optimization(device: str = "cpu", **options: object) -> tuple[Optimization, torch.Tensor]:
     """With a random VGG-19: what is tested is the descent, not the eye."""
     torch.manual_seed(0)
-    vgg = VGG19()
-    photograph = torch.rand(1, 3, 24, 32)
-    painting = torch.rand(1, 3, 32, 32) * torch.tensor([1.0, 0.4, 0.1])[None, :, None, None]
+    vgg = VGG19().to(device)
+    photograph = torch.rand(1, 3, 24, 32).to(device)
+    painting = (torch.rand(1, 3, 32, 32) * torch.tensor([1.0, 0.4, 0.1])[None, :, None, None]).to(device)
     return Optimization(vgg, photograph, painting, OptimizeOptions(**options)), photograph  # type: ignore[arg-type]
 
 
@@ -30,6 +30,32 @@ def test_the_loss_falls_and_every_iteration_is_reported(optimizer: str) -> None:
     assert seen[0][1] == pytest.approx(task.loss(photograph), rel=1e-4)
     assert task.loss(result) < 0.8 * seen[0][1] and seen[-1][1] < seen[0][1]
     assert result.shape == photograph.shape and result.min() >= 0 and result.max() <= 1
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("optimizer", ["lbfgs", "adam"])
+def test_everything_stays_on_the_gpu(optimizer: str) -> None:
+    if not torch.cuda.is_available():
+        pytest.skip("no CUDA GPU here")
+    task, photograph = optimization("cuda", optimizer=optimizer, iterations=1)
+    result = task.run(photograph)
+    assert result.is_cuda and task.loss(result) < task.loss(photograph)
+
+
+@pytest.mark.parametrize("optimizer", ["lbfgs", "adam"])
+def test_nothing_is_compared_with_a_tensor_elsewhere(optimizer: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tensors on different devices cannot be compared. Where there is one device only: with the picture's shape."""
+    task, photograph = optimization(optimizer=optimizer, iterations=2)
+    equal = torch.equal
+    compared: list[torch.Size] = []
+
+    def note(a: torch.Tensor, b: torch.Tensor) -> bool:
+        compared.append(b.shape)
+        return equal(a, b)
+
+    monkeypatch.setattr(torch, "equal", note)
+    task.run(photograph)
+    assert compared and set(compared) == {photograph.shape}
 
 
 def test_two_runs_give_the_same_picture() -> None:
