@@ -119,7 +119,9 @@ class Recorder:
         return not self.failure and now >= self._next_at
 
     def put(self, picture: Picture, now: float) -> None:
-        """Hand over a picture that nobody changes any more, shown at ``now``. Never waits."""
+        """Hand over a picture that nobody changes any more, shown at ``now``. Never waits; an empty one is ignored."""
+        if not picture.size:
+            return
         self._next_at = now + 1 / FRAMES_PER_SECOND - 0.002  # a little early: shows come in vsyncs
         self._pictures.put((picture, now))
 

@@ -259,9 +259,15 @@ class RenderLoop:
 
     def _mirror(self, now: float) -> None:
         self._scene.draw_mirror(self._view.mirror, now)
-        if self._recorder is not None and self._shown is not None and (self._last or self._recorder.wants(now)):
-            self._recorder.put(self._scene.mirror_picture(), now)
+        self._record(now)
         self._context.swap()
+
+    def _record(self, now: float) -> None:
+        """Hand the window's picture to the recorder, if it is due; a minimised window has none."""
+        if self._recorder is None or self._shown is None or 0 in self._context.framebuffer_size:
+            return
+        if self._last or self._recorder.wants(now):
+            self._recorder.put(self._scene.mirror_picture(), now)
 
     def _guard(self, now: float, action: Callable[..., Any], *arguments: Any) -> Any:
         """What goes wrong with a picture, a style or a key becomes a notice; the loop goes on."""

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
+from PIL import Image
 
+from artem_vr.live.record import Recorder
+from artem_vr.render.context import WindowContext
 from artem_vr.render.events import CloseRequested, FilesDropped, KeyPressed
 from artem_vr.sources.feed import FeedState
 from artem_vr.vr.desktop_headset import DesktopHeadset
@@ -242,3 +247,21 @@ def test_the_window_is_obeyed_too(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> 
     assert "no painting 9" in rig.view.message(rig.clock())
     rig.turn()
     assert rig.view.leave
+
+
+def test_a_minimised_window_neither_ends_nor_spoils_a_recording(
+    rig: Rig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recorder = Recorder(tmp_path / "mirror.png")
+    rig.loop._recorder = recorder
+    rig.paint(flat((255, 0, 0), (255, 0, 0)))
+    rig.turn(2)
+    put, handed = recorder.put, []
+    monkeypatch.setattr(recorder, "put", lambda picture, now: (handed.append(picture.shape), put(picture, now)))
+    monkeypatch.setattr(WindowContext, "framebuffer_size", (0, 0))
+    rig.turn(10)
+    rig.loop.last_turn()
+    assert handed == []
+    assert recorder.close(60) and recorder.failure == ""
+    kept = np.asarray(Image.open(recorder.path))
+    assert tuple(kept[kept.shape[0] // 2, kept.shape[1] // 2]) == (255, 0, 0)

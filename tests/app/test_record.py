@@ -105,6 +105,17 @@ def test_nothing_shown_means_nothing_written(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("name", ["mirror.png", "film.mp4"])
+def test_the_picture_of_a_minimised_window_is_ignored(tmp_path, name):
+    kept = Kept()
+    recorder = Recorder(tmp_path / name, kept)
+    put_and_wait(recorder, kept, 7, now=0.0)
+    recorder.put(np.empty((0, 0, 3), np.uint8), 1.0)
+    assert recorder.close(60)
+    assert recorder.failure == ""
+    assert kept.values == [7]
+
+
 def test_a_full_disk_ends_the_recording_only(tmp_path):
     class Full(Kept):
         def write(self, picture: np.ndarray) -> None:
