@@ -246,7 +246,7 @@ class RenderLoop:
                 self.headset.submit(left.texture_id, right.texture_id, poses.head_to_world)
             except HeadsetError as error:
                 self._lose_headset(error)
-            self._scene.after_foreign_code()
+            self._scene.after_submit()
         if not poses.reduce_work:
             self._mirror(now)
         self._drawn, self._redraw = state, False

@@ -109,8 +109,9 @@ class Scene:
         """What the window holds, before it is swapped: (H, W, 3) uint8 RGB, top row first."""
         return np.ascontiguousarray(read_back(self._context.screen)[..., :3])
 
-    def after_foreign_code(self) -> None:
-        """Clean up after a headset's runtime: it leaves errors and bindings behind."""
+    def after_submit(self) -> None:
+        """Send what was drawn to the GPU before the mirror is begun, and clear the errors that a runtime leaves."""
+        gl.glFlush()  # the headset's compositor waits for these commands; the window's come after them
         gl.standing_errors()
 
     def _placed(self, headset: Headset, desktop: MirrorMode | None) -> Screen:

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from artem_vr.live.record import Recorder
+from artem_vr.render import gl
 from artem_vr.render.context import WindowContext
 from artem_vr.render.events import CloseRequested, FilesDropped, KeyPressed
 from artem_vr.sources.feed import FeedState
@@ -200,6 +201,31 @@ def test_in_standby_nothing_is_submitted_and_afterwards_it_is_again(rig: Rig) ->
     rig.runtime.push_event(ovr.LEAVE_STANDBY)
     rig.turn(3)
     assert rig.runtime.count.submits > submits
+
+
+def test_a_submitted_pair_is_on_its_way_before_the_mirror_is_drawn(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Poses, eyes, submit, glFlush, mirror, hand-over: else the compositor waits for the window."""
+    calls: list[str] = []
+
+    def told(owner: object, name: str) -> None:
+        action = getattr(owner, name)
+
+        def call(*arguments: object) -> object:
+            calls.append(name)
+            return action(*arguments)
+
+        monkeypatch.setattr(owner, name, call)
+
+    rig.paint(noise(17))
+    rig.turn(2)
+    for name in ("begin_frame", "submit", "end_frame"):
+        told(rig.headset, name)
+    for name in ("draw_eyes", "draw_mirror"):
+        told(rig.scene, name)
+    told(gl, "glFlush")
+    told(rig.context, "swap")
+    rig.turn(2)
+    assert calls == ["begin_frame", "draw_eyes", "submit", "glFlush", "draw_mirror", "swap", "end_frame"] * 2
 
 
 def test_another_program_has_the_headset_for_a_while(rig: Rig) -> None:
