@@ -61,6 +61,7 @@ def source_words(source: str, feed: FeedState) -> str:
 
 
 def window_title(title: str, stylizer: StylizerState | None) -> str:
-    """The title of the mirror window."""
+    """The title of the mirror window. Of a file's name that is not UTF-8, what cannot be shown is a "?"."""
+    title = title.encode("utf-8", "replace").decode("utf-8")
     speed = f" · {stylizer.fps:.0f}/s" if stylizer is not None and stylizer.fps > 0 else ""
     return f"Art'Em VR · {title}{speed}"

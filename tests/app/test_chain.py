@@ -264,6 +264,16 @@ def test_pictures_that_are_none_become_a_notice(rig: Rig) -> None:
     assert rig.runtime.count.vsyncs_without_submit == 0
 
 
+def test_a_name_that_is_not_utf_8_is_shown_and_ends_nothing(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    rig.titles["beta"] = "caf\udce9"  # as Python reads a file's name in Latin-1
+    shown: list[str] = []
+    set_title = rig.context.set_title
+    monkeypatch.setattr(rig.context, "set_title", lambda title: (set_title(title), shown.append(title)))
+    rig.deck.next()
+    rig.turn()
+    assert "caf?" in shown[-1]
+
+
 def test_the_window_is_obeyed_too(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     events: list[object] = [KeyPressed("right"), FilesDropped(()), KeyPressed("9"), CloseRequested()]
     monkeypatch.setattr(rig.context, "poll", lambda: [events.pop(0)] if events else [])
