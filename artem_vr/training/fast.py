@@ -38,7 +38,7 @@ class StylePicture:
     short_sides: tuple[int, ...] = (512, 640, 768)
 
     def targets(self, vgg: VGG19) -> list[dict[str, losses.TextureStatistics]]:
-        picture = to_tensor(load_picture(self.path))
+        picture = to_tensor(load_picture(self.path)).to(vgg.mean.device)
         result = []
         for side in self.short_sides:
             with torch.no_grad():
