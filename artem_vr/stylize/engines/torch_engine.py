@@ -6,6 +6,8 @@ CPU, CUDA on a GPU, where they are captured with the rest).
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 import torch
 
@@ -56,11 +58,23 @@ class TorchCpuPainter:
         self._graph = None
 
 
+@functools.cache
+def _streams() -> tuple[torch.cuda.Stream, torch.cuda.Stream]:
+    """Two streams of the lowest priority, since drawing goes first: one for all painting, one for all preparing.
+
+    Not one for each painter: torch has 32 and hands them out in turn, so that a later painter's capture would be on
+    the very stream that an older one paints on.
+    """
+    return torch.cuda.Stream(priority=0), torch.cuda.Stream(priority=0)
+
+
 class TorchCudaPainter:
     """fp16 on CUDA: the whole pass is captured once and replayed; inputs are copied in place.
 
     `paint` returns numpy pictures; with ``on_device`` a (E, H, W, 4) RGBA uint8 CUDA tensor,
     complete when `paint` returns, for drawing without a way through the CPU.
+
+    One painter may be made while other threads paint, draw and allocate on the same device.
     """
 
     def __init__(self, graph: PictureGraph, eyes: int, height: int, width: int, on_device: bool = False) -> None:
@@ -69,8 +83,7 @@ class TorchCudaPainter:
         self.on_device = on_device
         self._padded = padded(height, graph.multiple), padded(width, graph.multiple)
         self._module = graph.cuda()
-        # the lowest priority: drawing goes first
-        self._stream = torch.cuda.Stream(priority=0)
+        self._stream, preparing = _streams()
         shape = (eyes, *self._padded, 3)
         self._staging = torch.empty(shape, dtype=torch.uint8, pin_memory=True)
         self._pictures = torch.zeros(shape, dtype=torch.uint8, device="cuda")
@@ -78,16 +91,18 @@ class TorchCudaPainter:
         self._rate = torch.ones(1, device="cuda")
         self._code = torch.zeros(2, self.channels, device="cuda") if self.coded else None
         self._graph: torch.cuda.CUDAGraph | None = None
-        self._capture()
+        self._capture(preparing)
 
-    def _capture(self) -> None:
-        with torch.inference_mode(), torch.cuda.stream(self._stream):
+    def _capture(self, stream: torch.cuda.Stream) -> None:
+        inputs = self._pictures, self._state, self._rate, self._code
+        with torch.inference_mode(), torch.cuda.stream(stream):
             for _ in range(3):  # the libraries choose their kernels before the capture
-                self._module(self._pictures, self._state, self._rate, self._code)
-            self._stream.synchronize()
+                self._module(*inputs)
+            stream.synchronize()
             self._graph = torch.cuda.CUDAGraph()
-            with torch.cuda.graph(self._graph, stream=self._stream):
-                inputs = self._pictures, self._state, self._rate, self._code
+            # By default a capture forbids all threads what is forbidden to this one (cudaMalloc, for instance): a
+            # painting that needs memory meanwhile would fail, and spoil the capture.
+            with torch.cuda.graph(self._graph, stream=stream, capture_error_mode="thread_local"):
                 self._painted, self._new_state = self._module(*inputs)
 
     def paint(
