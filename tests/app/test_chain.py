@@ -268,7 +268,12 @@ def test_a_name_that_is_not_utf_8_is_shown_and_ends_nothing(rig: Rig, monkeypatc
     rig.titles["beta"] = "caf\udce9"  # as Python reads a file's name in Latin-1
     shown: list[str] = []
     set_title = rig.context.set_title
-    monkeypatch.setattr(rig.context, "set_title", lambda title: (set_title(title), shown.append(title)))
+
+    def show(title: str) -> None:
+        set_title(title)
+        shown.append(title)
+
+    monkeypatch.setattr(rig.context, "set_title", show)
     rig.deck.next()
     rig.turn()
     assert "caf?" in shown[-1]
@@ -292,8 +297,8 @@ def test_a_minimised_window_neither_ends_nor_spoils_a_recording(
     rig.loop._recorder = recorder
     rig.paint(flat((255, 0, 0), (255, 0, 0)))
     rig.turn(2)
-    put, handed = recorder.put, []
-    monkeypatch.setattr(recorder, "put", lambda picture, now: (handed.append(picture.shape), put(picture, now)))
+    handed: list[object] = []
+    monkeypatch.setattr(recorder, "put", lambda picture, now: handed.append(picture.shape))
     monkeypatch.setattr(WindowContext, "framebuffer_size", (0, 0))
     rig.turn(10)
     rig.loop.last_turn()
