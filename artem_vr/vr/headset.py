@@ -156,7 +156,7 @@ class Headset(Protocol):
         """Hand-to-world of each hand that is tracked now, by "left" and "right"; hands point along -z."""
 
     def recenter(self) -> None:
-        """Make the head's place and direction the world's origin, from the next `begin_frame` on."""
+        """Make the head's place and direction the world's origin, from the next `begin_frame` on: the wearer's wish."""
 
     def camera(self) -> HeadsetCamera | None:
         """The headset's cameras, opened at the first call; None where there are none."""

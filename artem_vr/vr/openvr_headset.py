@@ -35,6 +35,9 @@ DEFAULT_EYES = [translation(-0.032, 0, 0), translation(0.032, 0, 0)]
 """Likewise."""
 MOST_FAILURES = 100
 """Frames in a row without poses, before we believe that the runtime has gone."""
+SETTLING = 3.0
+"""Seconds after standby during which the screen follows the head: a headset wakes when it is picked up, and is put on
+a little later."""
 MOST_EVENTS = 64
 """Taken a frame, so that a flood of events delays no frame."""
 
@@ -57,6 +60,9 @@ class OpenVRHeadset:
 
     Starts SteamVR if it is installed and not running. From construction to `close` this process is a scene
     application: the one that has the headset.
+
+    The world's origin is recentred at the first pose, and anew each time the headset is put on, until the wearer has
+    said by a recentring where it is to be.
 
     Args:
         clock, sleep: seconds; replaced in tests.
@@ -83,6 +89,8 @@ class OpenVRHeadset:
         self._origin: Matrix = np.eye(4, dtype=np.float32)  # world to tracking space
         self._from_tracking = self._origin  # and back
         self._recenter = True  # at the first pose: the screen is to be in front of the wearer, wherever that is
+        self._settled_at = float("-inf")  # until then the origin follows the head
+        self._chosen = False  # the wearer has recentred
         self._jumped = False
 
         self._hidden = self._standby = self._dashboard = self._submitted = self._quitting = False
@@ -264,11 +272,14 @@ class OpenVRHeadset:
                 self._standby = True
             elif kind == openvr.VREvent_LeaveStandbyMode and device == HMD:
                 self._standby = False
+                self._put_on()
             elif kind == openvr.VREvent_DashboardActivated:
                 self._dashboard = True
             elif kind == openvr.VREvent_DashboardDeactivated:
                 self._dashboard = False
-            elif kind in _ORIGIN_MOVED:
+            elif kind in _RECENTRED_IN_THE_MENU:
+                self.recenter()
+            elif kind == openvr.VREvent_ChaperoneUniverseHasChanged:
                 self._recenter = True
             elif kind in _OPTICS_CHANGED:
                 self._read_optics()
@@ -290,7 +301,14 @@ class OpenVRHeadset:
         return {hand: self._to_world(pose) for hand, pose in found.items()}
 
     def recenter(self) -> None:
-        self._recenter = True
+        self._recenter = self._chosen = True
+        pass
+
+    def _put_on(self) -> None:
+        """Where the headset lay is not where the wearer is; but what he chose stays."""
+        if True:
+            self._recenter = True  # whenever there is a pose again
+            self._settled_at = self._clock() + SETTLING
 
     def camera(self) -> HeadsetCamera | None:
         if self._camera is None:
@@ -317,11 +335,7 @@ class OpenVRHeadset:
         self.close()
 
 
-_ORIGIN_MOVED = (
-    openvr.VREvent_StandingZeroPoseReset,
-    openvr.VREvent_SeatedZeroPoseReset,
-    openvr.VREvent_ChaperoneUniverseHasChanged,
-)
+_RECENTRED_IN_THE_MENU = (openvr.VREvent_StandingZeroPoseReset, openvr.VREvent_SeatedZeroPoseReset)
 _OPTICS_CHANGED = (openvr.VREvent_IpdChanged, openvr.VREvent_LensDistortionChanged, openvr.VREvent_PropertyChanged)
 _DEVICES = {
     openvr.VREvent_TrackedDeviceActivated: "connected",

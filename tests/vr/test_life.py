@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import openvr
 import pytest
 
@@ -15,7 +16,8 @@ from artem_vr.vr import open_headset
 from artem_vr.vr.commands import QUIT
 from artem_vr.vr.desktop_headset import DesktopHeadset
 from artem_vr.vr.headset import Focus
-from artem_vr.vr.openvr_headset import DEFAULT_EYE_SIZE, MOST_FAILURES, OpenVRHeadset
+from artem_vr.vr.openvr_headset import DEFAULT_EYE_SIZE, MOST_FAILURES, SETTLING, OpenVRHeadset
+from artem_vr.vr.poses import yaw_pitch
 from tests.openvr_runtime import Runtime
 from tests.openvr_runtime import driver as ovr
 
@@ -239,6 +241,72 @@ def test_standby_and_back(headset: OpenVRHeadset, runtime: Runtime) -> None:
     frame(headset)
     assert frame(headset) is Focus.FOCUSED
     assert runtime.count.submits == before + 2
+
+
+ON_THE_DESK = yaw_pitch(2.0, -0.4, (1.0, 0.7, -2.0))
+IN_THE_HANDS = yaw_pitch(-1.0, 0.8, (0.5, 1.1, -0.5))
+WORN = yaw_pitch(0.3, 0.1, (0.0, 1.7, 0.0))
+CHOSEN = yaw_pitch(-0.5, 0.1, (0.0, 1.7, 0.0))
+
+
+@pytest.fixture
+def timed(runtime: Runtime) -> Iterator[OpenVRHeadset]:
+    """A headset on the virtual clock."""
+    with OpenVRHeadset(clock=lambda: runtime.now) as one:
+        yield one
+
+
+def take_off(headset: OpenVRHeadset, runtime: Runtime) -> None:
+    runtime.set_pose(ON_THE_DESK)
+    runtime.push_event(ovr.ENTER_STANDBY)
+    for _ in range(2):
+        frame(headset)
+
+
+def put_on(headset: OpenVRHeadset, runtime: Runtime) -> None:
+    runtime.push_event(ovr.LEAVE_STANDBY)
+    for pose in (IN_THE_HANDS, IN_THE_HANDS, WORN):
+        runtime.set_pose(pose)
+        frame(headset)
+    runtime.advance(SETTLING)
+    frame(headset)
+
+
+def test_the_screen_is_where_the_headset_is_worn_and_not_where_it_lay(timed: OpenVRHeadset, runtime: Runtime) -> None:
+    for _ in range(2):
+        take_off(timed, runtime)
+        put_on(timed, runtime)
+        np.testing.assert_allclose(timed.begin_frame().head_to_world, yaw_pitch(0, 0.1), atol=1e-5)
+        runtime.set_pose(yaw_pitch(0.7, 0.1, (0.0, 1.7, 0.0)))  # and there it stays
+        np.testing.assert_allclose(timed.begin_frame().head_to_world, yaw_pitch(0.4, 0.1), atol=1e-5)
+
+
+def test_a_headset_that_is_found_late_is_recentred_then(timed: OpenVRHeadset, runtime: Runtime) -> None:
+    take_off(timed, runtime)
+    runtime.set_tracked(False)
+    put_on(timed, runtime)
+    runtime.set_tracked(True)
+    np.testing.assert_allclose(timed.begin_frame().head_to_world, yaw_pitch(0, 0.1), atol=1e-5)
+
+
+@pytest.mark.parametrize("how", ["with our button", "in the menu", "while it is being put on"])
+def test_what_the_wearer_chose_outlasts_standby(timed: OpenVRHeadset, runtime: Runtime, how: str) -> None:
+    runtime.set_pose(CHOSEN)
+    frame(timed)
+    if how == "while it is being put on":
+        take_off(timed, runtime)
+        runtime.push_event(ovr.LEAVE_STANDBY)
+        runtime.set_pose(CHOSEN)
+        frame(timed)
+    if how == "in the menu":
+        runtime.push_event(ovr.ZERO_POSE_RESET)
+    else:
+        timed.recenter()
+    for _ in range(2):
+        frame(timed)
+    take_off(timed, runtime)
+    put_on(timed, runtime)
+    np.testing.assert_allclose(timed.begin_frame().head_to_world, yaw_pitch(0.8, 0.1), atol=1e-5)
 
 
 def test_a_controller_in_standby_is_not_the_headset(headset: OpenVRHeadset, runtime: Runtime) -> None:
