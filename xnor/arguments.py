@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .errors import XnorError
+
+#: The most for a stride, a padding, a dilation, a side of a kernel: the tables of the CUDA kernels are int32.
+MAX_SIZE = 2**31 - 1
+
+Pair = int | tuple[int, int]
 
 _NUMPY_TYPES = frozenset({"float16", "float32", "int8", "int16", "int32", "int64"})
 _TORCH_TYPES = frozenset({"float16", "bfloat16", "float32", "int8", "int16", "int32", "int64"})
@@ -31,6 +36,27 @@ def on_gpu(value: Any) -> bool:
     return not isinstance(value, np.ndarray) and hasattr(value, "__cuda_array_interface__")
 
 
+def is_whole(value: object) -> TypeGuard[int]:
+    """Whether ``value`` is an integer of Python, and no truth value."""
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def pair(value: object, name: str, least: int) -> tuple[int, int]:
+    """(vertical, horizontal) from one integer or two. Raises XnorError for anything else, below ``least``, and above
+    `MAX_SIZE`.
+    """
+    both = (value, value) if isinstance(value, int) else value
+    if isinstance(both, list):
+        both = tuple(both)
+    if not isinstance(both, tuple) or len(both) != 2 or not all(isinstance(v, int) for v in both):
+        raise XnorError(f"{name} is one integer or a pair of integers, got {value!r}")
+    if any(v > MAX_SIZE for v in both):
+        raise XnorError(f"{name} must be at most {MAX_SIZE}")
+    if any(isinstance(v, bool) or v < least for v in both):
+        raise XnorError(f"{name} must be at least {least}, got {value!r}")
+    return both
+
+
 def check_type(value: Any, what: str) -> None:
     """Raises XnorError unless ``value`` is an array or tensor of a type whose signs make sense here.
 
@@ -45,9 +71,18 @@ def check_type(value: Any, what: str) -> None:
         raise XnorError(f"{what} has type {name}, which is not taken: {remedy}")
 
 
+def check_dense(tensor: Any, what: str) -> None:
+    """Raises XnorError for sparse tensors, nested ones, and those in a layout of a library behind torch."""
+    if tensor.is_nested or tensor.layout != torch_module().strided:
+        kind = "a nested one" if tensor.is_nested else str(tensor.layout).removeprefix("torch.")
+        raise XnorError(f"{what} must be a dense tensor, got {kind}")
+
+
 def check_axes(value: Any, what: str, axes: int) -> None:
-    """Raises XnorError unless ``value`` looks like an array and has ``axes`` axes."""
-    if not hasattr(value, "dtype") or not hasattr(value, "shape"):
+    """Raises XnorError unless ``value`` looks like an array, a dense one, and has ``axes`` axes."""
+    if is_tensor(value):
+        check_dense(value, what)
+    elif not hasattr(value, "dtype") or not hasattr(value, "shape"):
         raise XnorError(f"{what} must be a NumPy array or a torch tensor, got {type(value).__name__}")
     if len(value.shape) != axes:
         raise XnorError(f"{what} must have {axes} axes, got shape {tuple(value.shape)}")
@@ -61,8 +96,8 @@ def host_floats(value: Any, what: str, axes: int) -> NDArray[np.float32]:
     check_type(value, what)
     if is_tensor(value):
         torch = torch_module()
-        if value.device.type != "cpu" or value.layout != torch.strided:
-            raise XnorError(f"{what} must be a dense tensor on the CPU or a CUDA GPU, got {value.device.type}")
+        if value.device.type != "cpu":
+            raise XnorError(f"{what} must be a tensor on the CPU or a CUDA GPU, got {value.device.type}")
         array: NDArray[Any] = value.detach().to(torch.float32).resolve_neg().numpy()
     else:
         array = value

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .arguments import check_no_nan, host_floats
+from .arguments import check_no_nan, host_floats, is_whole, pair
 from .errors import XnorError
 
 WORD_BITS = 64
@@ -36,7 +36,11 @@ def word_count(bits: int) -> int:
 
 
 def check_bits(bits: int, what: str) -> int:
-    """``bits`` itself. Raises XnorError where a sum of so many signs is empty or overflows the accumulator."""
+    """``bits`` itself. Raises XnorError where that is no whole number, or a sum of so many signs is empty or overflows
+    the accumulator.
+    """
+    if not is_whole(bits):
+        raise XnorError(f"{what} counts its signs in whole numbers, got {bits!r}")
     if bits < 1:
         raise XnorError(f"{what} has no signs to sum (0 channels or an empty kernel): give it at least one")
     if bits > MAX_BITS:
@@ -112,7 +116,8 @@ class PackedMatrix:
 class PackedFilters:
     """Filters of a convolution: uint64 ``words`` (O, word_count(KH * KW * C)), where C is channels per group.
 
-    Words that are not in C order are copied. Raises XnorError for a wrong word count, dtype or tail.
+    Words that are not in C order are copied. Raises XnorError for a wrong word count, dtype or tail, and for channels
+    and kernel that are no positive integers.
     """
 
     words: Words
@@ -121,6 +126,9 @@ class PackedFilters:
     _tap_sums: list[NDArray[np.int32]] = field(default_factory=list, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        if not is_whole(self.channels) or self.channels < 0:
+            raise XnorError(f"channels of packed filters are a positive integer, got {self.channels!r}")
+        object.__setattr__(self, "kernel", pair(self.kernel, "the kernel of packed filters", 0))
         check_bits(self.bits, "a packed filter")
         object.__setattr__(self, "words", _checked_words(self.words, self.bits, "packed filters"))
 
@@ -173,10 +181,12 @@ def pack_matrix(values: Any, what: str = "a matrix to pack") -> PackedMatrix:
 def pack_filters(weights: Any) -> PackedFilters:
     """Filters (O, C, KH, KW) as bits in the order (ky, kx, channel): array or CPU tensor as `pack_matrix` takes.
 
-    Raises XnorError for other types (float64 among them), NaN and filters without a sign.
+    Raises XnorError for other types (float64 among them), NaN, no filters and filters without a sign.
     """
     array = host_floats(weights, "filters", 4)
     outputs, channels, height, width = array.shape
+    if outputs == 0:
+        raise XnorError(f"there are 0 filters to pack: shape {array.shape}")
     check_bits(channels * height * width, "a filter")
     check_no_nan(array, "filters")
     rows = array.transpose(0, 2, 3, 1).reshape(outputs, -1)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from math import prod
 from numbers import Real
 from typing import NamedTuple
 
+from .arguments import MAX_SIZE, Pair, is_whole, pair
 from .bitpack import check_bits
 from .errors import XnorError
 
-Pair = int | tuple[int, int]
+#: Numbers in one array: all bytes of them can still be counted in 63 bits, 8 for each number.
+MAX_NUMBERS = 2**59
 
 
 class Geometry(NamedTuple):
@@ -31,18 +34,6 @@ class Geometry(NamedTuple):
     groups: int
     out_height: int
     out_width: int
-
-
-def pair(value: object, name: str, least: int) -> tuple[int, int]:
-    """(vertical, horizontal) from one integer or two. Raises XnorError for anything else or below ``least``."""
-    both = (value, value) if isinstance(value, int) else value
-    if isinstance(both, list):
-        both = tuple(both)
-    if not isinstance(both, tuple) or len(both) != 2 or not all(isinstance(v, int) for v in both):
-        raise XnorError(f"{name} is one integer or a pair of integers, got {value!r}")
-    if any(isinstance(v, bool) or v < least for v in both):
-        raise XnorError(f"{name} must be at least {least}, got {value!r}")
-    return both
 
 
 def check_padding_value(value: object) -> int:
@@ -72,7 +63,7 @@ def geometry(
     stride_y, stride_x = pair(stride, "stride", 1)
     padding_y, padding_x = pair(padding, "padding", 0)
     dilation_y, dilation_x = pair(dilation, "dilation", 1)
-    if isinstance(groups, bool) or not isinstance(groups, int) or groups < 1:
+    if not is_whole(groups) or groups < 1:
         raise XnorError(f"groups must be a positive integer, got {groups!r}")
     outside = check_padding_value(padding_value)
     if channels == 0 or group_channels == 0:
@@ -96,10 +87,20 @@ def geometry(
             f"the kernel covers {reach_y}x{reach_x} pixels, more than the padded picture's {padded_y}x{padded_x}: "
             "take larger pictures, more padding or less dilation"
         )
+    if max(reach_y, reach_x) > MAX_SIZE:
+        raise XnorError(f"the kernel covers {reach_y}x{reach_x} pixels, more than {MAX_SIZE} on a side")
+    out_height, out_width = (padded_y - reach_y) // stride_y + 1, (padded_x - reach_x) // stride_x + 1
+    check_numbers("pictures", batch, channels, height, width)
+    check_numbers("a result", batch, outputs, out_height, out_width)
     return Geometry(
         batch=batch, channels=channels, height=height, width=width, outputs=outputs,
         kernel_height=kernel[0], kernel_width=kernel[1], stride_y=stride_y, stride_x=stride_x,
         padding_y=padding_y, padding_x=padding_x, padding_value=outside,
-        dilation_y=dilation_y, dilation_x=dilation_x, groups=groups,
-        out_height=(padded_y - reach_y) // stride_y + 1, out_width=(padded_x - reach_x) // stride_x + 1,
+        dilation_y=dilation_y, dilation_x=dilation_x, groups=groups, out_height=out_height, out_width=out_width,
     )  # fmt: skip
+
+
+def check_numbers(what: str, *shape: int) -> None:
+    """Raises XnorError where the bytes of an array of ``shape`` could not even be counted."""
+    if prod(shape) > MAX_NUMBERS:
+        raise XnorError(f"{what} of shape {shape} would hold more than {MAX_NUMBERS} numbers")

@@ -24,12 +24,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from .bitpack import PackedFilters, word_count
+from .arguments import Pair, check_dense, pair
+from .bitpack import PackedFilters, check_bits, word_count
 from .errors import XnorError
-from .geometry import Geometry, Pair, check_padding_value, geometry, pair
+from .geometry import Geometry, check_numbers, check_padding_value, geometry
 from .operations import pack_weights
 
 _INTEGERS = frozenset({torch.int8, torch.int16, torch.int32, torch.int64})
+_REALS = frozenset({torch.float16, torch.bfloat16, torch.float32, torch.float64})
 
 Scale = Literal["mean", "learned"]
 PaddingMode = Literal["zeros", "reflect", "replicate", "circular"]
@@ -129,6 +131,7 @@ class XnorConv2d(_Xnor):
         self.stride, self.padding = pair(stride, "stride", 1), pair(padding, "padding", 0)
         self.dilation, self.padding_value = pair(dilation, "dilation", 1), check_padding_value(padding_value)
         self.padding_mode = _check_padding_mode(padding_mode)
+        _check_weights(out_channels, in_channels // groups * self.kernel_size[0] * self.kernel_size[1])
         self.weight = nn.Parameter(torch.empty(out_channels, in_channels // groups, *self.kernel_size))
         self._parameters_for(
             out_channels, in_channels, bias=bias, scale=scale, input_scale=input_scale, shift=shift, prelu=prelu
@@ -195,7 +198,7 @@ class XnorLinear(_Xnor):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        x = _real(_of_width(x, self.in_features), self.weight)
+        x = _of_width(_real(x, self.weight), self.in_features)
         if self.shift is not None:
             x = x + self.shift
         factor = self.scale()
@@ -237,11 +240,18 @@ def _check_groups(channels: int, outputs: int, groups: int) -> None:
         raise XnorError(f"{channels} -> {outputs} channels cannot be shared out among {groups} group(s)")
 
 
+def _check_weights(outputs: int, signs: int) -> None:
+    """Raises XnorError for filters of so many signs that no sum or no memory holds them."""
+    check_bits(signs, "a filter")
+    check_numbers("weights", outputs, signs)
+
+
 def _check_features(inputs: int, outputs: int) -> None:
     if type(inputs) is not int or type(outputs) is not int:
         raise XnorError(f"features are counted in integers, got {inputs!r} -> {outputs!r}")
     if inputs < 1 or outputs < 1:
         raise XnorError(f"a product of {inputs} -> {outputs} features is empty")
+    _check_weights(outputs, inputs)
 
 
 def _check_padding_mode(mode: str) -> PaddingMode:
@@ -254,9 +264,11 @@ def _check_padding_mode(mode: str) -> PaddingMode:
 def _real(x: Tensor, own: Tensor) -> Tensor:
     """The input itself, or float32 where it holds signed integers: what is scaled is not whole any more.
 
-    Raises XnorError for truth values, unsigned and complex numbers, as the kernels do; for float64 into a layer that
-    is not float64; and for an input that does not lie where ``own``, a tensor of the layer, does.
+    Raises XnorError for truth values, unsigned and complex numbers and floats of 8 bits, as the kernels do; for float64
+    into a layer that is not float64; for a sparse input; and for one that does not lie where ``own``, a tensor of the
+    layer, does.
     """
+    check_dense(x, "the input")
     if x.device != own.device:
         raise XnorError(f"the input lies on {x.device} and the layer on {own.device}: move one to the other's device")
     if x.dtype in _INTEGERS:
@@ -265,6 +277,8 @@ def _real(x: Tensor, own: Tensor) -> Tensor:
         raise XnorError("the input has type torch.float64 and the layer has not: convert it to float32 first")
     if not x.is_floating_point():
         raise XnorError(f"the input has type {x.dtype}, no signed number: convert it to float32 first")
+    if x.dtype not in _REALS:
+        raise XnorError(f"the input has type {x.dtype}, which is not taken: convert it to float32 first")
     return x
 
 
@@ -432,6 +446,7 @@ class PackedConv2d(_Packed):
         self.dilation, self.padding_value = pair(dilation, "dilation", 1), check_padding_value(padding_value)
         self.input_scale = input_scale
         self.padding_mode = _check_padding_mode(padding_mode)
+        _check_weights(out_channels, self.signs_per_output)
         self._buffers_for(out_channels, in_channels, self.signs_per_output, bias=bias, shift=shift, prelu=prelu)
 
     @torch.no_grad()
@@ -480,7 +495,7 @@ class PackedLinear(_Packed):
 
     @torch.no_grad()
     def forward(self, x: Tensor) -> Tensor:
-        x = _real(_of_width(x, self.in_features), self.words)
+        x = _of_width(_real(x, self.words), self.in_features)
         rows = x.reshape(-1, self.in_features)
         if rows.shape[0] == 0:
             return x.new_empty((*x.shape[:-1], self.out_features))

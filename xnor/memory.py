@@ -7,6 +7,7 @@ and the next result of that size takes it from there. The shelf holds at most SH
 
 from __future__ import annotations
 
+import math
 import threading
 from typing import Any
 
@@ -45,7 +46,7 @@ class _Lease:
 
 def empty(shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
     """Like `np.empty`, C order, with the start on a cache line where it is large."""
-    nbytes = int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize
+    nbytes = math.prod(shape) * np.dtype(dtype).itemsize
     if nbytes < LEAST_BYTES:
         return np.empty(shape, dtype)
     size = nbytes + _ALIGNMENT

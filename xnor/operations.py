@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import arguments
-from .arguments import check_axes, check_no_nan, host_floats, host_map, host_vector, is_tensor, on_gpu
+from .arguments import Pair, check_axes, check_no_nan, host_floats, host_map, host_vector, is_tensor, on_gpu
 from .bitpack import PackedFilters, PackedMatrix, check_bits, pack_filters, pack_matrix, word_count
 from .errors import XnorError
-from .geometry import Geometry, Pair, geometry
+from .geometry import Geometry, geometry
 
 Backend = Literal["auto", "cpu", "cuda", "reference"]
 Layout = Literal["NCHW", "NHWC"]

@@ -15,6 +15,7 @@ X = np.ones((1, 3, 8, 8), np.float32)
 W = np.ones((4, 3, 3, 3), np.float32)
 HOLED = X.copy()
 HOLED[0, 1, 2, 3] = np.nan
+NESTED = torch.nested.nested_tensor([torch.ones(3, 8, 8)], layout=torch.jagged)
 
 CONVOLUTIONS: list[tuple[str, Any, Any, dict[str, Any], str]] = [
     ("0 channels", X[:, :0], W[:, :0], {}, "0 channels"),
@@ -42,6 +43,11 @@ CONVOLUTIONS: list[tuple[str, Any, Any, dict[str, Any], str]] = [
     ("a list", [1.0], W, {}, "NumPy array or a torch tensor"),
     ("stride 0", X, W, {"stride": 0}, "stride must be at least 1"),
     ("stride of 3", X, W, {"stride": (1, 1, 1)}, "pair of integers"),
+    ("a stride without end", X, W, {"stride": 2**70}, "stride must be at most 2147483647"),
+    ("padding without end", X, W, {"padding": (1, 2**31)}, "padding must be at most 2147483647"),
+    ("dilation without end", X, W, {"dilation": (10**5000, 1)}, "dilation must be at most 2147483647"),
+    ("a kernel that dilation spreads too far", X, W, {"dilation": 2**30, "padding": 2**31 - 1}, "on a side"),
+    ("a result that no memory holds", X, W, {"padding": 2**29}, "would hold more than"),
     ("negative padding", X, W, {"padding": -1}, "padding must be at least 0"),
     ("padding 2", X, W, {"padding": 1, "padding_value": 2}, "padding_value is -1, 0 or"),
     ("padding of an array", X, W, {"padding_value": np.zeros(2)}, "padding_value is -1, 0 or"),
@@ -52,6 +58,11 @@ CONVOLUTIONS: list[tuple[str, Any, Any, dict[str, Any], str]] = [
     ("thresholds", X, W, {"thresholds": np.ones(4, np.float32)}, "thresholds must hold 3"),
     ("input scale", X, W, {"input_scale": np.ones((1, 1, 8, 8), np.float32)}, "input_scale must have shape"),
     ("NaN in input scale", X, W, {"input_scale": np.full((1, 1, 6, 6), np.nan, np.float32)}, "input_scale holds NaN"),
+    ("a sparse tensor", torch.ones(1, 3, 8, 8).to_sparse(), W, {}, "pictures must be a dense tensor, got sparse_coo"),
+    ("sparse filters", X, torch.ones(4, 3, 3, 3).to_sparse(), {}, "filters must be a dense tensor, got sparse_coo"),
+    ("sparse scale", X, W, {"scale": torch.ones(4).to_sparse()}, "scale must be a dense tensor, got sparse_coo"),
+    ("nested tensors", NESTED, W, {}, "a dense tensor, got a nested one"),
+    ("float of 8 bits", torch.ones(1, 3, 8, 8).to(torch.float8_e5m2), W, {}, "float8_e5m2"),
     ("meta tensor", torch.ones(1, 3, 8, 8, device="meta"), W, {}, "CPU or a CUDA GPU, got meta"),
 ]  # fmt: skip
 
@@ -115,6 +126,68 @@ def test_cuda_without_a_gpu_says_so() -> None:
         xnor.conv2d(X, W, backend="cuda")
     with pytest.raises(XnorError, match="needs an NVIDIA GPU"):
         xnor.gemm(A, B, backend="cuda")
+
+
+ONE_WORD = np.zeros((2, 1), np.uint64)
+
+
+@pytest.mark.parametrize(
+    ("channels", "kernel", "says"),
+    [
+        (3, (2,), "kernel of packed filters is one integer or a pair of integers"),
+        (3, (2, 2, 1), "kernel of packed filters is one integer or a pair of integers"),
+        (3, (2.0, 2), "kernel of packed filters is one integer or a pair of integers"),
+        (3, (0, 2), "no signs to sum"),
+        (3, (2**40, 2), "kernel of packed filters must be at most"),
+        (3.0, (2, 2), "channels of packed filters are a positive integer, got 3.0"),
+        (True, (2, 2), "channels of packed filters are a positive integer, got True"),
+        (-1, (-2, 1), "channels of packed filters are a positive integer, got -1"),
+        (1, (-2, -1), "kernel of packed filters must be at least 0"),
+        (0, (2, 2), "no signs to sum"),
+    ],
+)
+def test_sizes_of_packed_filters(channels: Any, kernel: Any, says: str) -> None:
+    with pytest.raises(XnorError, match=says):
+        xnor.PackedFilters(ONE_WORD, channels, kernel)
+
+
+@pytest.mark.parametrize("bits", [3.0, True, None, -1])
+def test_sizes_of_packed_matrices(bits: Any) -> None:
+    with pytest.raises(XnorError, match=r"whole numbers|no signs to sum"):
+        xnor.PackedMatrix(ONE_WORD, bits)
+
+
+def test_no_filters_to_pack() -> None:
+    for none in (np.zeros((0, 3, 3, 3), np.float32), torch.zeros(0, 3, 3, 3)):
+        with pytest.raises(XnorError, match="0 filters to pack"):
+            xnor.pack_weights(none)
+
+
+def test_the_longest_strides_are_taken() -> None:
+    longest = 2**31 - 1
+    for stride in (longest, (1, longest), (longest, 2)):
+        both = stride if isinstance(stride, tuple) else (stride, stride)
+        expected = reference.conv2d(X, W, stride=both, padding=(1, 1))
+        assert (xnor.conv2d(X, W, stride=stride, padding=1) == expected).all()
+
+
+def test_arrays_in_any_place_and_order_are_taken() -> None:
+    """Read-only ones, ones that begin between two words, that run backwards, and tensors whose sign is only noted."""
+    x = np.random.default_rng(0).standard_normal((2, 3, 6, 7), dtype=np.float32)
+    w = np.random.default_rng(1).standard_normal((4, 3, 3, 3), dtype=np.float32)
+    fixed = x.copy()
+    fixed.flags.writeable = False
+    between = np.empty(x.nbytes + 1, np.uint8)[1:].view(np.float32).reshape(x.shape)
+    between[:] = x
+    imaginary = torch.complex(torch.from_numpy(x), torch.from_numpy(-x)).conj().imag
+    assert imaginary.is_neg()
+    with torch.inference_mode():
+        inferred = torch.from_numpy(x) * 1
+    for given in (
+        fixed, between, x[:, ::-1].copy()[:, ::-1], x[..., ::-1].copy()[..., ::-1], np.repeat(x, 2, axis=3)[..., ::2],
+        imaginary, inferred, torch.from_numpy(x.copy()).requires_grad_(),
+    ):  # fmt: skip
+        assert (np.asarray(xnor.conv2d(given, w)) == reference.conv2d(x, w)).all()
 
 
 def test_infinities_have_a_sign() -> None:

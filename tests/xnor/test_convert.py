@@ -228,6 +228,7 @@ CHANGES: list[tuple[str, Callable[[dict[str, Any], dict[str, Any]], object], str
     ("more channels", lambda _, d: d["3"].update(in_channels=480), "needs words of shape"),
     ("padding of sevens", lambda _, d: d["3"].update(padding_value=7), "layer '3'.*padding_value is"),
     ("padding of text", lambda _, d: d["3"].update(padding_value="x"), "layer '3'.*padding_value is"),
+    ("stride without end", lambda _, d: d["3"].update(stride=[2**70, 1]), "layer '3'.*stride must be at most"),
     ("huge", lambda _, d: d["3"].update(out_channels=2**80), "description of layer '3'.*damaged"),
     ("no sizes", lambda _, d: d.update({"3": None}), "description of layer '3'.*damaged"),
 ]  # fmt: skip

@@ -89,6 +89,31 @@ def test_whole_numbers_give_real_ones_in_both(kind: torch.dtype) -> None:
                         taker(given)
 
 
+def test_what_the_layers_do_not_take() -> None:
+    x = torch.ones(1, 5, 6, 7)
+    for layer in (XnorConv2d(5, 4, 3), XnorLinear(7, 4)):
+        for taker in (layer, layer.pack()):
+            for given, says in (
+                (x.to_sparse(), "must be a dense tensor, got sparse_coo"),
+                (torch.nested.nested_tensor([x[0]], layout=torch.jagged), "must be a dense tensor, got a nested one"),
+                (x.to(torch.float8_e4m3fn), "float8_e4m3fn, which is not taken"),
+            ):
+                with pytest.raises(XnorError, match=says):
+                    taker(given)
+
+
+@pytest.mark.parametrize("size", [2**31, 2**70])
+def test_layers_that_no_memory_holds_are_refused(size: int) -> None:
+    for conv in (XnorConv2d, PackedConv2d):
+        for sizes in ((size, 4, 3), (4, size**2, 3), (4, 4, size), (4, 4, (2**20, 2**20))):
+            with pytest.raises(XnorError, match=r"safe only up to|numbers|must be at most"):
+                conv(*sizes)
+    for linear in (XnorLinear, PackedLinear):
+        for inputs, outputs in ((size, 4), (4, size**2)):
+            with pytest.raises(XnorError, match=r"safe only up to|numbers"):
+                linear(inputs, outputs)
+
+
 def test_a_value_on_the_threshold_is_positive_in_both() -> None:
     layer = XnorConv2d(1, 1, 1, bias=False, prelu=False, scale="learned")
     with torch.no_grad():
