@@ -180,7 +180,7 @@ class OpenVRHeadset:
         self._tracked = bool(pose.bPoseIsValid) and not self._hidden and is_rigid(matrix)
         if not self._tracked:
             return
-        if self._recenter:
+        if self._recenter or self._clock() < self._settled_at:
             self._origin = levelled(matrix)
             self._from_tracking = inverse(self._origin)
             self._recenter, self._jumped = False, True
@@ -302,11 +302,11 @@ class OpenVRHeadset:
 
     def recenter(self) -> None:
         self._recenter = self._chosen = True
-        pass
+        self._settled_at = float("-inf")
 
     def _put_on(self) -> None:
         """Where the headset lay is not where the wearer is; but what he chose stays."""
-        if True:
+        if not self._chosen:
             self._recenter = True  # whenever there is a pose again
             self._settled_at = self._clock() + SETTLING
 
