@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from artem_vr.training.trainer import Process
 
 WINDOW = 288
 """Pixels of a painting that the compact network is shown: at the sizes at which it is read, most of it."""
@@ -90,21 +93,19 @@ def run(arguments: argparse.Namespace) -> int:
     import torch
 
     from artem_vr.training import cli
-    from artem_vr.training.trainer import Process
     from artem_vr.training.vgg_weights import load_vgg
 
-    process = Process.join()
-    device = cli.chosen_device(arguments.device)
+    process, device = cli.join(arguments.device)
     torch.manual_seed(arguments.seed)
     make = {"compact": _compact, "vgg19": _vgg19}[arguments.encoder]
     vgg = load_vgg(arguments.vgg).to(device)
     if arguments.precision == "bf16":
         vgg = vgg.to(torch.bfloat16)
-    objective, finished, counted = make(arguments, vgg, device)
+    objective, finished, counted = make(arguments, vgg, process, device)
     return cli.train(objective, arguments, process, device, finished, counted)
 
 
-def _compact(arguments: argparse.Namespace, vgg: Any, device: Any) -> tuple[Any, Any, dict[str, int]]:
+def _compact(arguments: argparse.Namespace, vgg: Any, process: Process, device: Any) -> tuple[Any, Any, dict[str, int]]:
     """The objective, what makes the network of it in the end, and what the recipe counts."""
     import torch
 
@@ -133,7 +134,8 @@ def _compact(arguments: argparse.Namespace, vgg: Any, device: Any) -> tuple[Any,
     some = [load_picture(path) for path in paths[:: -max(1, len(paths) // 6)][:6]]
     sheet = sheet_photographs(arguments.content, 4), some
     objective = CompactObjective(network, vgg, paintings, photographs, weights, sheet, arguments.seed)
-    going_on = isinstance(base, CompactNetwork) or (cli.run_folder(arguments) / CHECKPOINT).exists()
+    resumed = process.from_first((cli.run_folder(arguments) / CHECKPOINT).exists)
+    going_on = resumed or isinstance(base, CompactNetwork)
     if not going_on:  # else the encoder can read, or the checkpoint brings one that can
         objective.teach_to_read()
 
@@ -144,7 +146,7 @@ def _compact(arguments: argparse.Namespace, vgg: Any, device: Any) -> tuple[Any,
     return objective, finish, {"photographs": len(photographs.paths), "paintings": len(paths)}
 
 
-def _vgg19(arguments: argparse.Namespace, vgg: Any, device: Any) -> tuple[Any, Any, dict[str, int]]:
+def _vgg19(arguments: argparse.Namespace, vgg: Any, process: Process, device: Any) -> tuple[Any, Any, dict[str, int]]:
     """The objective, what makes the network of it in the end, and what the recipe counts."""
     import torch
 

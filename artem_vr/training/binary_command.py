@@ -38,11 +38,9 @@ def run(arguments: argparse.Namespace) -> int:
     from artem_vr.training.binary import TaughtLossWeights, TaughtObjective
     from artem_vr.training.data import Photographs, sheet_photographs
     from artem_vr.training.fast import FastObjective, LossWeights, StylePicture
-    from artem_vr.training.trainer import Process
     from artem_vr.training.vgg_weights import load_vgg
 
-    process = Process.join()
-    device = cli.chosen_device(arguments.device)
+    process, device = cli.join(arguments.device)
     torch.manual_seed(arguments.seed)
     network = BinaryNetwork(words=arguments.words, layers=arguments.layers).to(device)
     network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]

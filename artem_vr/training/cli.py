@@ -85,11 +85,9 @@ def run(arguments: argparse.Namespace) -> int:
     from artem_vr.networks.johnson import JohnsonNetwork
     from artem_vr.training.data import Photographs, sheet_photographs
     from artem_vr.training.fast import FastObjective, LossWeights, StylePicture
-    from artem_vr.training.trainer import Process
     from artem_vr.training.vgg_weights import load_vgg
 
-    process = Process.join()
-    device = chosen_device(arguments.device)
+    process, device = join(arguments.device)
     torch.manual_seed(arguments.seed)
     vgg = load_vgg(arguments.vgg).to(device)
     if arguments.precision == "bf16":
@@ -197,12 +195,22 @@ def check(arguments: argparse.Namespace) -> None:
             raise PictureError(f"no folder {folder}", "Give --content a folder of photographs")
 
 
+def join(name: str) -> tuple[Process, torch.device]:
+    """This process among those of a ``torchrun``, and its device, called auto, cpu or cuda. Raises `EngineError`."""
+    from artem_vr.training.trainer import Process
+
+    process = Process.join(on_gpu=chosen_device(name).type == "cuda")
+    return process, chosen_device(name)
+
+
 def chosen_device(name: str) -> torch.device:
-    """The torch device called auto, cpu or cuda. Raises `EngineError` where it is not there."""
+    """The torch device called auto, cpu or cuda; of several GPUs the current one. Raises `EngineError` without one."""
     import torch
 
     from artem_vr.errors import EngineError
 
     if name == "cuda" and not torch.cuda.is_available():
         raise EngineError("no CUDA device is there", "Leave --device out to use the processor")
-    return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
+    if name == "cpu" or not torch.cuda.is_available():
+        return torch.device("cpu")
+    return torch.device("cuda", torch.cuda.current_device())

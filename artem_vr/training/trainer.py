@@ -15,7 +15,7 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import torch
 import torch.distributed as dist
@@ -23,11 +23,13 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 from tqdm import tqdm
 
-from artem_vr.errors import SettingsError, WeightsError
+from artem_vr.errors import ArtemError, EngineError, SettingsError, WeightsError
 
 TOTAL = "total"
 CHECKPOINT = "checkpoint.pt"
 """In the folder of a training: what it goes on from."""
+
+Made = TypeVar("Made")
 
 
 @dataclass(frozen=True)
@@ -88,17 +90,52 @@ class Process:
     count: int = 1
 
     @staticmethod
-    def join() -> Process:
-        """Joins the group that torchrun announces in the environment; alone otherwise."""
+    def join(on_gpu: bool = False) -> Process:
+        """Joins the group that torchrun announces in the environment; alone otherwise.
+
+        ``on_gpu``: this process shall compute on a GPU. Those of one machine then take one each, which becomes their
+        current device. Raises `EngineError` where there are not enough.
+        """
         if "RANK" not in os.environ:
             return Process()
+        if on_gpu:
+            take_own_gpu(int(os.environ.get("LOCAL_RANK", "0")))
         if not dist.is_initialized():
-            dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+            dist.init_process_group("nccl" if on_gpu else "gloo")
         return Process(dist.get_rank(), dist.get_world_size())
 
     @property
     def first(self) -> bool:
         return self.rank == 0
+
+    def from_first(self, make: Callable[[], Made]) -> Made:
+        """What ``make`` gives in the first process, in all of them; an `ArtemError` that it raises there, too.
+
+        All must ask. What is made must not lie on a GPU, of which each process has another.
+        """
+        if self.count == 1:
+            return make()
+        told: list[Any] = [None, None]  # what was made, or what an error says
+        if self.first:
+            try:
+                told[0] = make()
+            except ArtemError as error:
+                told[1] = (type(error), error.cause, error.remedy)
+        dist.broadcast_object_list(told, src=0)
+        made, failure = told
+        if failure is not None:
+            kind, cause, remedy = failure
+            raise kind(cause, remedy)
+        return made
+
+
+def take_own_gpu(number: int) -> None:
+    """GPU ``number`` becomes the current device of this process. Raises `EngineError` where it is not there."""
+    count = torch.cuda.device_count()
+    if number >= count:
+        cause = f"process {number} of this machine has no GPU of its own: there {'is' if count == 1 else 'are'} {count}"
+        raise EngineError(cause, f"Give torchrun --nproc-per-node {count}, or train with --device cpu")
+    torch.cuda.set_device(number)
 
 
 def save_state(state: dict[str, Any], path: Path) -> None:
@@ -215,19 +252,29 @@ class Trainer:
         save_state(state, self.folder / CHECKPOINT)
 
     def resume(self) -> bool:
-        """Continues from ``checkpoint.pt`` if it is there. Raises when it is of another recipe."""
-        path = self.folder / CHECKPOINT
-        if not path.exists():
+        """Continues from ``checkpoint.pt`` if it is there. Raises when it is of another recipe.
+
+        The first process writes it and reads it, for all: the others may run on machines that do not have it.
+        """
+        saved = self.process.from_first(self._saved)
+        if saved is None:
             return False
-        saved = load_state(path, self.device)
-        if saved["recipe"] != json.dumps(self.recipe, sort_keys=True):
-            raise SettingsError(
-                f"{self.folder} holds a training with other settings", "Use the same settings, or another --run folder"
-            )
         self.objective.load_state_dict(saved["objective"])
         self.optimizer.load_state_dict(saved["optimizer"])
         self.iteration, self.losses = saved["iteration"], saved["losses"]
         return True
+
+    def _saved(self) -> dict[str, Any] | None:
+        """What `save` wrote, on the CPU; None where nothing is there. Raises when it is of another recipe."""
+        path = self.folder / CHECKPOINT
+        if not path.exists():
+            return None
+        saved = load_state(path, torch.device("cpu"))
+        if saved["recipe"] != json.dumps(self.recipe, sort_keys=True):
+            raise SettingsError(
+                f"{self.folder} holds a training with other settings", "Use the same settings, or another --run folder"
+            )
+        return saved
 
     def _log(self, losses: dict[str, float]) -> None:
         path = self.folder / "losses.csv"

@@ -11,15 +11,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import torch.distributed as dist
 
-from artem_vr.errors import PictureError, SettingsError
+from artem_vr.errors import EngineError, PictureError, SettingsError
 from artem_vr.evaluation.split import held_out
 from artem_vr.networks.fast import FastNetwork
 from artem_vr.networks.vgg import VGG19
 from artem_vr.sources.pictures import save_picture
+from artem_vr.training.cli import join
 from artem_vr.training.data import Photographs
 from artem_vr.training.fast import FastObjective, LossWeights, StylePicture
-from artem_vr.training.trainer import Schedule, Trainer
+from artem_vr.training.trainer import Process, Schedule, Trainer
 
 
 def make_trainer(pictures: Path, folder: Path, batch_size: int = 2, iterations: int = 12, **recipe: int) -> Trainer:
@@ -80,32 +82,96 @@ import sys, torch
 from pathlib import Path
 sys.path[:0] = [{tests!r}]
 from test_trainer import make_trainer
+from artem_vr.errors import SettingsError
 from artem_vr.training.trainer import Process, Trainer
 torch.set_num_threads(1)
-process = Process.join()
-plain = make_trainer(Path({pictures!r}), Path({folder!r}), batch_size=1)
+folder, process = Path({folder!r}), Process.join()
+plain = make_trainer(Path({pictures!r}), folder / str(process.rank), batch_size=1, iterations=4)
 trainer = Trainer(plain.objective, plain.schedule, plain.folder, batch_size=1, mixed_precision=False, process=process)
-trainer.step()
-if process.first:
-    torch.save([p.grad for p in trainer.objective.parameters()], Path({folder!r}) / "gradients.pt")
 """
 
 
-def test_two_processes_have_the_gradients_of_one_with_the_double_batch(pictures: Path, tmp_path: Path) -> None:
-    single = make_trainer(pictures, tmp_path, batch_size=2)
-    single.step()
-    expected = [p.grad for p in single.objective.parameters()]
-
+def run_two(work: str, pictures: Path, folder: Path) -> None:
+    """Two processes that make a trainer each, of a picture an iteration and a folder of its own, and then ``work``."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    code = WORKER.format(tests=str(Path(__file__).parent), pictures=str(pictures), folder=str(tmp_path))
+    code = WORKER.format(tests=str(Path(__file__).parent), pictures=str(pictures), folder=str(folder)) + work
     shared = os.environ | {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": "2"}
     shared["PYTHONPATH"] = os.pathsep.join([str(Path(__file__).parents[2]), shared.get("PYTHONPATH", "")])
     workers = [subprocess.Popen([sys.executable, "-c", code], env=shared | {"RANK": str(rank)}) for rank in range(2)]
     assert [worker.wait(timeout=180) for worker in workers] == [0, 0]
 
+
+def assert_close(a: torch.Tensor, b: torch.Tensor) -> None:
+    # fp32 sums of one and of two pictures are not in the same order, and on some processors not in the same kernel
+    assert torch.linalg.vector_norm(a - b) <= 1e-3 * torch.linalg.vector_norm(b)
+
+
+def test_two_processes_have_the_gradients_of_one_with_the_double_batch(pictures: Path, tmp_path: Path) -> None:
+    single = make_trainer(pictures, tmp_path, batch_size=2)
+    single.step()
+    work = """
+trainer.step()
+if process.first:
+    torch.save([p.grad for p in trainer.objective.parameters()], folder / "gradients.pt")
+"""
+    run_two(work, pictures, tmp_path)
     actual = torch.load(tmp_path / "gradients.pt", weights_only=True)
-    for a, b in zip(actual, expected, strict=True):
-        # fp32 sums of one and of two pictures are not in the same order, and on some processors not in the same kernel
-        assert torch.linalg.vector_norm(a - b) <= 1e-3 * torch.linalg.vector_norm(b)
+    for a, p in zip(actual, single.objective.parameters(), strict=True):
+        assert_close(a, p.grad)
+
+
+def test_what_the_first_process_has_kept_all_go_on_from(pictures: Path, tmp_path: Path) -> None:
+    """The second is on another machine: its folder is empty."""
+    single = make_trainer(pictures, tmp_path / "0", batch_size=2, iterations=4)
+    (tmp_path / "0").mkdir()
+    for _ in range(2):
+        single.step()
+    single.save()
+    for _ in range(2):
+        single.step()
+    work = """
+step, steps = trainer.step, []
+trainer.step = lambda: steps.append(trainer.iteration) or step()
+trainer.run(progress=False)
+
+def fail():
+    raise SettingsError("a cause", "A remedy")
+
+try:
+    process.from_first(fail)
+except SettingsError as error:
+    told = str(error)
+torch.save((steps, told, [p.data for p in trainer.objective.parameters()]), folder / f"{process.rank}.pt")
+"""
+    run_two(work, pictures, tmp_path)
+    first, second = (torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in range(2))
+    for steps, told, parameters in (first, second):
+        assert steps == [2, 3] and told == "a cause. A remedy."
+        for a, b, c in zip(parameters, first[2], single.objective.parameters(), strict=True):
+            assert torch.equal(a, b)
+            assert_close(a, c.data)
+    assert not (tmp_path / "1" / "checkpoint.pt").exists()
+
+
+def test_each_process_of_a_machine_has_a_gpu_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As torchrun announces the second process of the second of two machines with two GPUs each."""
+    current, backends = [0], list[str]()
+    for name, value in {"RANK": "3", "LOCAL_RANK": "1", "WORLD_SIZE": "4"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "current_device", lambda: current[0])
+    monkeypatch.setattr(torch.cuda, "set_device", lambda number: current.insert(0, number))
+    monkeypatch.setattr(dist, "is_initialized", lambda: False)
+    monkeypatch.setattr(dist, "init_process_group", backends.append)
+    monkeypatch.setattr(dist, "get_rank", lambda: 3)
+    monkeypatch.setattr(dist, "get_world_size", lambda: 4)
+    assert join("auto") == (Process(3, 4), torch.device("cuda", 1)) and backends == ["nccl"]
+    assert join("cpu") == (Process(3, 4), torch.device("cpu")) and backends == ["nccl", "gloo"]
+    monkeypatch.setenv("LOCAL_RANK", "2")
+    with pytest.raises(EngineError, match="--nproc-per-node 2"):
+        join("cuda")
+    monkeypatch.delenv("RANK")
+    assert join("cuda") == (Process(), torch.device("cuda", 1))
