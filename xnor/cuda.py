@@ -7,6 +7,7 @@ tensors goes on torch's current stream, so it is ordered with torch's own work a
 
 from __future__ import annotations
 
+import math
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from functools import cache
@@ -40,6 +41,25 @@ def _usable() -> None:
 @cache
 def _kernel(name: str) -> Any:
     return cuda.jit(getattr(kernels, name))
+
+
+def blocks(*directions: int) -> int:
+    """The length of a grid of so many blocks in each direction, laid out on x. Raises XnorError if that is too long."""
+    count = math.prod(directions)
+    if count > kernels.MAX_BLOCKS:
+        raise XnorError(
+            f"{count} blocks of threads are needed, a GPU takes {kernels.MAX_BLOCKS} at a time: share out the work"
+        )
+    return count
+
+
+def _convolution_blocks(g: Geometry, tile: int) -> int:
+    """The grid of a convolution whose blocks make ``tile`` pixels of ``tile`` outputs each."""
+    return blocks(-(-g.out_height * g.out_width // tile), -(-(g.outputs // g.groups) // tile), g.batch * g.groups)
+
+
+def _product_blocks(rows: int, columns: int) -> int:
+    return blocks(-(-columns // kernels.TILE), -(-rows // kernels.TILE))
 
 
 class _Place:
@@ -253,11 +273,11 @@ def _pack(
     pixels = batch * height * width
     if last:
         flat = words.reshape(pixels * groups * group_words)
-        blocks = -(-flat.shape[0] // kernels.PACKERS)
+        grid = blocks(-(-flat.shape[0] // kernels.PACKERS))
         values = view.reshape(pixels, channels)
-        _kernel("pack_pixels")[blocks, kernels.PACKERS, place.stream](values, limits, groups, flat, bad)
+        _kernel("pack_pixels")[grid, kernels.PACKERS, place.stream](values, limits, groups, flat, bad)
     else:
-        grid = (-(-pixels // kernels.PACKERS), groups * group_words)
+        grid = blocks(-(-pixels // kernels.PACKERS), groups * group_words)
         planes = view.reshape(batch, channels, height, width)
         _kernel("pack_planes")[grid, kernels.PACKERS, place.stream](planes, limits, groups, words, bad)
     if check_nan and int(bad.copy_to_host(stream=place.stream)[0]):
@@ -294,8 +314,7 @@ def conv2d(
         if input_scale is not None:
             wanted = (g.batch, g.groups, g.out_height, g.out_width)
             spread = place.vector(input_scale, "input_scale", wanted, 1.0).reshape(g.batch, g.groups, plane)
-        tile = kernels.TILE
-        grid = (-(-plane // tile), -(-(g.outputs // g.groups) // tile), g.batch * g.groups)
+        grid = _convolution_blocks(g, kernels.TILE)
         _kernel("convolve")[grid, (kernels.THREADS, kernels.THREADS), place.stream](
             words, ready.words, tap_sums, taps, starts, g,
             place.vector(scale, "scale", (g.outputs,), 1.0), place.vector(bias, "bias", (g.outputs,), 0.0), spread,
@@ -349,7 +368,7 @@ def gemm(
         kinds = (np.float32, np.int32) if scaled else (np.int32, np.float32)
         result, made = place.empty((rows, columns), kinds[0])
         unused = place.empty((1, 1), kinds[1])[1]
-        grid = (-(-columns // kernels.TILE), -(-rows // kernels.TILE))
+        grid = _product_blocks(rows, columns)
         _kernel("multiply")[grid, (kernels.THREADS, kernels.THREADS), place.stream](
             rows_words, columns_words, bits, place.vector(scale, "scale", (columns,), 1.0),
             place.vector(bias, "bias", (columns,), 0.0), place.vector(row_scale, "row_scale", (rows,), 1.0),
@@ -373,10 +392,8 @@ def general_conv2d(pictures: Any, filters: Any, g: Geometry) -> Any:
         else:
             rows = np.ascontiguousarray(np.transpose(np.asarray(filters, np.float32), (0, 2, 3, 1)))
             weights = place.upload(rows.reshape(g.outputs, -1))
-        plane = g.out_height * g.out_width
-        result, made = place.empty((g.batch * g.outputs * plane,), np.float32)
-        tile = kernels.GENERAL_TILE
-        grid = (-(-plane // tile), -(-(g.outputs // g.groups) // tile), g.batch * g.groups)
+        result, made = place.empty((g.batch * g.outputs * g.out_height * g.out_width,), np.float32)
+        grid = _convolution_blocks(g, kernels.GENERAL_TILE)
         _kernel("general")[grid, (kernels.THREADS, kernels.THREADS), place.stream](
             view, weights, place.upload(_tap_table(g)), g, made
         )
@@ -403,9 +420,7 @@ def convolve_packed(words: Any, filters: DeviceFilters, g: Geometry, *, channels
         result, made = place.empty((g.batch * g.outputs * g.out_height * g.out_width,), np.int32)
         taps, starts, tap_sums = filters.tables(place, g)
         ones = place.filled((g.outputs,), 1.0, np.float32)
-        tile = kernels.TILE
-        plane, outputs = g.out_height * g.out_width, g.outputs // g.groups
-        grid = (-(-plane // tile), -(-outputs // tile), g.batch * g.groups)
+        grid = _convolution_blocks(g, kernels.TILE)
         _kernel("convolve")[grid, (kernels.THREADS, kernels.THREADS), place.stream](
             place.array(words).view(np.uint32), filters.words, tap_sums, taps, starts, g, ones, ones,
             place.nothing(3, np.float32), False, channels_last, made, ones,
@@ -426,7 +441,7 @@ def gemm_packed(rows: Any, columns: Any, bits: int) -> Any:
         m, n = int(rows.shape[0]), int(columns.shape[0])
         result, made = place.empty((m, n), np.int32)
         ones = place.filled((1,), 1.0, np.float32)
-        grid = (-(-n // kernels.TILE), -(-m // kernels.TILE))
+        grid = _product_blocks(m, n)
         _kernel("multiply")[grid, (kernels.THREADS, kernels.THREADS), place.stream](
             place.array(rows).view(np.uint32), place.array(columns).view(np.uint32), bits, ones, ones, ones,
             False, made, place.empty((1, 1), np.float32)[1],

@@ -5,6 +5,10 @@ threads makes TILE x TILE sums, SIDE x SIDE a thread, from windows and filters t
 memory, STEP words at a time. Popcounts run at 16 a clock and multiprocessor on sm_75 to sm_90, a quarter of the
 XORs and additions, and
 a thread reads 8 words from shared memory for 16 popcounts: they are what limits these kernels.
+
+Grids lie on x alone: there a GPU takes MAX_BLOCKS of them, on y and z only 65535. A block finds its place by division,
+the direction in which blocks share most of what they read first, as blocks that follow each other run at the same time.
+Places are numbers of 64 bits: Numba makes such of every sum and product of integers.
 """
 
 from __future__ import annotations
@@ -17,6 +21,8 @@ from numba import cuda as _cuda
 from .geometry import Geometry
 
 cuda: Any = _cuda  # its own types speak of the calling side, not of a kernel's inside
+
+MAX_BLOCKS = 2**31 - 1
 
 THREADS = 8 if getattr(config, "ENABLE_CUDASIM", 0) else 16  # each is a thread of Python in the simulator
 SIDE = 4
@@ -37,18 +43,21 @@ GENERAL_ROW = GENERAL_TILE + 1
 def pack_planes(pictures: Any, thresholds: Any, groups: int, words: Any, bad: Any) -> None:
     """pictures (N, C, H, W) float32; words (N, H, W, groups, words of a group) uint32.
 
-    One thread a word; neighbours in a warp read neighbours in a row of the picture. bad[0] becomes 1 at a NaN.
+    One thread a word; neighbours in a warp read neighbours in a row of the picture. bad[0] becomes 1 at a NaN. The
+    grid: PACKERS pixels a block, for each word of a pixel.
     """
     width = pictures.shape[3]
     height = pictures.shape[2]
-    pixel = cuda.grid(1)
-    if pixel >= pictures.shape[0] * height * width:
+    pixels = pictures.shape[0] * height * width
+    blocks = (pixels + PACKERS - 1) // PACKERS
+    pixel = cuda.blockIdx.x % blocks * PACKERS + cuda.threadIdx.x
+    if pixel >= pixels:
         return
     n = pixel // (height * width)
     y = pixel // width % height
     x = pixel % width
-    group = cuda.blockIdx.y // words.shape[4]
-    word = cuda.blockIdx.y % words.shape[4]
+    group = cuda.blockIdx.x // blocks // words.shape[4]
+    word = cuda.blockIdx.x // blocks % words.shape[4]
     channels = pictures.shape[1] // groups
     first = group * channels + word * 32
     packed = uint32(0)
@@ -107,7 +116,8 @@ def multiply(
 ) -> None:
     """left (M, words) and right (N, words) uint32 -> (M, N): int32 or, where ``scaled``, float32.
 
-    Only the one of ``ints`` and ``floats`` that is wanted is written; the other may be a dummy of shape (1, 1).
+    Only the one of ``ints`` and ``floats`` that is wanted is written; the other may be a dummy of shape (1, 1). The
+    grid: tiles of columns, for each tile of rows.
     """
     rows = cuda.shared.array((STEP, ROW), uint32)
     columns = cuda.shared.array((STEP, ROW), uint32)
@@ -115,8 +125,9 @@ def multiply(
     x = cuda.threadIdx.x
     y = cuda.threadIdx.y
     me = y * THREADS + x
-    first_row = cuda.blockIdx.y * TILE
-    first_column = cuda.blockIdx.x * TILE
+    column_tiles = (right.shape[0] + TILE - 1) // TILE
+    first_row = cuda.blockIdx.x // column_tiles * TILE
+    first_column = cuda.blockIdx.x % column_tiles * TILE
     words = (bits + 31) // 32
     for i in range(SIDE):
         for j in range(SIDE):
@@ -168,7 +179,8 @@ def convolve(
     ints: Any,
     floats: Any,
 ) -> None:
-    """Direct convolution of packed pixels; the grid is (tiles of pixels, tiles of a group's outputs, batch * groups).
+    """Direct convolution of packed pixels. The grid: tiles of pixels, for each tile of a group's outputs, for each
+    group of each picture.
 
     pixels (N, H, W, groups, words of a group), filters (O, words at least), both uint32. taps (KH * KW, 2) int32:
     offset of each tap in pixels. starts (words, 2) int32: the tap and channel of a word's first sign. tap_sums (KH
@@ -183,13 +195,15 @@ def convolve(
     x = cuda.threadIdx.y if channels_last else cuda.threadIdx.x
     y = cuda.threadIdx.x if channels_last else cuda.threadIdx.y
     me = cuda.threadIdx.y * THREADS + cuda.threadIdx.x
-    n = cuda.blockIdx.z // g.groups
-    group = cuda.blockIdx.z % g.groups
     plane = g.out_height * g.out_width
     outputs = g.outputs // g.groups
     channels = g.channels // g.groups
-    first_pixel = cuda.blockIdx.x * TILE
-    first_output = cuda.blockIdx.y * TILE
+    pixel_tiles = (plane + TILE - 1) // TILE
+    output_tiles = (outputs + TILE - 1) // TILE
+    first_pixel = cuda.blockIdx.x % pixel_tiles * TILE
+    first_output = cuda.blockIdx.x // pixel_tiles % output_tiles * TILE
+    group = cuda.blockIdx.x // pixel_tiles // output_tiles % g.groups
+    n = cuda.blockIdx.x // pixel_tiles // output_tiles // g.groups
     bits = channels * g.kernel_height * g.kernel_width
     words = (bits + 31) // 32
     group_words = pixels.shape[4]
@@ -279,7 +293,7 @@ def general(pictures: Any, filters: Any, taps: Any, g: Geometry, out: Any) -> No
     """The same convolution without bits, the opponent in the measurements: float32 and fused multiply-adds.
 
     pictures (N, C, H, W) and filters (O, KH * KW * C / groups) float32 in the order (ky, kx, channel); zero
-    padding; out flat (N, O, pixels).
+    padding; out flat (N, O, pixels). The grid as that of `convolve`.
     """
     windows = cuda.shared.array((GENERAL_STEP, GENERAL_ROW), float32)
     weights = cuda.shared.array((GENERAL_STEP, GENERAL_ROW), float32)
@@ -289,13 +303,15 @@ def general(pictures: Any, filters: Any, taps: Any, g: Geometry, out: Any) -> No
     x = cuda.threadIdx.x
     y = cuda.threadIdx.y
     me = y * THREADS + x
-    n = cuda.blockIdx.z // g.groups
-    group = cuda.blockIdx.z % g.groups
     plane = g.out_height * g.out_width
     outputs = g.outputs // g.groups
     channels = g.channels // g.groups
-    first_pixel = cuda.blockIdx.x * GENERAL_TILE
-    first_output = cuda.blockIdx.y * GENERAL_TILE
+    pixel_tiles = (plane + GENERAL_TILE - 1) // GENERAL_TILE
+    output_tiles = (outputs + GENERAL_TILE - 1) // GENERAL_TILE
+    first_pixel = cuda.blockIdx.x % pixel_tiles * GENERAL_TILE
+    first_output = cuda.blockIdx.x // pixel_tiles % output_tiles * GENERAL_TILE
+    group = cuda.blockIdx.x // pixel_tiles // output_tiles % g.groups
+    n = cuda.blockIdx.x // pixel_tiles // output_tiles // g.groups
     depth = channels * g.kernel_height * g.kernel_width
     mine = me % GENERAL_TILE
     top = (first_pixel + mine) // g.out_width * g.stride_y - g.padding_y

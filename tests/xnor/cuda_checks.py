@@ -32,6 +32,7 @@ CASES = (
     Case(channels=4, outputs=4, groups=4, height=4, width=4, kernel=(2, 2)),
     Case(channels=2, height=9, width=9, outputs=66, kernel=(2, 2)),  # two tiles of outputs
     Case(channels=1, height=9, width=10, outputs=2, kernel=(2, 2), padding=(1, 1)),  # two tiles of pixels
+    Case(batch=2, channels=4, height=8, width=8, outputs=130, kernel=(2, 2), padding=(1, 1), groups=2),  # tiles of all
     Case(channels=70, height=4, width=4, outputs=2, kernel=(3, 3)),  # more words than a step
 )
 
@@ -101,6 +102,36 @@ def test_the_kernel_without_bits() -> None:
     g = geometry((2, 4, 5, 4), 6, 2, (3, 3), padding=1, stride=(1, 2), groups=2)
     expected = torch.nn.functional.conv2d(torch.from_numpy(x), torch.from_numpy(w), None, (1, 2), 1, 1, 2)
     np.testing.assert_allclose(cuda.general_conv2d(x, w, g), expected.numpy(), rtol=1e-4, atol=1e-4)
+
+
+def test_grids_lie_on_x(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A GPU takes 65535 blocks on y and on z; the simulator takes any number."""
+    grids = []
+
+    class Recorded:
+        def __init__(self, kernel: Any) -> None:
+            self.kernel = kernel
+
+        def __getitem__(self, configuration: Any) -> Any:
+            grids.append(configuration[0])
+            return self.kernel[configuration]
+
+    kernel_of = cuda._kernel
+    monkeypatch.setattr(cuda, "_kernel", lambda name: Recorded(kernel_of(name)))
+    case = Case(batch=2, channels=66, outputs=2, height=2, width=2, groups=2, kernel=(1, 1))
+    x, w = case.arrays()
+    xnor.conv2d(x, w, groups=2, backend="cuda")
+    xnor.conv2d(x.transpose(0, 2, 3, 1).copy(), w, groups=2, layout="NHWC", backend="cuda")
+    xnor.gemm(np.ones((2, 3), np.float32), np.ones((3, 2), np.float32), backend="cuda")
+    cuda.general_conv2d(x, w, geometry(x.shape, 2, 33, (1, 1), groups=2))
+    assert grids == [4, 4, 1, 4, 1, 1, 1, 4]  # pack_planes, convolve; pack_pixels, convolve; both, multiply; general
+
+
+def test_more_blocks_than_a_gpu_takes() -> None:
+    assert cuda.blocks(65536, 4, 8191) == 65536 * 4 * 8191
+    assert cuda.blocks(2**31 - 1) == 2**31 - 1
+    with pytest.raises(XnorError, match="2147483648 blocks of threads are needed"):
+        cuda.blocks(65536, 32768)
 
 
 def test_bad_input() -> None:

@@ -109,6 +109,27 @@ def test_products_on_a_gpu(size: tuple[int, int, int]) -> None:
 
 
 @pytest.mark.gpu
+@pytest.mark.parametrize(("pictures", "channels"), [(64, 1024), (1, 65536)])
+def test_more_pictures_times_groups_than_a_grid_has_on_z(pictures: int, channels: int) -> None:
+    device = gpu()
+    x = torch.randn(pictures, channels, 2, 2, device=device)
+    w = torch.randn(channels, 1, 1, 1, device=device)
+    expected = ((x >= 0) == (w >= 0).view(1, -1, 1, 1)).int() * 2 - 1
+    for given in (x, x.to(memory_format=torch.channels_last)):
+        assert bool((xnor.conv2d(given, w, groups=channels) == expected).all())
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("size", [(4_194_305, 1, 1), (1, 1, 4_194_305), (1, 2_097_185, 2)])
+def test_longer_products_than_a_grid_has_on_y(size: tuple[int, int, int]) -> None:
+    device = gpu()
+    m, k, n = size
+    a, b = torch.randn(m, k, device=device), torch.randn(k, n, device=device)
+    signs = [(factor >= 0).double() * 2 - 1 for factor in (a, b)]
+    assert bool((xnor.gemm(a, b) == (signs[0] @ signs[1]).int()).all())
+
+
+@pytest.mark.gpu
 def test_packed_layers_on_a_gpu_and_in_a_cuda_graph() -> None:
     from xnor.layers import XnorConv2d
 
