@@ -80,11 +80,6 @@ def settle(arguments: argparse.Namespace) -> None:
             option = f"--{name.replace('_', '-')}"
             raise SettingsError(f"{option} means nothing with --encoder {arguments.encoder}", f"Leave {option} out")
         delattr(arguments, name)
-    if "blocks" in own and not 1 <= arguments.blocks <= 12:
-        raise SettingsError(f"--blocks is {arguments.blocks}", "Give a number from 1 to 12")
-    for name in ("crops", "answer_rounds"):
-        if name in own and getattr(arguments, name) < 0:
-            raise SettingsError(f"--{name.replace('_', '-')} is {getattr(arguments, name)}", "Give 0 or more")
 
 
 def run(arguments: argparse.Namespace) -> int:

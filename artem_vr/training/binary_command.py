@@ -24,10 +24,9 @@ def run(arguments: argparse.Namespace) -> int:
     """Trains, packs and writes. Raises `ArtemError` for bad input; the common arguments are checked already."""
     from artem_vr.errors import SettingsError
 
-    for name, low, high in (("words", 1, 4), ("layers", 1, 24), ("looked_at", 1, arguments.batch_size)):
-        value = getattr(arguments, name)
-        if not low <= value <= high:
-            raise SettingsError(f"--{name.replace('_', '-')} is {value}", f"Give a number from {low} to {high}")
+    if not 1 <= arguments.looked_at <= arguments.batch_size:
+        cause = f"--looked-at is {arguments.looked_at}"
+        raise SettingsError(cause, f"Give a number from 1 to {arguments.batch_size}, the --batch-size")
     import torch
 
     from artem_vr.errors import WeightsError

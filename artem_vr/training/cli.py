@@ -15,6 +15,24 @@ if TYPE_CHECKING:
 
     from artem_vr.training.trainer import Objective, Process
 
+RANGES: dict[str, tuple[float, float]] = {
+    "iterations": (0, 9_000_000),  # the batches from ten million on are `training.answering`'s
+    "batch_size": (1, 4096),
+    "learning_rate": (1e-9, 1.0),
+    "sample_every": (1, 9_000_000),
+    "seed": (0, 2**32 - 1),  # products with it are seeds again, which end at 2^64
+    "style_sizes": (32, 4096),
+    "blocks": (1, 12),
+    "crops": (0, 1_000_000),
+    "answer_rounds": (0, 100),
+    "words": (1, 4),
+    "layers": (1, 24),
+}
+"""Least and greatest of what is asked for as a number, by the argument's name."""
+
+WEIGHTS_RANGE = (0, 1_000_000)
+"""Of every weight of a loss."""
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds ``fast`` and its siblings with their arguments."""
@@ -80,7 +98,6 @@ def run(arguments: argparse.Namespace) -> int:
         return adain_command.run(arguments)
     import torch
 
-    from artem_vr.networks.checkpoint import load_network
     from artem_vr.networks.fast import FastNetwork
     from artem_vr.networks.johnson import JohnsonNetwork
     from artem_vr.training.data import Photographs, sheet_photographs
@@ -94,8 +111,7 @@ def run(arguments: argparse.Namespace) -> int:
         vgg = vgg.to(torch.bfloat16)
     network: torch.nn.Module = {"fast": FastNetwork, "johnson": JohnsonNetwork}[arguments.network]()
     if arguments.base:
-        base, _ = load_network(arguments.base)
-        network.load_state_dict(base.state_dict())
+        take_over(network, arguments.base)
     network = network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     weights = LossWeights(**loss_weights(arguments))
     photographs = Photographs(arguments.content, arguments.crop, arguments.seed)
@@ -103,6 +119,20 @@ def run(arguments: argparse.Namespace) -> int:
     sheet = sheet_photographs(arguments.content)
     objective = FastObjective(network, vgg, style, photographs, weights, sheet, arguments.seed)
     return train(objective, arguments, process, device, lambda: network, {"photographs": len(photographs.paths)})
+
+
+def take_over(network: torch.nn.Module, path: Path) -> None:
+    """Begin with the weights in ``path``. Raises `WeightsError` if they are of another kind or size of network."""
+    from artem_vr.errors import WeightsError
+    from artem_vr.networks.checkpoint import load_network
+
+    base, metadata = load_network(path)
+    kind, options = getattr(network, "architecture", ""), getattr(network, "options", {})
+    if type(base) is not type(network) or getattr(base, "options", {}) != options:
+        sizes = f" of {metadata['options']}" if type(base) is type(network) else ""
+        cause = f"{path.name} is a {metadata['architecture']} network{sizes}, and a {kind} one is to be trained"
+        raise WeightsError(cause, f"Give --base a {kind} network{f' of {options}' if sizes else ''}")
+    network.load_state_dict(base.state_dict())
 
 
 def loss_weights(arguments: argparse.Namespace) -> dict[str, float]:
@@ -182,17 +212,36 @@ def _without_folder(value: Any) -> Any:
 
 
 def check(arguments: argparse.Namespace) -> None:
+    """What can be known before anything is read. Raises `SettingsError` or `PictureError`."""
     from artem_vr.errors import PictureError, SettingsError
 
-    for name, least in (("iterations", 0), ("batch_size", 1), ("sample_every", 1)):
-        if getattr(arguments, name) < least:
-            cause = f"--{name.replace('_', '-')} is {getattr(arguments, name)}"
-            raise SettingsError(cause, f"Give {least} or more")
-    if arguments.crop < 64 or arguments.crop % 8:
-        raise SettingsError(f"--crop is {arguments.crop}", "Give a multiple of 8, at least 64")
-    for folder in (arguments.content,):
-        if not folder.is_dir():
-            raise PictureError(f"no folder {folder}", "Give --content a folder of photographs")
+    for name, value in vars(arguments).items():
+        check_range(name, value)
+    if not 64 <= arguments.crop <= 4096 or arguments.crop % 8:
+        raise SettingsError(f"--crop is {_shown(arguments.crop)}", "Give a multiple of 8 from 64 to 4096")
+    if not arguments.content.is_dir():
+        raise PictureError(f"no folder {arguments.content}", "Give --content a folder of photographs")
+
+
+def check_range(name: str, value: Any) -> None:
+    """Raises `SettingsError` where the argument ``name``, or one of several, is no number that it can be.
+
+    None (nothing was said) and arguments that have no range may be anything.
+    """
+    from artem_vr.errors import SettingsError
+
+    limits = WEIGHTS_RANGE if name.endswith("_weight") else RANGES.get(name)
+    if limits is None or value is None:
+        return
+    low, high = limits
+    for one in value if isinstance(value, list) else [value]:
+        if not low <= one <= high:  # nor is it if this is no number at all
+            raise SettingsError(f"--{name.replace('_', '-')} is {_shown(one)}", f"Give a number from {low} to {high}")
+
+
+def _shown(number: float) -> str:
+    text = str(number)
+    return text if len(text) <= 40 else text[:37] + "..."
 
 
 def join(name: str) -> tuple[Process, torch.device]:

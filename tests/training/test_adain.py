@@ -115,6 +115,13 @@ def test_a_decoder_is_not_taken_for_a_style(
     [
         (["--gram-weight", "1"], "--gram-weight"),
         (["--blocks", "3"], "--blocks"),
+        (["--encoder", "compact", "--blocks", "13"], "--blocks is 13"),
+        (["--encoder", "compact", "--crops", "9" * 30], "--crops is 9999"),
+        (["--encoder", "compact", "--answer-rounds", "-1"], "--answer-rounds is -1"),
+        (["--encoder", "compact", "--plain-weight", "nan"], "--plain-weight is nan"),
+        (["--style-weight", "-2"], "--style-weight is -2"),
+        (["--learning-rate", "nan"], "--learning-rate is nan"),
+        (["--seed", "99999999999999999999"], "--seed is 9999"),
         (["--base", "some.safetensors"], "--base"),
         (["--encoder", "compact", "--depth", "relu3_1"], "--depth"),
         (["--style", "missing.png"], "missing.png"),

@@ -252,6 +252,8 @@ def test_without_iterations_only_answers_and_strength_are_taught(
         (["--crops", "-1"], "--crops is -1"),
         (["--answer-rounds", "-1"], "--answer-rounds is -1"),
         (["--blocks", "13"], "--blocks is 13"),
+        (["--lattice-weight", "nan"], "--lattice-weight is nan"),
+        (["--base", "johnson"], "does not fit"),
     ],
 )
 def test_bad_input_is_one_line_and_status_2(
@@ -262,6 +264,9 @@ def test_bad_input_is_one_line_and_status_2(
     cause: str,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
+    if arguments[1] == "johnson":
+        arguments = ["--base", str(tmp_path / "johnson.safetensors")]
+        save_network(tmp_path / "johnson.safetensors", JohnsonNetwork())
     assert train(pictures, vgg_file, tmp_path, *arguments) == 2
     assert_one_line(capsys, cause)
     assert not (tmp_path / "any.safetensors").exists()

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
 
 from artem_vr.cli import main
-from artem_vr.networks.checkpoint import load_network
+from artem_vr.networks.checkpoint import load_network, save_network
+from artem_vr.networks.compact import CompactNetwork
+from artem_vr.networks.fast import FastNetwork
+from artem_vr.networks.johnson import JohnsonNetwork
 from artem_vr.styles.library import Library
 from artem_vr.training.publish import publish
 from tests.training.refusals import assert_one_line
@@ -47,12 +51,36 @@ def test_a_style_is_trained_and_published_with_its_recipe(pictures: Path, vgg_fi
     assert train(pictures, vgg_file, tmp_path, *base) == 0
 
 
+OTHERS: dict[str, Callable[[], torch.nn.Module]] = {
+    "compact": lambda: CompactNetwork(8, 8, 8, 1),
+    "johnson": JohnsonNetwork,
+    "narrow": lambda: FastNetwork(8, 8, 8, 1),
+}
+"""Networks whose weights a fast one of the usual size cannot take over."""
+
+
 @pytest.mark.parametrize(
     ("arguments", "cause"),
     [
         (["--crop", "70"], "--crop is 70"),
+        (["--crop", "9" * 30], "--crop is 9999"),
         (["--iterations", "-1"], "--iterations is -1"),
+        (["--iterations", "9" * 30], "--iterations is 9999"),
+        (["--batch-size", "0"], "--batch-size is 0"),
+        (["--learning-rate", "nan"], "--learning-rate is nan"),
+        (["--learning-rate", "0"], "--learning-rate is 0"),
+        (["--learning-rate", "inf"], "--learning-rate is inf"),
+        (["--seed", "99999999999999999999"], "--seed is 9999"),
+        (["--seed", "-1"], "--seed is -1"),
+        (["--style-sizes", "64", "0"], "--style-sizes is 0"),
+        (["--style-sizes", "9" * 30], "--style-sizes is 9999"),
+        (["--gram-weight", "nan"], "--gram-weight is nan"),
+        (["--content-weight", "-1"], "--content-weight is -1"),
+        (["--tv-weight", "inf"], "--tv-weight is inf"),
         (["--base", "missing.safetensors"], "missing.safetensors"),
+        (["--base", "compact"], "is a compact network"),
+        (["--base", "johnson"], "is a johnson network"),
+        (["--base", "narrow"], "is a fast network of"),
         (["--vgg", "missing.safetensors"], "missing.safetensors"),
         (["--style", "missing.png"], "missing.png"),
         (["--content", "missing"], "missing"),
@@ -66,6 +94,9 @@ def test_bad_input_is_one_line_and_status_2(
     cause: str,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
+    if (other := arguments[1]) in OTHERS:
+        arguments = ["--base", str(tmp_path / "other.safetensors")]
+        save_network(tmp_path / "other.safetensors", OTHERS[other]())
     assert train(pictures, vgg_file, tmp_path, *arguments) == 2
     assert_one_line(capsys, cause)
     assert not (tmp_path / "stripes.safetensors").exists()
