@@ -131,7 +131,7 @@ def test_the_file_and_the_environment_count(
     "line",
     [
         "frobnicate", "runn", "--nonsense", "run --layout 3d", "--strength 1.5", "--strength nan", "--strength",
-        "--frames 0", "--frames -3", "--frames 1.5", "--scale 0.1", "--scale big", "--device tpu", "run extra",
+        f"--frames 1{400 * '0'}", "--frames 0", "--frames -3", "--frames 1.5", "--scale 0.1", "--scale big", "--device tpu", "run extra",
         "--lay sbs", "stylize", "stylize a.png", "stylize a.png -o b.png --size 3", "stylize a.png -o b.png --method x",
         "styles frobnicate", "styles sheet", "train", "train nothing", "bench nothing", "doctor --yaml", "--source",
     ],

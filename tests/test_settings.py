@@ -144,6 +144,28 @@ def test_strength_takes_numbers_from_0_to_1_only(tmp_path: Path, written: str) -
     assert loaded.strength == 1.0 and "strength" in notice and "from 0 to 1" in notice
 
 
+HUGE = ("1" + "0" * 400, "-1" + "0" * 400, "0x" + "f" * 5000)
+
+
+@pytest.mark.parametrize("name", ["stroke_size", "strength"])
+@pytest.mark.parametrize("written", HUGE)
+def test_huge_whole_numbers_cost_a_notice(tmp_path: Path, name: str, written: str) -> None:
+    path = tmp_path / "settings.toml"
+    path.write_text(f"{name} = {written}\n")
+    loaded, (notice,) = load(path=path, environment={})
+    assert loaded == Settings() and name in notice and len(notice) < 300 + len(str(path)) and path.exists()
+
+
+@pytest.mark.parametrize("text", [*HUGE, "1" + "0" * 5000])
+def test_huge_whole_numbers_are_refused(text: str) -> None:
+    for name in ("frames", "strength"):
+        with pytest.raises(SettingsError, match=name) as caught:
+            load(path=Path("/nonexistent"), environment={f"ARTEM_VR_{name.upper()}": text})
+        assert len(str(caught.value)) < 300
+    with pytest.raises(SettingsError, match="thousands of digits"):
+        Settings(frames=10**5000)
+
+
 @pytest.mark.parametrize(("text", "value"), [("1", True), ("Yes", True), ("ON", True), ("0", False), ("false", False)])
 def test_switches_in_the_environment(text: str, value: bool) -> None:
     loaded, _ = load(path=Path("/nonexistent"), environment={"ARTEM_VR_HUD": text})
