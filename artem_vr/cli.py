@@ -11,6 +11,7 @@ import argparse
 import contextlib
 import difflib
 import importlib
+import io
 import os
 import sys
 import threading
@@ -102,6 +103,7 @@ def entry() -> NoReturn:
     A thread that was given up (a camera that does not answer, a network in preparation) may still be inside a
     library. Python's own way out would pull it down there, and the library then aborts the process; so it ends here.
     """
+    _write_any_name()
     status = main()
     if threading.active_count() > 1:
         for stream in (sys.stdout, sys.stderr):
@@ -109,6 +111,13 @@ def entry() -> NoReturn:
                 stream.flush()
         os._exit(status)
     sys.exit(status)
+
+
+def _write_any_name() -> None:
+    """What an encoding does not have appears with backslashes: names of files need not be text, nor of its letters."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # there is none under pythonw
+            stream.reconfigure(errors="backslashreplace")
 
 
 def build_parser(command: str | None = None) -> argparse.ArgumentParser:

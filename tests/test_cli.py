@@ -131,7 +131,8 @@ def test_the_file_and_the_environment_count(
     "line",
     [
         "frobnicate", "runn", "--nonsense", "run --layout 3d", "--strength 1.5", "--strength nan", "--strength",
-        f"--frames 1{400 * '0'}", "--frames 0", "--frames -3", "--frames 1.5", "--scale 0.1", "--scale big", "--device tpu", "run extra",
+        f"--frames 1{400 * '0'}",
+        "--frames 0", "--frames -3", "--frames 1.5", "--scale 0.1", "--scale big", "--device tpu", "run extra",
         "--lay sbs", "stylize", "stylize a.png", "stylize a.png -o b.png --size 3", "stylize a.png -o b.png --method x",
         "styles frobnicate", "styles sheet", "train", "train nothing", "bench nothing", "doctor --yaml", "--source",
     ],
@@ -227,6 +228,28 @@ def test_a_thread_that_was_given_up_does_not_hold_the_process() -> None:
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=120, check=False
     )
     assert (done.returncode, done.stdout, done.stderr) == (7, "done", "")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="names are Unicode on Windows")
+def test_a_name_that_is_no_text_is_written_with_backslashes() -> None:
+    """The work is done by then: it must not end with a traceback."""
+    code = (
+        "import sys, types\n"
+        "from artem_vr import cli\n"
+        "def run(arguments):\n"
+        "    for stream in (sys.stdout, sys.stderr):\n"
+        "        print('caf\\udce9', file=stream)\n"
+        "    return 0\n"
+        "sys.modules['artem_vr.commands.doctor'] = types.SimpleNamespace(add_arguments=lambda parser: None, run=run)\n"
+        "sys.argv = ['artem-vr', 'doctor']\n"
+        "cli.entry()\n"
+    )
+    for encoding in ("utf-8:strict", "ascii:strict"):
+        environment = os.environ | {"PYTHONIOENCODING": encoding}
+        done = subprocess.run(
+            [sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+        )
+        assert (done.returncode, done.stdout, done.stderr) == (0, "caf\\udce9\n", "caf\\udce9\n")
 
 
 def test_bench_hands_its_option_on(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -210,7 +210,7 @@ class Library:
             if path.name.endswith(SUFFIX):
                 stem = path.name.removesuffix(SUFFIX)
                 return Style(name, title_of(stem) or "A code", "own", path, network="code", form="code")
-            return Style(normalize(path.stem) or "own", path.stem, "own", path)
+            return Style(normalize(path.stem) or "own", title_of(path.stem) or "A network", "own", path)
         if suffix in PICTURE_SUFFIXES or (_is_file(name) and _is_picture(path)):
             return self._picture(name, path)
         if not styles:

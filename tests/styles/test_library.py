@@ -70,6 +70,17 @@ def test_find(tmp_path: Path) -> None:
     assert library.find(str(path)).path == path
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such names")
+def test_titles_of_files_are_fit_to_be_shown(tmp_path: Path) -> None:
+    """Whatever a file is called: names of files need not be text."""
+    library = make_coded(tmp_path)
+    for ending, fallback in ((".safetensors", "A network"), (".code.safetensors", "A code"), (".png", "A picture")):
+        for stem, title in (("caf\udce9", "Caf"), ("my\nfile", "My file"), ("\udce9", fallback)):
+            path = tmp_path / f"{stem}{ending}"
+            code_file(path) if "code" in ending else picture_file(tmp_path / "a.png").rename(path)
+            assert library.find(str(path)).title == title
+
+
 @pytest.mark.parametrize(
     "content",
     ["", "{", "[]", "null", '{"version": 1}', '{"version": 9, "styles": []}', '{"version":1,"styles":3}', "[" * 9999],
