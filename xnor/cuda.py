@@ -3,6 +3,9 @@
 Arrays that lie on a GPU (torch tensors, anything with `__cuda_array_interface__`) are used in place; work for torch
 tensors goes on torch's current stream, so it is ordered with torch's own work and can be captured in a CUDA graph (with
 ``check_nan=False``: asking for the NaN flag waits for the GPU). NumPy arrays and CPU tensors are copied there and back.
+
+Arrays of other libraries must lie on the current device. Their libraries know nothing of the stream that works here:
+the stream that such an array names is waited for before, and the work on it is done when a call returns.
 """
 
 from __future__ import annotations
@@ -70,6 +73,7 @@ class _Place:
         self.torch = torch_module() if is_tensor(example) and example.is_cuda else None
         self.device: Any = example.device if self.torch is not None else None
         self.stream: Any = 0
+        self._borrowed = False  # a kernel reads what is written and freed in the order of another stream
         if self.torch is not None:
             self.stream = cuda.external_stream(self.torch.cuda.current_stream(self.device).cuda_stream)
 
@@ -81,14 +85,22 @@ class _Place:
         return self
 
     def __exit__(self, *failure: Any) -> None:
-        self._context.__exit__(*failure)
+        try:
+            if self._borrowed:
+                (self.stream or cuda.default_stream()).synchronize()
+        finally:
+            self._context.__exit__(*failure)
 
     def array(self, value: Any) -> Any:
-        """A kernel's view of a tensor or array on this GPU."""
-        if is_tensor(value):
-            # uint32 words travel as int32 tensors: torch has few operations on unsigned numbers.
-            return cuda.as_cuda_array(value.detach(), sync=False)
-        return cuda.as_cuda_array(value, sync=False) if not hasattr(value, "copy_to_host") else value
+        """A kernel's view of a tensor or array on this GPU. What is not of this call's stream is waited for."""
+        if not is_tensor(value):
+            self._borrowed = True
+            return _view_of(value)
+        if self.torch is None:
+            self._borrowed = True
+            torch_module().cuda.current_stream(value.device).synchronize()
+        # uint32 words travel as int32 tensors: torch has few operations on unsigned numbers.
+        return cuda.as_cuda_array(value.detach(), sync=False)
 
     def empty(self, shape: tuple[int, ...], dtype: Any) -> Any:
         """(owner, kernel's view) of new memory."""
@@ -135,10 +147,24 @@ class _Place:
         return self.array(value.float().contiguous()) if is_tensor(value) else _contiguous_floats(self, value, what)
 
 
+def _view_of(value: Any) -> Any:
+    """Numba's view of an array of another library, after the work of the stream that it names. Raises XnorError."""
+    if not hasattr(cuda, "as_cuda_array"):
+        return value  # the simulator: there are no arrays but its own, and no streams
+    try:
+        return cuda.as_cuda_array(value, sync=True)
+    except NotImplementedError as error:  # masked
+        raise XnorError(f"an array on the GPU cannot be taken: {error}") from error
+
+
 def to_host(value: Any) -> NDArray[Any]:
-    """A NumPy copy of an array on the GPU that is no torch tensor."""
+    """A NumPy copy of an array on the GPU that is no torch tensor. Raises XnorError where Numba cannot copy it."""
     with _Place(value) as place:
-        return np.asarray(place.array(value).copy_to_host())
+        view = place.array(value).bind()  # to no stream: on one the copy might not be complete when the call returns
+        try:
+            return np.asarray(view.copy_to_host())
+        except NotImplementedError as error:  # strides below 0
+            raise XnorError(f"an array on the GPU cannot be copied: {error}") from error
 
 
 def _contiguous_floats(place: _Place, value: Any, what: str) -> Any:

@@ -206,6 +206,58 @@ def test_arrays_of_another_library_on_the_gpu() -> None:
         xnor.conv2d(there, on_gpu(w), scale=on_gpu(scale.astype(np.float64)))
 
 
+def test_arrays_of_another_library_are_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What their stream has to do on them comes first, and ours is done with them when a call returns."""
+    happened = []
+    view_of = getattr(numba.cuda, "as_cuda_array", lambda value, sync: value)
+    default_stream = numba.cuda.default_stream
+
+    def watched_view(value: Any, sync: bool = True) -> Any:
+        happened.append("theirs" if sync else "nothing")
+        return view_of(value, sync)
+
+    class WatchedStream:
+        def synchronize(self) -> None:
+            happened.append("ours")
+            default_stream().synchronize()
+
+    monkeypatch.setattr(numba.cuda, "as_cuda_array", watched_view, raising=False)
+    monkeypatch.setattr(numba.cuda, "default_stream", WatchedStream)
+    x, w = Case(height=2, width=2, kernel=(1, 1), outputs=2).arrays()
+    packed = xnor.pack_weights(w)
+    xnor.conv2d(on_gpu(x), packed)
+    assert happened == ["theirs", "ours"]
+    happened.clear()
+    xnor.conv2d(on_gpu(x), packed, scale=on_gpu(np.ones(2, np.float32)))
+    assert happened == ["theirs", "theirs", "ours"]
+    happened.clear()
+    xnor.pack_weights(on_gpu(w))
+    assert happened == ["theirs", "ours"]
+    happened.clear()
+    xnor.conv2d(x, packed, backend="cuda")
+    assert happened == []
+
+
+def test_arrays_that_numba_cannot_take(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Backwards:
+        def bind(self) -> Any:
+            return self
+
+        def copy_to_host(self) -> Any:
+            raise NotImplementedError("not implemented for negative strides")
+
+    def refuse(value: Any, sync: bool) -> Any:
+        raise NotImplementedError("masked arrays are not supported")
+
+    x, w = Case(height=2, width=2, kernel=(1, 1), outputs=2).arrays()
+    monkeypatch.setattr(numba.cuda, "as_cuda_array", refuse, raising=False)
+    with pytest.raises(XnorError, match="masked"):
+        xnor.conv2d(on_gpu(x), xnor.pack_weights(w))
+    monkeypatch.setattr(numba.cuda, "as_cuda_array", lambda value, sync: Backwards(), raising=False)
+    with pytest.raises(XnorError, match="negative strides"):
+        xnor.pack_weights(on_gpu(w))
+
+
 def on_gpu(values: NDArray[Any]) -> Any:
     there = numba.cuda.to_device(values)
     if not hasattr(there, "__cuda_array_interface__"):

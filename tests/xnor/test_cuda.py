@@ -130,6 +130,28 @@ def test_longer_products_than_a_grid_has_on_y(size: tuple[int, int, int]) -> Non
 
 
 @pytest.mark.gpu
+def test_an_array_of_another_library_is_read_when_its_stream_has_written_it() -> None:
+    device = gpu()
+    x, w = (torch.from_numpy(a).to(device) for a in Case(height=40, width=40).arrays())
+    expected = reference.conv2d(x.cpu(), w.cpu())
+    theirs = torch.cuda.Stream()
+    given = torch.zeros_like(x)
+    torch.cuda.synchronize()
+    with torch.cuda.stream(theirs):  # type: ignore[no-untyped-call, unused-ignore]
+        torch.cuda._sleep(500_000_000)  # clocks: some tenths of a second
+        given.copy_(x)
+
+    class Foreign:
+        dtype, shape = np.dtype(np.float32), tuple(given.shape)
+        __cuda_array_interface__: dict[str, Any] = {  # noqa: RUF012
+            **given.__cuda_array_interface__, "version": 3, "stream": theirs.cuda_stream,
+        }  # fmt: skip
+
+    result = xnor.conv2d(Foreign(), xnor.pack_weights(w))
+    assert (result.copy_to_host() == expected).all()
+
+
+@pytest.mark.gpu
 def test_packed_layers_on_a_gpu_and_in_a_cuda_graph() -> None:
     from xnor.layers import XnorConv2d
 
