@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import pytest
@@ -31,22 +32,52 @@ def test_under_the_simulator() -> None:
     run_checks(NUMBA_ENABLE_CUDASIM="1")
 
 
-def compiler_is_missing() -> str:
-    """Why PTX cannot be made here, or nothing."""
-    try:
-        from xnor import cuda_kernels
+def write_one(out: Any) -> None:
+    """The least of kernels: what cannot be compiled where this cannot is not to blame."""
+    out[0] = 1
 
-        cuda_kernels.ptx("pack_pixels", (7, 5))
+
+def compiler_is_missing() -> str:
+    """Why no kernel at all can be made into PTX here, or nothing."""
+    if not importlib.util.find_spec("numba_cuda"):
+        return "numba-cuda is not installed (extra gpu)"
+    from numba import cuda, types
+
+    try:
+        cuda.compile_ptx(write_one, (types.Array(types.int32, 1, "C"),), cc=(7, 5))
     except Exception as error:  # noqa: BLE001 - whatever the toolkit's loader says is the reason
         return f"NVVM cannot be used here: {' '.join(str(error).split())[:200]}"
     return ""
 
 
+def without_compiler(reason: str) -> NoReturn:
+    """On a desk a skip; in CI a failure: there the kernels must be compiled."""
+    if os.environ.get("CI"):
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
 @pytest.fixture(scope="module")
 def compiler() -> None:
-    pytest.importorskip("numba_cuda", reason="numba-cuda is not installed (extra gpu)")
     if reason := compiler_is_missing():
-        pytest.skip(reason)
+        without_compiler(reason)
+
+
+def test_a_missing_compiler_fails_in_ci(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CI", "true")
+    with pytest.raises(pytest.fail.Exception, match="no NVVM"):
+        without_compiler("no NVVM")
+    monkeypatch.delenv("CI")
+    with pytest.raises(pytest.skip.Exception, match="no NVVM"):
+        without_compiler("no NVVM")
+
+
+@pytest.mark.usefixtures("compiler")
+def test_a_kernel_that_does_not_compile_is_no_missing_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
+    from xnor import cuda_kernels
+
+    monkeypatch.setattr(cuda_kernels, "pack_pixels", lambda *arguments: arguments.nothing)
+    assert compiler_is_missing() == ""
 
 
 @pytest.mark.usefixtures("compiler")
