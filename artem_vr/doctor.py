@@ -193,33 +193,44 @@ def camera(answer: Answer) -> Finding:
 
 
 def screen(answer: Answer) -> Finding:
+    if answer.get("refused"):
+        return Finding("Screen", "absent", answer["refused"], answer["remedy"])
     monitors = answer.get("monitors") or []
     if monitors:
         return Finding("Screen", "ok", ", ".join(f"{width}x{height}" for width, height in monitors))
-    detail = answer.get("error", "none")
-    if os.environ.get("WAYLAND_DISPLAY"):
-        remedy = "Wayland does not hand out the screen: log in to an X11 session for --source screen"
-    else:
-        remedy = "No screen can be captured here: use a camera, a phone, a file or demo as source"
-    return Finding("Screen", "absent", detail, remedy)
+    remedy = "No screen can be captured here: use a camera, a phone, a file or demo as source"
+    return Finding("Screen", "absent", answer.get("error", "none"), remedy)
 
 
 def weights(folder: Path | None = None) -> Finding:
-    """Every file that weights/index.json lists, read whole and compared with its sha256."""
+    """Every file that weights/index.json lists, read whole and compared with its sha256.
+
+    A style that is a code is of no use without the network that paints like any picture.
+    """
     reinstall = "Install artem-vr again"
     try:
         folder = assets.folder("weights") if folder is None else folder
         index = json.loads((folder / "index.json").read_bytes())
         entries = [(str(style["name"]), str(style["file"]), str(style["sha256"])) for style in index["styles"]]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        codes = {str(style["name"]) for style in index["styles"] if style.get("network") == "code"}
+        compact = index.get("compact")
+        painter = None if compact is None else (str(compact["file"]), str(compact["sha256"]))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         return Finding("Weights", "bad", f"no usable index.json ({error})", reinstall, essential=True)
-    damaged = [name for name, file, digest in entries if _sha256(folder / file) != digest.lower()]
-    sound = len(entries) - len(damaged)
-    if damaged:
-        detail = f"{sound} of {len(entries)} styles are sound; damaged or missing: {', '.join(damaged)}"
-        return Finding("Weights", "bad", detail, reinstall, essential=not sound)
     if not entries:
         return Finding("Weights", "bad", "no styles", reinstall, essential=True)
+    damaged = [name for name, file, digest in entries if _sha256(folder / file) != digest.lower()]
+    useless = set(damaged)
+    if painter is not None and _sha256(folder / painter[0]) != painter[1].lower():
+        damaged.append(f"{painter[0]}, which paints codes and pictures")
+        useless |= codes
+    elif painter is None and codes:
+        damaged.append("the network that paints codes and pictures")
+        useless |= codes
+    sound = len(entries) - len(useless)
+    if damaged:
+        detail = f"{sound} of {len(entries)} styles can be used; damaged or missing: {', '.join(damaged)}"
+        return Finding("Weights", "bad", detail, reinstall, essential=not sound)
     return Finding("Weights", "ok", f"{sound} styles, all sums right", essential=True)
 
 
@@ -232,12 +243,12 @@ def _sha256(path: Path) -> str | None:
 
 
 def settings_file(path: Path | None = None) -> Finding:
+    """What is wrong in settings.toml and in the environment. The file stays where it is, to be mended."""
     try:
         path = settings.settings_path() if path is None else path
-        existed = path.exists()
-        _, notices = settings.load(path=path)
+        _, notices = settings.load(path=path, set_aside=False)
     except settings.SettingsError as error:
         return Finding("Settings", "bad", error.cause, error.remedy, essential=True)
     if notices:
         return Finding("Settings", "bad", " ".join(notices), "Mend or delete the file")
-    return Finding("Settings", "ok", str(path) if existed else f"the defaults (no {path})")
+    return Finding("Settings", "ok", str(path) if path.exists() else f"the defaults (no {path})")

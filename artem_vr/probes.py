@@ -104,7 +104,11 @@ def camera() -> dict[str, Any]:
 
 
 def screen() -> dict[str, Any]:
-    """The monitors whose pictures can be taken; takes one."""
+    """The monitors whose pictures can be taken; takes one. Where `run` would refuse to: why, and what to do."""
+    from artem_vr.sources.desktop import refusal
+
+    if refused := refusal():
+        return {"refused": refused.cause, "remedy": refused.remedy}
     import mss
 
     make = mss.MSS if hasattr(mss, "MSS") else mss.mss  # the older name

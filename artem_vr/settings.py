@@ -200,13 +200,14 @@ def load(
     options: Mapping[str, object] | None = None,
     path: Path | None = None,
     environment: Mapping[str, str] | None = None,
+    set_aside: bool = True,
 ) -> tuple[Settings, list[str]]:
     """The settings in force, and the notices (one line each) about what was wrong in the file.
 
-    ``options`` are those given on the command line: a value by setting's name. Raises
-    `SettingsError` for a value without meaning in the environment or among the options.
+    ``options`` are those given on the command line: a value by setting's name. ``set_aside``: see `read_file`.
+    Raises `SettingsError` for a value without meaning in the environment or among the options.
     """
-    values, notices = read_file(settings_path() if path is None else path)
+    values, notices = read_file(settings_path() if path is None else path, set_aside)
     environment = os.environ if environment is None else environment
     for name in NAMES:
         variable = ENVIRONMENT_PREFIX + name.upper()
@@ -221,12 +222,14 @@ def load(
     return Settings(**values), notices
 
 
-def read_file(path: Path) -> tuple[dict[str, Any], list[str]]:
+def read_file(path: Path, set_aside: bool = True) -> tuple[dict[str, Any], list[str]]:
     """The valid values that ``path`` holds, by name, and a notice for each thing that is wrong.
 
     A file that cannot be understood at all is renamed, so that nothing of the user's is lost
-    when the program next saves. Single values without meaning are left out.
+    when the program next saves; where nothing will be saved (``set_aside`` is False) it stays.
+    Single values without meaning are left out.
     """
+    left = _set_aside if set_aside else _left_there
     try:
         content = tomllib.loads(path.read_bytes().decode("utf-8"))
     except FileNotFoundError:
@@ -234,11 +237,11 @@ def read_file(path: Path) -> tuple[dict[str, Any], list[str]]:
     except OSError as error:
         return {}, [f"{path} cannot be read ({error.strerror}); using the defaults."]
     except (ValueError, RecursionError) as error:  # tomllib's and the decoder's errors are ValueErrors
-        return {}, [f"{path} is damaged ({' '.join(str(error).split())}); using the defaults. {_set_aside(path)}"]
+        return {}, [f"{path} is damaged ({' '.join(str(error).split())}); using the defaults. {left(path)}"]
     version = content.pop("version", FILE_VERSION)
     if type(version) is not int or version > FILE_VERSION:
         cause = f"{path} was written by another version of the program; using the defaults."
-        return {}, [f"{cause} {_set_aside(path)}"]
+        return {}, [f"{cause} {left(path)}"]
     values: dict[str, Any] = {}
     notices: list[str] = []
     for name, value in content.items():
@@ -304,4 +307,8 @@ def _set_aside(path: Path) -> str:
             except OSError:
                 break
             return f"It is kept as {aside.name}."
-    return "It is left as it is."
+    return _left_there(path)
+
+
+def _left_there(path: Path) -> str:
+    return f"{path.name} is left as it is."

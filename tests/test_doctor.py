@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 
 from artem_vr import doctor, probes
+from artem_vr.sources import desktop
 
 WELL: dict[str, dict[str, Any]] = {
     "torch": {"version": "2.13.0", "threads": 8, "gpus": [{"name": "Big GPU", "memory_gb": 24.0}], "cuda": "13.0"},
@@ -107,6 +109,59 @@ def test_an_index_of_nonsense_is_bad(sound_weights: Path, content: str) -> None:
     (sound_weights / "index.json").write_text(content)
     finding = doctor.weights()
     assert finding.status == "bad" and finding.essential and "\n" not in finding.detail
+
+
+@pytest.fixture
+def coded_weights(sound_weights: Path) -> Path:
+    """A code beside the network, and what paints codes."""
+    index = json.loads((sound_weights / "index.json").read_text())
+    files = {"b.code.safetensors": b"code", "compact.safetensors": b"painter"}
+    for name, content in files.items():
+        (sound_weights / name).write_bytes(content)
+    code, painter = ({"file": name, "sha256": hashlib.sha256(data).hexdigest()} for name, data in files.items())
+    index["styles"].append({"name": "b", "network": "code", **code})
+    (sound_weights / "index.json").write_text(json.dumps(index | {"compact": painter}))
+    return sound_weights
+
+
+@pytest.mark.parametrize("harm", ["damaged", "missing", "not listed"])
+def test_without_what_paints_codes_the_styles_that_are_codes_do_not_count(coded_weights: Path, harm: str) -> None:
+    assert doctor.weights().detail == "2 styles, all sums right"
+    if harm == "damaged":
+        (coded_weights / "compact.safetensors").write_bytes(b"pointer")
+    elif harm == "missing":
+        (coded_weights / "compact.safetensors").unlink()
+    else:
+        index = json.loads((coded_weights / "index.json").read_text())
+        del index["compact"]
+        (coded_weights / "index.json").write_text(json.dumps(index))
+    finding = doctor.weights()
+    assert finding.status == "bad" and not finding.essential and finding.remedy
+    assert finding.detail.startswith("1 of 2 styles can be used") and "paints codes and pictures" in finding.detail
+    (coded_weights / "a.safetensors").unlink()
+    assert doctor.weights().essential  # nothing is left to paint with
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has Wayland")
+def test_a_screen_that_run_would_refuse_is_not_ok(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Under Wayland with Xwayland a capture succeeds, and is black."""
+    monkeypatch.setenv("XDG_SESSION_TYPE", "wayland")
+    monkeypatch.setenv("DISPLAY", ":0")
+    monkeypatch.setitem(sys.modules, "mss", None)  # it must not come to that
+    finding = doctor.screen(probes.screen())
+    refused = desktop.refusal()
+    assert refused is not None and (finding.detail, finding.remedy) == (refused.cause, refused.remedy)
+    assert finding.status == "absent" and "Wayland" in finding.detail
+
+
+def test_a_broken_settings_file_stays_for_the_one_who_mends_it(tmp_path: Path) -> None:
+    path = tmp_path / "settings.toml"
+    for content in ("strength = ", "version = 99"):
+        path.write_text(content)
+        finding = doctor.settings_file()
+        assert finding.status == "bad" and "settings.toml is left as it is" in finding.detail
+        assert path.read_text() == content
+        assert list(tmp_path.glob("*.toml")) == [path]
 
 
 def test_settings_are_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
