@@ -20,6 +20,7 @@ from artem_vr.live.chosen_source import ChosenSource
 from artem_vr.live.controls import View
 from artem_vr.live.curator import Curator, entry
 from artem_vr.live.late_stylizer import HeldFrames, LateStylizer
+from artem_vr.live.outlook import Outlook
 from artem_vr.live.process import Stoppable, SwitchInterval, ends_on_request, leave, picture_path, say, stop_all
 from artem_vr.live.record import Recorder
 from artem_vr.live.render_loop import RenderLoop
@@ -39,9 +40,6 @@ from artem_vr.stylize.stylizer import Stylizer
 from artem_vr.vr.choose import open_headset
 from artem_vr.vr.desktop_headset import DesktopHeadset
 from artem_vr.vr.headset import Headset
-
-PATIENCE = 120.0
-"""Seconds without a new painting after which a run that is to end by itself gives up."""
 
 OFFSCREEN_FRAMES = 30
 """Paintings after which a run that nobody can see ends and leaves a picture."""
@@ -103,7 +101,7 @@ def show(settings: Settings, parts: Parts, threads: list[Stoppable], interval: S
         desktop = isinstance(headset, DesktopHeadset)
         source.camera = headset.camera() if source.wants_camera else None
         every_frame = bool(settings.frames) and source.is_file
-        feed = Feed(source.open, paced=not every_frame)
+        source.feed = feed = Feed(source.open, paced=not every_frame)
         threads.append(feed)
         feed.start()
         eye_size = None if desktop else headset.eye_size[::-1]  # (height, width)
@@ -158,7 +156,8 @@ def show(settings: Settings, parts: Parts, threads: list[Stoppable], interval: S
             recorder=recorder,
         )
         try:
-            go_on(loop, view, feed, stylizer, log, interval)
+            outlook = Outlook(source, feed, stylizer, log)
+            go_on(loop, view, outlook, log, interval)
         finally:
             loop.headset.close()  # first of all: SteamVR kills who dawdles
             stop_all(threads, 0.0)  # only asks; `run` waits for them
@@ -187,25 +186,13 @@ def show(settings: Settings, parts: Parts, threads: list[Stoppable], interval: S
     return 0
 
 
-def go_on(
-    loop: RenderLoop, view: View, feed: Feed, stylizer: LateStylizer, log: PaintingLog, interval: SwitchInterval
-) -> None:
-    """Turn after turn until the viewer leaves or ``log`` is full. Raises `ArtemError` if it cannot begin."""
-    count, count_since = 0, time.perf_counter()
+def go_on(loop: RenderLoop, view: View, outlook: Outlook, log: PaintingLog, interval: SwitchInterval) -> None:
+    """Turn after turn until the viewer leaves or ``log`` is full. Raises `ArtemError` if it comes to nothing."""
     while not (view.leave or log.full):
         loop.turn()
         if log.distinct or not isinstance(loop.headset, DesktopHeadset):
             interval.quicken()
-        stylizer.check()
-        if feed.latest is None:
-            feed.wait_first(0.0)  # raises why the source does not open
-        now = time.perf_counter()
-        if log.distinct != count:
-            count, count_since = log.distinct, now
-        elif log.limit and now - count_since > PATIENCE:
-            state = stylizer.state()
-            reason = feed.state().message or (state.message if state else "") or "no reason is known"
-            raise ArtemError(f"Nothing was painted for {PATIENCE:.0f} s ({reason})", "Try --source demo")
+        outlook.check()
     loop.last_turn()
 
 

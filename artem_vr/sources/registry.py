@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
-from artem_vr.errors import ArtemError, PictureError, SourceError
+from artem_vr.errors import PictureError, SourceError
 
 if TYPE_CHECKING:
     from artem_vr.sources.headset_camera import HeadsetCamera
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 Kind = Literal["webcam", "screen", "phone", "headset", "demo", "file"]
 _KNOWN = "webcam[:N|NAME], screen[:N], phone:URL, headset, demo, or the name of a video or picture file"
+HEADSET_PATIENCE = 4.0
+"""Seconds that a headset's camera may take for a picture; it needs some to wake up."""
 _PICTURE_ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff")
 
 
@@ -88,7 +90,7 @@ def open_source(text: str, layout: Layout = "mono", camera: HeadsetCamera | None
             raise FinalSourceError(
                 "No headset with a camera is running", "Start SteamVR and switch its camera on, or use another --source"
             )
-        return HeadsetCameraSource(camera)
+        return HeadsetCameraSource(camera, silence=HEADSET_PATIENCE)
     if spec.kind == "demo":
         from artem_vr.sources.demo import DemoSource
 
@@ -99,28 +101,17 @@ def open_source(text: str, layout: Layout = "mono", camera: HeadsetCamera | None
         raise FinalSourceError(error.cause, error.remedy) from None
 
 
-def default_source(camera: HeadsetCamera | None = None) -> str:
-    """What to show when nobody chose: the headset's camera, else a webcam, else the screen, else the demo.
+def default_sources(camera: HeadsetCamera | None = None) -> list[str]:
+    """What to show when nobody chose, the best first: the headset's camera, a webcam, the screen, the demo.
 
-    Opens nothing for longer than a moment; never raises.
+    Only what may be there; opens nothing, so that each may still fail.
     """
-    if camera is not None:
-        return "headset"
-    from artem_vr.sources.camera import CameraSource, cameras
+    from artem_vr.sources.camera import cameras
 
-    try:
-        if sys.platform == "win32" or cameras():
-            CameraSource().close()
-            return "webcam"
-    except ArtemError:
-        pass
-    from artem_vr.sources.desktop import screens
-
-    try:
-        screens()
-        return "screen"
-    except ArtemError:
-        return "demo"
+    found = ["headset"] if camera is not None else []
+    if sys.platform == "win32" or cameras():  # Windows does not always tell
+        found.append("webcam")
+    return [*found, "screen", "demo"]
 
 
 def _open_file(path: Path, layout: Layout, loop: bool, name: str) -> Source:

@@ -93,6 +93,14 @@ def test_a_source_that_does_not_open_is_one_line_and_status_2(tmp_path: Path, op
 
 
 @pytest.mark.graphics
+def test_without_a_source_the_best_one_that_gives_pictures_is_shown(tmp_path: Path) -> None:
+    done = run(tmp_path, None, "--frames", "2")
+    assert done.returncode == 0, done.stderr
+    assert "screen is passed over" in done.stderr  # there is no display
+    assert json.loads(done.stdout)["source"] == "demo"
+
+
+@pytest.mark.graphics
 @pytest.mark.parametrize("stuck", ["source", "painter"])
 def test_what_hangs_is_left_behind_at_the_end(tmp_path: Path, picture: Path, stuck: str) -> None:
     done = run(tmp_path, None, "--source", str(picture), "--frames", "2", "--stuck", stuck)

@@ -13,7 +13,7 @@ from artem_vr.sources import opencv, registry
 from artem_vr.sources.demo import DemoSource
 from artem_vr.sources.headset_camera import HeadsetCameraSource
 from artem_vr.sources.pictures import StillPicture
-from artem_vr.sources.registry import Spec, default_source, open_source, parse_spec
+from artem_vr.sources.registry import Spec, default_sources, open_source, parse_spec
 from artem_vr.sources.source import FinalSourceError
 from artem_vr.sources.video import VideoSource
 from tests.sources.samples import encoded, gradient
@@ -115,15 +115,13 @@ def test_a_camera_that_is_not_there_may_come(monkeypatch):
     assert not isinstance(caught.value, FinalSourceError)
 
 
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="DISPLAY is a thing of X")
-def test_what_is_shown_when_nobody_chose(monkeypatch):
-    for name in ("DISPLAY", "WAYLAND_DISPLAY", "XDG_SESSION_TYPE"):
-        monkeypatch.delenv(name, raising=False)
+def test_what_may_be_shown_when_nobody_chose(monkeypatch):
     monkeypatch.setattr("artem_vr.sources.camera.cameras", list)
-    assert default_source() == "demo"
-    monkeypatch.setattr("artem_vr.sources.desktop.screens", lambda: ["1x1"])
-    assert default_source() == "screen"
-    assert default_source(object()) == "headset"  # type: ignore[arg-type]
+    monkeypatch.setattr(sys, "platform", "linux")
+    assert default_sources() == ["screen", "demo"]
+    assert default_sources(object()) == ["headset", "screen", "demo"]  # type: ignore[arg-type]
+    monkeypatch.setattr("artem_vr.sources.camera.cameras", lambda: ["one"])
+    assert default_sources() == ["webcam", "screen", "demo"]
 
 
 def test_nothing_heavy_is_imported_before_a_source_is_chosen():

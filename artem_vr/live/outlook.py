@@ -1,0 +1,49 @@
+"""Whether a run can still come to something, asked at every turn."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from artem_vr.errors import ArtemError
+from artem_vr.live.chosen_source import ChosenSource
+from artem_vr.live.late_stylizer import LateStylizer
+from artem_vr.live.run_report import PaintingLog
+from artem_vr.sources.feed import Feed
+
+PATIENCE = 120.0
+"""Seconds without a new painting after which a run that is to end by itself gives up."""
+
+
+class Outlook:
+    """Knows when to give up. A run in a window goes on unpainted, and the HUD says why, as long as there is a source;
+    one that is to end by itself, after ``log.limit`` paintings, must not wait for what will never come."""
+
+    def __init__(
+        self,
+        source: ChosenSource,
+        feed: Feed,
+        stylizer: LateStylizer,
+        log: PaintingLog,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        self._source, self._feed, self._stylizer, self._log = source, feed, stylizer, log
+        self._clock = clock
+        self._count, self._count_since = 0, clock()
+
+    def check(self) -> None:
+        """Raises the `ArtemError` for which the run comes to nothing."""
+        self._stylizer.check()
+        if self._feed.latest is None and not self._source.searching:
+            self._feed.wait_first(0.0)  # raises why the source does not open
+        if self._log.limit:
+            self._check_time()
+
+    def _check_time(self) -> None:
+        now = self._clock()
+        if self._log.distinct != self._count:
+            self._count, self._count_since = self._log.distinct, now
+        elif now - self._count_since > PATIENCE:
+            state = self._stylizer.state()
+            reason = self._feed.state().message or (state.message if state else "") or "no reason is known"
+            raise ArtemError(f"Nothing was painted for {PATIENCE:.0f} s ({reason.rstrip('.')})", "Try --source demo")
