@@ -26,7 +26,7 @@ ENVIRONMENT_PREFIX = "ARTEM_VR_"
 
 Layout = Literal["mono", "sbs", "half-sbs", "tb"]
 HeadsetKind = Literal["auto", "openvr", "none"]
-View = Literal["screen", "passthrough", "dome"]
+View = Literal["screen"]
 Device = Literal["auto", "cpu", "cuda"]
 EngineKind = Literal["auto", "torch", "openvino"]
 Precision = Literal["auto", "fp32", "xnor"]
@@ -35,8 +35,10 @@ Region = Literal["none", "left", "right", "top", "bottom", "gaze"]
 Scale = float | Literal["auto"]
 
 
-def _choice(default: str, *choices: str) -> Any:
-    return dataclasses.field(default=default, metadata={"kind": "choice", "choices": choices})
+def _choice(default: str, *choices: str, planned: tuple[str, ...] = ()) -> Any:
+    """``planned``: what will be a choice one day, and is refused as such until then."""
+    limits = {"kind": "choice", "choices": choices, "planned": planned}
+    return dataclasses.field(default=default, metadata=limits)
 
 
 def _number(default: float, minimum: float, maximum: float, auto: bool = False) -> Any:
@@ -85,7 +87,7 @@ class Settings:
     region_softness: float = _number(0.1, 0.0, 1.0)
     """Width of the region's edge, in heights of the picture."""
     headset: HeadsetKind = _choice("auto", "auto", "openvr", "none")
-    view: View = _choice("screen", "screen", "passthrough", "dome")
+    view: View = _choice("screen", "screen", planned=("passthrough", "dome"))
     screen_distance: float = _number(2.0, 0.3, 50.0)
     """Metres from the eyes to the middle of the virtual screen."""
     screen_width: float = _number(2.4, 0.1, 100.0)
@@ -142,6 +144,8 @@ def checked(name: str, value: object) -> Any:
             return float(value)
     if kind == "whole" and isinstance(value, int) and not isinstance(value, bool) and _within(value, rule):
         return value
+    if kind == "choice" and value in rule["planned"]:
+        raise SettingsError(f"The {name} {value} is not there yet", f"Take {' or '.join(rule['choices'])}")
     raise SettingsError(f"{name} cannot be {_shown(value)}", f"It must be {_expectation(name)}")
 
 

@@ -100,14 +100,14 @@ def test_the_command_is_run_when_none_is_named(app: list[settings.Settings]) -> 
 
 def test_every_option_of_run_becomes_a_setting(app: list[settings.Settings]) -> None:
     words = (
-        "--source film.mp4 --layout half-sbs --style the_scream --strength 0.25 --headset none --view dome "
+        "--source film.mp4 --layout half-sbs --style the_scream --strength 0.25 --headset none --view screen "
         "--device cpu --engine torch --precision xnor --scale auto --frames 9 --record out.mp4 --mirror left "
         "--no-hud --preserve-color --region gaze --region-style mine.jpg"
     )
     assert cli.main(words.split()) == 0
     assert app == [
         settings.Settings(
-            source="film.mp4", layout="half-sbs", style="the_scream", strength=0.25, headset="none", view="dome",
+            source="film.mp4", layout="half-sbs", style="the_scream", strength=0.25, headset="none", view="screen",
             device="cpu", engine="torch", precision="xnor", scale="auto", frames=9, record="out.mp4", mirror="left",
             hud=False, preserve_color=True, region="gaze", region_style="mine.jpg",
         )
@@ -143,6 +143,26 @@ def test_bad_arguments_cost_one_line(
     assert cli.main(line.split()) == 2
     assert one_line(capsys).startswith("artem-vr")
     assert app == []
+
+
+@pytest.mark.parametrize("view", ["passthrough", "dome"])
+def test_a_view_that_is_not_there_yet_is_said(
+    view: str,
+    app: list[settings.Settings],
+    own_settings: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    said = f"the view {view} is not there yet"
+    assert cli.main(["--view", view]) == 2
+    assert said in one_line(capsys).lower() and app == []
+    own_settings.write_text(f'view = "{view}"\n')
+    assert cli.main([]) == 0
+    assert said in one_line(capsys).lower() and app[0].view == "screen"
+    own_settings.unlink()
+    monkeypatch.setenv("ARTEM_VR_VIEW", view)
+    assert cli.main([]) == 2
+    assert said in one_line(capsys).lower() and len(app) == 1
 
 
 def test_a_misspelt_command_is_recognised(capsys: pytest.CaptureFixture[str]) -> None:

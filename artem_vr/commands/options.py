@@ -19,7 +19,7 @@ HELP = {
     "region": "where that style is painted; gaze is a disc that follows where you look (default: none, everywhere)",
     "region_style": "the style outside the region (default: the source)",
     "headset": "auto uses SteamVR where it runs (default: auto)",
-    "view": "how the headset shows it (default: screen)",
+    "view": "how the headset shows it; there is no other view yet (default: screen)",
     "device": "what computes (default: auto)",
     "engine": "what executes the network; auto takes the fastest that is there",
     "precision": "arithmetic of the network; xnor takes the style's binarised version (default: auto)",
