@@ -156,7 +156,7 @@ def show(settings: Settings, parts: Parts, threads: list[Stoppable], interval: S
             recorder=recorder,
         )
         try:
-            outlook = Outlook(source, feed, stylizer, log)
+            outlook = Outlook(source, feed, stylizer, deck, log, first_is_held=every_frame)
             go_on(loop, view, outlook, log, interval)
         finally:
             loop.headset.close()  # first of all: SteamVR kills who dawdles

@@ -10,6 +10,7 @@ from artem_vr.live.chosen_source import ChosenSource
 from artem_vr.live.late_stylizer import LateStylizer
 from artem_vr.live.run_report import PaintingLog
 from artem_vr.sources.feed import Feed
+from artem_vr.styles.deck import Deck
 
 PATIENCE = 120.0
 """Seconds without a new painting after which a run that is to end by itself gives up."""
@@ -24,11 +25,15 @@ class Outlook:
         source: ChosenSource,
         feed: Feed,
         stylizer: LateStylizer,
+        deck: Deck,
         log: PaintingLog,
+        *,
+        first_is_held: bool = False,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
-        self._source, self._feed, self._stylizer, self._log = source, feed, stylizer, log
-        self._clock = clock
+        """``first_is_held``: the first frame waits for its painter (`HeldFrames`), and is not dropped meanwhile."""
+        self._source, self._feed, self._stylizer, self._deck, self._log = source, feed, stylizer, deck, log
+        self._first_is_held, self._clock = first_is_held, clock
         self._count, self._count_since = 0, clock()
 
     def check(self) -> None:
@@ -37,7 +42,27 @@ class Outlook:
         if self._feed.latest is None and not self._source.searching:
             self._feed.wait_first(0.0)  # raises why the source does not open
         if self._log.limit:
+            self._check_style()
+            self._check_source()
             self._check_time()
+
+    def _check_style(self) -> None:
+        """Before the first painting there is no style that could go on in place of a damaged one."""
+        state = self._stylizer.state()
+        if not self._log.distinct and state is not None and state.failed == self._deck.current.generation:
+            raise ArtemError(f"Nothing can be painted ({state.message.rstrip('.')})", "Try another --style")
+
+    def _check_source(self) -> None:
+        """A source that is over and whose last frame is painted, or dropped, brings nothing more."""
+        state, newest = self._feed.state(), self._feed.latest
+        if state.kind not in ("ended", "failed") or newest is None:
+            return
+        painted = self._log.newest == newest.sequence
+        dropped = not self._log.distinct and not self._first_is_held
+        if (painted or dropped) and not self._log.full:
+            reason = state.message.rstrip(".") or "it has ended"
+            cause = f"The source is over after {self._log.distinct} of {self._log.limit} paintings ({reason})"
+            raise ArtemError(cause, "Try --source demo")
 
     def _check_time(self) -> None:
         now = self._clock()

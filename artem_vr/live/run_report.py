@@ -40,18 +40,19 @@ class PaintingLog(Mailbox[Any]):
     def __init__(self, limit: int = 0) -> None:
         super().__init__()
         self.limit = limit
-        self._newest: int | None = None
+        self.newest: int | None = None
+        """Number of the source frame that was painted last."""
         self.distinct = 0
         self.first_at = self.last_at = 0.0
 
     def put(self, item: Painting) -> None:
         """Called by the painting thread only."""
-        if item.source.sequence != self._newest and not self.full:
-            self._newest = item.source.sequence
+        if item.source.sequence != self.newest and not self.full:
             self.last_at = item.painted_at
             if not self.distinct:
                 self.first_at = item.painted_at
             self.distinct += 1
+            self.newest = item.source.sequence  # last: who sees it sees it counted
         super().put(item)
 
     @property

@@ -1,6 +1,6 @@
 """Run by test_run.py as a program of its own: `app.run` with a painter that returns what it gets.
 
-python -c "..." [--stuck source|painter] RUN-OPTIONS
+python -c "..." [--stuck source|painter] [--broken STYLE] RUN-OPTIONS
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from artem_vr import app, cli
+from artem_vr.live import outlook
 from artem_vr.sources import registry
 from artem_vr.styles.library import Library
 from artem_vr.stylize.stylizer import Stylizer
@@ -20,11 +21,7 @@ from tests.app.conftest import STYLES, Keys, TestEngine
 
 
 def main(arguments: list[str]) -> None:
-    stuck = ""
-    if "--stuck" in arguments:
-        place = arguments.index("--stuck")
-        stuck = arguments[place + 1]
-        arguments = arguments[:place] + arguments[place + 2 :]
+    stuck, broken = taken(arguments, "--stuck"), taken(arguments, "--broken")
     with tempfile.TemporaryDirectory() as folder:
         for name in STYLES:
             (Path(folder) / f"{name}.safetensors").touch()
@@ -34,6 +31,9 @@ def main(arguments: list[str]) -> None:
             engine=lambda settings: engine,
             stylizer=lambda *positional, **named: Stylizer(*positional, **{**named, "load": Keys()}),
         )
+        if broken:
+            engine.fails = {broken}
+            outlook.PATIENCE = float("inf")
         if stuck == "painter":
             engine.paint = hangs_after(2, engine.paint)
         if stuck == "source":
@@ -49,6 +49,16 @@ def main(arguments: list[str]) -> None:
         app.run = lambda settings: run(settings, parts)  # type: ignore[assignment,misc]
         status = cli.main(["run", *arguments])
     sys.exit(status)
+
+
+def taken(arguments: list[str], option: str) -> str:
+    """The value of ``option``, which is taken out; empty where it is not there."""
+    if option not in arguments:
+        return ""
+    place = arguments.index(option)
+    value = arguments[place + 1]
+    del arguments[place : place + 2]
+    return value
 
 
 def hangs_after(count: int, action: Callable[..., Any]) -> Callable[..., Any]:

@@ -93,6 +93,15 @@ def test_a_source_that_does_not_open_is_one_line_and_status_2(tmp_path: Path, op
 
 
 @pytest.mark.graphics
+def test_a_damaged_style_is_not_waited_for(tmp_path: Path, picture: Path) -> None:
+    done = run(tmp_path, None, "--source", str(picture), "--frames", "3", "--broken", "alpha")
+    assert done.returncode == 2, done.stderr
+    last = done.stderr.splitlines()[-1]
+    assert "alpha cannot be prepared" in last and "no such tensor" in last
+    assert done.stdout == ""
+
+
+@pytest.mark.graphics
 def test_without_a_source_the_best_one_that_gives_pictures_is_shown(tmp_path: Path) -> None:
     done = run(tmp_path, None, "--frames", "2")
     assert done.returncode == 0, done.stderr
