@@ -171,6 +171,6 @@ def test_a_file_of_weights_can_be_a_style(tmp_path: Path, library: Library) -> N
     deck, titles = app.filled_deck(library, settings(style=str(path)))
     assert deck.current.style == str(path)
     assert library.find(deck.current.style).path == path
-    assert titles[str(path)] == "mine"
+    assert titles[str(path)] == "Mine"
     deck, _ = app.filled_deck(library, settings(style="Beta", strength=0.5))
     assert (deck.current.style, deck.current.strength) == ("beta", 0.5)
