@@ -181,6 +181,17 @@ def test_pictures_names_and_folders(coded_room: Path, capsys: pytest.CaptureFixt
     assert "cannot be written" in capsys.readouterr().err
 
 
+def test_pictures_with_names_in_another_script_are_styles_of_their_own(
+    coded_room: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("北斎", "富士"):
+        stripes(60, 80 + len(name)).save(coded_room / f"{name}.png")
+        assert cli.main(["styles", "add", f"{name}.png"]) == 0
+        assert capsys.readouterr().out == f"Added {name}\n"
+    assert cli.main(["styles", "remove", "富士"]) == 0
+    assert [path.name for path in (coded_room / "own").iterdir()] == ["北斎.code.safetensors"]
+
+
 def test_without_the_network_for_pictures(room: Path, capsys: pytest.CaptureFixture[str]) -> None:
     stripes(60, 80).save(room / "photo.png")
     assert cli.main(["styles", "add", "photo.png"]) == 2

@@ -8,9 +8,11 @@ Listing never fails because of one bad file: what cannot be used is left out and
 from __future__ import annotations
 
 import difflib
+import itertools
 import json
 import re
-from collections.abc import Iterator
+import unicodedata
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -30,7 +32,11 @@ PICTURE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", 
 
 NO_COMPACT = "the network that paints like any picture is not installed"
 _REINSTALL = "Reinstall the program, or choose another style"
+_UNSEEN = re.compile("[\u00ad\u034f\u180b-\u180f\u200b-\u200f\u2060-\u2064\ufe00-\ufe0f\ufeff\U000e0100-\U000e01ef]")
+"""Joiners, marks of direction and selectors of variants: nobody sees whether they are there."""
 _LONGEST_NAME = 60
+_LONGEST_NAME_BYTES = 200
+"""In UTF-8; most file systems allow 255, with the ending."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +44,7 @@ class Style:
     """A look that can be chosen."""
 
     name: str
-    """Lower case, digits, underscores, unique; of a picture or blend the words that find it again."""
+    """Letters in lower case, digits, underscores, unique; of a picture or blend the words that find it again."""
     title: str
     kind: Literal["shipped", "own"]
     path: Path
@@ -71,8 +77,25 @@ def own_folder() -> Path:
 
 
 def normalize(name: str) -> str:
-    """ "The Starry-Night " -> "the_starry_night": how names are compared."""
-    return re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
+    """ "The Starry-Night " -> "the_starry_night", "北斎！" -> "北斎": how names are compared, in any script.
+
+    Letters, digits and the marks that belong to letters stay, however they are encoded and whatever their case and
+    width. Empty where there are none: such a name is no other's.
+    """
+    name = _UNSEEN.sub("", name)
+    for _ in range(2):  # folding can bring up letters that have a normal form of their own
+        name = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
+    kept = " "
+    for letter in name:
+        kind = unicodedata.category(letter)[0]
+        kept += letter if kind in "LN" or (kind == "M" and kept[-1] != " ") else " "
+    return "_".join(kept.split())
+
+
+def file_stem(name: str) -> str:
+    """`normalize`, fit for a file on every system: of limited length, and none of the names that Windows keeps."""
+    stem = normalize(name)[:_LONGEST_NAME].encode()[:_LONGEST_NAME_BYTES].decode(errors="ignore").strip("_")
+    return f"{stem}_style" if re.fullmatch("con|prn|aux|nul|com[0-9]|lpt[0-9]", stem) else stem
 
 
 class Library:
@@ -194,9 +217,15 @@ class Library:
         return style
 
     def free_name(self, name: str) -> str:
-        """``name`` as a new style can have it. Raises `StyleError` if it is taken."""
-        name = normalize(name)[:_LONGEST_NAME].strip("_") or "own"
-        if any(name == style.name for style in self.styles()):
+        """``name`` as a new style can have it. Raises `StyleError` if it is taken.
+
+        Where nothing of it can be in a name it is "own", "own_2" and so on.
+        """
+        name, taken = file_stem(name), {style.name for style in self.styles()}
+        if not name:
+            names = itertools.chain(["own"], (f"own_{number}" for number in itertools.count(2)))
+            return next(free for free in names if free not in taken)
+        if name in taken:
             raise StyleError(f"There is already a style {name!r}", "Choose another name, or remove that one")
         return name
 
@@ -302,8 +331,7 @@ class Library:
         for path in paths:
             stem = path.name.removesuffix(SUFFIX)
             if stem == path.name:
-                if normalize(path.stem):
-                    yield Style(normalize(path.stem), title_of(path.stem), "own", path, network=architecture_of(path))
+                yield _own_network(path)
                 continue
             try:
                 code = read_code(path)
@@ -313,22 +341,33 @@ class Library:
             except ArtemError as error:
                 problems.append(str(error).rstrip("."))
                 continue
-            if normalize(stem):
-                yield _own_code(path, code)
+            yield _own_code(path, code)
+
+
+def _own_network(path: Path) -> Style:
+    name, title = normalize(path.stem) or "own", title_of(path.stem) or "A network"
+    return Style(name, title, "own", path, network=architecture_of(path))
 
 
 def _own_code(path: Path, code: StyleCode) -> Style:
     stem = path.name.removesuffix(SUFFIX)
-    return Style(normalize(stem), code.title or title_of(stem), "own", path, network="code", form="code")
+    title = code.title or title_of(stem) or "A code"
+    return Style(normalize(stem) or "own", title, "own", path, network="code", form="code")
 
 
 def _called(styles: list[Style], name: str) -> Style | None:
-    """The style whose name or title that is: as it is written, else (not where it may be a blend) much like it."""
-    exact = next((s for s in styles if name.strip().lower() in (s.name, s.title.lower())), None)
-    if exact is not None or is_blend(name):
-        return exact
-    wanted = normalize(name)
-    return next((s for s in styles if wanted in (s.name, normalize(s.title))), None)
+    """The style whose name, or else whose title that is: as it is written, or (where it can be no blend) much like it.
+
+    A name without any letter or digit is like no other.
+    """
+    written, alike = name.strip().casefold(), "" if is_blend(name) else normalize(name)
+    wanted: list[tuple[str, Callable[[Style], str]]] = [
+        (written, lambda style: style.name),
+        (written, lambda style: style.title.casefold()),
+        (alike, lambda style: style.name),
+        (alike, lambda style: normalize(style.title)),
+    ]
+    return next((style for text, of in wanted if text for style in styles if of(style) == text), None)
 
 
 def _coded(styles: list[Style], style: Style) -> Style:

@@ -8,12 +8,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from artem_vr.errors import ArtemError, PictureError, StyleError, WeightsError
 from artem_vr.networks.checkpoint import load_network
 from artem_vr.sources.pictures import save_picture
 from artem_vr.styles.codes import StyleCode, read_code, write_code
-from artem_vr.styles.library import Library, normalize
+from artem_vr.styles.library import Library, file_stem, normalize
 
 SUM = "0" * 64
 
@@ -366,8 +368,70 @@ def test_the_compact_network_is_no_single_style(tmp_path: Path) -> None:
         make(tmp_path).add(tmp_path / "any.safetensors")
 
 
-def test_normalize() -> None:
-    assert normalize(" The Starry-Night!") == "the_starry_night"
+@pytest.mark.parametrize(
+    ("name", "normal"),
+    [
+        (" The Starry-Night!", "the_starry_night"), ("a__b", "a_b"), ("北斎", "北斎"), ("富士 三十六。", "富士_三十六"),
+        ("ＨＯＫＵＳＡＩ", "hokusai"), ("ΩΜΕΓΑ", "ωμεγα"), ("STRASSE", "strasse"), ("Straße", "strasse"),
+        ("cafe\u0301", "café"), ("Café", "café"), ("कि", "कि"), ("की", "की"), ("№ 5", "no_5"),
+        ("", ""), ("!?", ""), ("🎨", ""), ("\udce9", ""), ("\0/\\:", ""), ("❤\ufe0f", ""), ("❤\ufe0f a", "a"),
+        ("می\u200cخواهم", "میخواهم"), ("\u0301a", "a"), ("a/b\\c:d\u202ee", "a_b_c_d_e"),
+    ],
+)  # fmt: skip
+def test_normalize(name: str, normal: str) -> None:
+    assert normalize(name) == normalize(normalize(name)) == normal
+
+
+@given(st.text(max_size=40))
+def test_normal_names_stay_as_they_are_and_are_files_everywhere(name: str) -> None:
+    assert normalize(normalize(name)) == normalize(name)
+    stem = file_stem(name * 9)
+    assert normalize(stem) == stem and len(stem.encode()) <= 220 and len(stem) <= 70
+    assert not set(stem) & set('<>:"/\\|?*. ') and stem.isprintable()
+
+
+def test_names_that_only_windows_minds_are_changed() -> None:
+    assert [file_stem(name) for name in ("CON", "Com1", "console", "nul.png")] == [
+        "con_style", "com1_style", "console", "nul_png",
+    ]  # fmt: skip
+
+
+def test_names_in_any_script_are_told_apart(tmp_path: Path) -> None:
+    library = make_coded(tmp_path)
+    code = StyleCode(np.ones((2, 3), np.float32), COMPACT)
+    for name in ("北斎", "富士", "कि", "की", "Ω", "語" * 300):
+        assert library.find(library.keep(code, name).name).name == file_stem(name)
+    for name in ("北斎", "富士", "की", "ω"):
+        with pytest.raises(StyleError, match="already"):
+            library.free_name(name)
+    assert library.remove("富士").name == "富士"
+    with pytest.raises(StyleError, match="no style"):
+        library.remove("富士")
+    with pytest.raises(StyleError, match="no style"):
+        library.remove("!?")
+    assert [s.name for s in library.styles() if s.kind == "own"] == sorted(["北斎", "कि", "की", "ω", "語" * 60])
+
+
+def test_names_without_any_letter_are_no_others(tmp_path: Path) -> None:
+    library = make_coded(tmp_path)
+    codes = [StyleCode(np.full((2, 3), n, np.float32), COMPACT, title) for n, title in enumerate(("🎨", "🌊"))]
+    assert [library.keep(code, code.title).name for code in codes] == ["own", "own_2"]
+    assert library.find("🌊").name == "own_2" and library.find("own").title == "🎨"
+    for name in ("🔥", "", "!"):
+        with pytest.raises(StyleError):
+            library.find(name)
+    assert library.remove("🌊").name == "own_2"
+    (tmp_path / "own" / "🔥.safetensors").write_bytes(b"x")  # put there by hand
+    assert [(s.name, s.title) for s in library.styles() if s.kind == "own"] == [("own", "🎨"), ("own_own", "🔥")]
+
+
+def test_a_name_comes_before_a_title(tmp_path: Path) -> None:
+    library = make_coded(tmp_path)
+    for name, title in (("a", "B"), ("b", "Sea"), ("c", "Senecio")):
+        library.keep(StyleCode(np.ones((2, 3), np.float32), COMPACT, title), name)
+    assert library.find("b").name == library.find("B").name == "b"
+    assert library.find("senecio").kind == "shipped"
+    assert library.remove("b").name == "b" and library.find("b").name == "a"
 
 
 def test_six_paintings_are_shipped_and_each_file_is_what_the_index_says() -> None:
