@@ -17,6 +17,7 @@ from artem_vr.offline.style_sheet import CELL, sheet
 from artem_vr.sources.pictures import decode_picture, load_picture, save_picture
 from artem_vr.styles import library
 from artem_vr.styles.codes import read_code
+from artem_vr.stylize.encoder import Encoder
 
 
 @pytest.fixture
@@ -179,6 +180,16 @@ def test_pictures_names_and_folders(coded_room: Path, capsys: pytest.CaptureFixt
     capsys.readouterr()
     assert cli.main(["styles", "add", "random.png", "--name", "x"]) == 2
     assert "cannot be written" in capsys.readouterr().err
+
+
+def test_pictures_are_read_at_the_stroke_size_of_the_settings(coded_room: Path) -> None:
+    stripes(500, 600).save(coded_room / "a.png")
+    for size in (448, 128):
+        (coded_room / "settings.toml").write_text(f"stroke_size = {size}\n")
+        assert cli.main(["styles", "add", "a.png", "--name", f"read at {size}"]) == 0
+        kept = read_code(coded_room / "own" / f"read_at_{size}.code.safetensors")
+        (weights, digest), picture = library.Library().compact or (Path(), ""), load_picture(coded_room / "a.png")
+        assert np.array_equal(kept.values, Encoder(weights, digest).encode(picture, size))
 
 
 def test_pictures_with_names_in_another_script_are_styles_of_their_own(

@@ -50,7 +50,7 @@ def run(arguments: argparse.Namespace) -> int:
         print(json.dumps(result) if arguments.json else result["output"])
         return 2 if result["errors"] else 0
     if action == "add":
-        style = _added(library, arguments.file, arguments.name)
+        style = _added(library, arguments.file, arguments.name, load_settings(arguments).stroke_size)
         print(json.dumps(_facts(style)) if arguments.json else f"Added {style.name}")
         return 0
     if action == "remove":
@@ -72,8 +72,11 @@ def report(line: str) -> None:
     print(f"artem-vr: {line}", file=sys.stderr)
 
 
-def _added(library: Library, file: Path, name: str | None) -> Style:
-    """A file of weights or of a code is copied; of anything else, as a picture, the code and a small copy are kept."""
+def _added(library: Library, file: Path, name: str | None, stroke_size: int) -> Style:
+    """A file of weights or of a code is copied; of anything else, as a picture, the code and a small copy are kept.
+
+    ``stroke_size``: short side, in pixels, at which pictures are read.
+    """
     if file.suffix.lower() == ".safetensors":
         return library.add(file, name)
     from artem_vr.errors import StyleError
@@ -86,7 +89,7 @@ def _added(library: Library, file: Path, name: str | None) -> Style:
         raise StyleError(f"{file.name} is a picture, and {NO_COMPACT}", "Reinstall the program")
     name = name or file.stem
     library.free_name(name)  # a name that is taken is told before the picture is read
-    return library.keep(Encoder(*library.compact).code(picture, title_of(name)), name)
+    return library.keep(Encoder(*library.compact).code(picture, title_of(name), stroke_size), name)
 
 
 def _line(number: int, style: Style, width: int) -> str:
