@@ -227,6 +227,17 @@ def test_sheet(room: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["styles", "sheet", "photo.png", "-o", "photo.png"]) == 2
 
 
+def test_a_sheet_is_painted_at_full_strength_whatever_the_settings_say(coded_room: Path) -> None:
+    save_picture(coded_room / "photo.png", np.random.default_rng(0).integers(0, 256, (60, 80, 3), np.uint8))
+    stripes(60, 80).save(coded_room / "a.png")
+    assert cli.main(["styles", "add", "a.png"]) == 0
+    for strength in ("0.1", "1.0"):
+        (coded_room / "settings.toml").write_text(f"strength = {strength}\n")
+        words = ["styles", "sheet", "photo.png", "-o", f"{strength}.png", "--engine", "torch", "--device", "cpu"]
+        assert cli.main(words) == 0
+    assert np.array_equal(load_picture(coded_room / "0.1.png"), load_picture(coded_room / "1.0.png"))
+
+
 @pytest.mark.parametrize("count", [1, 2, 3, 7, 12])
 def test_a_sheet_shows_every_picture_unchanged(count: int) -> None:
     pictures = [np.full((30, 40, 3), 10 + index, np.uint8) for index in range(count)]

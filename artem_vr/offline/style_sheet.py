@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +29,10 @@ def style_sheet(
 ) -> dict[str, Any]:
     """Write the sheet to ``output``: the photograph first, then the styles in the library's order.
 
+    All are painted at full strength, whatever ``settings`` say: a sheet is there to compare styles.
     A style that cannot be used costs one line to ``report``. Raises `ArtemError` if there is nothing to show.
     """
+    settings = replace(settings, strength=1.0)
     if output.exists() and photo.exists() and output.samefile(photo):
         raise StyleError(f"{output} is the photograph itself", "Name another FILE")
     picture = resized(load_picture(photo), CELL)
