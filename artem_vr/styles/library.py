@@ -182,10 +182,15 @@ class Library:
     def add(self, path: Path, name: str | None = None) -> Style:
         """Copy a file of weights, or of a code, after checking all of it, into the user's own styles.
 
-        Raises `StyleError` (name taken, folder without rights) or `WeightsError` (bad file).
+        Raises `StyleError` (name taken, folder without rights) or `WeightsError` (bad file, or of no use here).
         """
         if path.name.endswith(SUFFIX):
-            return self.keep(read_code(path), name or path.name.removesuffix(SUFFIX))
+            code = read_code(path)
+            compact = self.compact
+            if compact is None:
+                raise StyleError(f"{path.name} is a code, and {NO_COMPACT}", "Reinstall the program")
+            _check_usable(path, code, compact)
+            return self.keep(code, name or path.name.removesuffix(SUFFIX))
         from artem_vr.networks.checkpoint import load_network
 
         _, metadata = load_network(path)
@@ -205,8 +210,17 @@ class Library:
         return _own_code(target, code)
 
     def remove(self, name: str) -> Style:
-        """Delete one of the user's own styles. Raises `StyleError`; shipped styles stay."""
-        style = self.find(name)
+        """Delete one of the user's own styles, or a file among them that is none. Raises `StyleError`.
+
+        Shipped styles stay, also where a file of the user's that cannot be used is called like one: that goes.
+        """
+        styles = self.styles()
+        left_out = self._left_out(styles)
+        own = [style for style in (*styles, *left_out) if style.kind == "own"]
+        style = next((style for style in own if style.path.name == name), None)
+        style = style or _called([*styles, *left_out], name)
+        if style is None or style.kind == "shipped":
+            style = _called(left_out, name) or self.find(name)
         if style.kind != "own" or style.form not in ("network", "code") or style.path.parent != self.own:
             raise StyleError(f"{style.name!r} is not one of your own styles", "Only styles you added can be removed")
         try:
@@ -322,26 +336,48 @@ class Library:
     def _kept(self, compact: tuple[Path, str] | None, problems: list[str]) -> Iterator[Style]:
         """The user's own styles. Codes that are damaged, or for another network and without a picture, are left out."""
         try:
-            if not self.own.is_dir():
-                return
-            paths = sorted(p for p in self.own.iterdir() if p.suffix == ".safetensors" and p.is_file())
+            paths = self._own_files()
         except OSError as error:
             problems.append(f"Your styles in {self.own} cannot be read ({error.strerror or error})")
             return
         for path in paths:
-            stem = path.name.removesuffix(SUFFIX)
-            if stem == path.name:
+            if not path.name.endswith(SUFFIX):
                 yield _own_network(path)
                 continue
             try:
                 code = read_code(path)
-                if compact is not None and code.network != compact[1] and not code.picture:
-                    cause = f"{path.name} is for another network and keeps no picture to be read again"
-                    raise WeightsError(cause, "Add its picture again: artem-vr styles add PICTURE")
+                if compact is not None:
+                    _check_usable(path, code, compact)
             except ArtemError as error:
                 problems.append(str(error).rstrip("."))
                 continue
             yield _own_code(path, code)
+
+    def _own_files(self) -> list[Path]:
+        """The files of the user's own styles, whatever is in them, by name. Raises OSError."""
+        if not self.own.is_dir():
+            return []
+        return sorted(path for path in self.own.iterdir() if path.suffix == ".safetensors" and path.is_file())
+
+    def _left_out(self, styles: list[Style]) -> list[Style]:
+        """The files of the user's own that are not among ``styles``, as far as their names tell what they are."""
+        listed = {style.path for style in styles}
+        try:
+            paths = [path for path in self._own_files() if path not in listed]
+        except OSError:  # it is among the problems
+            return []
+        stems = [path.name.removesuffix(SUFFIX) for path in paths]
+        return [
+            Style(normalize(stem) or "own", title_of(stem), "own", path, network="code", form="code")
+            for stem, path in zip(stems, paths, strict=True)
+        ]
+
+
+def _check_usable(path: Path, code: StyleCode, compact: tuple[Path, str]) -> None:
+    """Raises `WeightsError` for a code that the compact network can neither paint with nor make anew."""
+    if code.network != compact[1] and not code.picture:
+        cause = f"{path.name} is for another network and keeps no picture to be read again"
+        raise WeightsError(cause, "Add its picture again: artem-vr styles add PICTURE")
 
 
 def _own_network(path: Path) -> Style:

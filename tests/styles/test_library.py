@@ -272,6 +272,47 @@ def test_own_codes_that_cannot_be_used_are_named(tmp_path: Path) -> None:
     assert "bad.code" in library.problems[0] and "another network" in library.problems[1]
 
 
+def test_a_code_that_cannot_be_used_is_not_added(tmp_path: Path) -> None:
+    library = make_coded(tmp_path)
+    old, pictured = tmp_path / "old.code.safetensors", tmp_path / "pictured.code.safetensors"
+    code_file(old, network="d" * 64)
+    code_file(pictured, network="d" * 64, picture=b"jpeg")
+    with pytest.raises(WeightsError, match="another network"):
+        library.add(old)
+    assert library.add(pictured).name == "pictured"  # it can be read again
+    (tmp_path / "weights" / "compact.safetensors").unlink()
+    with pytest.raises(StyleError, match="not installed"):
+        library.add(pictured, "again")
+    assert [path.name for path in library.own.iterdir()] == ["pictured.code.safetensors"]
+
+
+def test_files_that_cannot_be_used_can_be_removed(tmp_path: Path) -> None:
+    library = make_coded(tmp_path)
+    own = tmp_path / "own"
+
+    def names() -> list[str]:
+        return sorted(path.name.partition(".")[0] for path in own.iterdir())
+
+    for stem in ("bad", "worse", "senecio"):  # the last is called like a shipped style
+        (own / f"{stem}.code.safetensors").write_bytes(b"no")
+    code_file(own / "old.code.safetensors", network="d" * 64)
+    code_file(own / "good.code.safetensors", title="Bad")
+    code_file(own / "twice.code.safetensors")
+    (own / "twice.safetensors").write_bytes(b"x")
+    assert library.remove("bad").name == "bad"  # not the style of that title
+    assert library.remove("Old").path.name == "old.code.safetensors"
+    assert library.remove("worse.code.safetensors").name == "worse"
+    assert library.remove("senecio").kind == "own"
+    assert library.remove("twice.safetensors").path.name == "twice.safetensors"
+    assert names() == ["good", "twice"]
+    for name in ("senecio", "old", "worse.code.safetensors", "great_wave+senecio"):
+        with pytest.raises(StyleError):
+            library.remove(name)
+    assert len(library.styles()) == 6
+    (tmp_path / "weights" / "compact.safetensors").unlink()  # no code can be used any more
+    assert library.remove("good").name == "good" and names() == ["twice"]
+
+
 def test_a_picture_is_a_style(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     library = make_coded(tmp_path)
     monkeypatch.chdir(tmp_path)
