@@ -1,8 +1,9 @@
 """The CUDA back end: where arrays lie, what is launched on which stream.
 
 Arrays that lie on a GPU (torch tensors, anything with `__cuda_array_interface__`) are used in place; work for torch
-tensors goes on torch's current stream, so it is ordered with torch's own work and can be captured in a CUDA graph (with
-``check_nan=False``: asking for the NaN flag waits for the GPU). NumPy arrays and CPU tensors are copied there and back.
+tensors goes on torch's current stream, so it is ordered with torch's own work and can be captured in a CUDA graph:
+after a call of the same kind, which compiles the kernels and uploads the filters' tables, and with ``check_nan=False``,
+since asking for the NaN flag waits for the GPU. NumPy arrays and CPU tensors are copied there and back.
 
 Arrays of other libraries must lie on the current device. Their libraries know nothing of the stream that works here:
 the stream that such an array names is waited for before, and the work on it is done when a call returns.
@@ -11,6 +12,7 @@ the stream that such an array names is waited for before, and the work on it is 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from functools import cache
@@ -72,16 +74,16 @@ class _Place:
         _usable()
         self.torch = torch_module() if is_tensor(example) and example.is_cuda else None
         self.device: Any = example.device if self.torch is not None else None
-        self.stream: Any = 0
+        self.stream: Any = 0  # torch's current one from `__enter__` on
         self._borrowed = False  # a kernel reads what is written and freed in the order of another stream
-        if self.torch is not None:
-            self.stream = cuda.external_stream(self.torch.cuda.current_stream(self.device).cuda_stream)
 
     def __enter__(self) -> _Place:
         self._context: AbstractContextManager[Any] = nullcontext()
         if self.torch is not None:
             self._context = cuda.gpus[self.device.index or 0]
         self._context.__enter__()
+        if self.torch is not None:  # within, else Numba would make itself a context on the first GPU
+            self.stream = cuda.external_stream(self.torch.cuda.current_stream(self.device).cuda_stream)
         return self
 
     def __exit__(self, *failure: Any) -> None:
@@ -121,12 +123,19 @@ class _Place:
         return view.view(np.uint32) if values.dtype == np.uint32 else view
 
     def filled(self, shape: tuple[int, ...], value: float, dtype: Any) -> Any:
-        """A kernel's view of new memory full of ``value``; for torch no copy from the CPU, so it may be captured."""
+        """As `empty`, the memory full of ``value``; for torch no copy from the CPU, so it may be captured."""
         if self.torch is None:
-            return self.upload(np.full(shape, value, dtype))
+            made = self.upload(np.full(shape, value, dtype))
+            return made, made
         owner, view = self.empty(shape, dtype)
         owner.fill_(value)
-        return view
+        return owner, view
+
+    def read(self, owner: Any) -> NDArray[Any]:
+        """A NumPy copy of memory from `empty` or `filled`, after all that was launched before."""
+        if self.torch is not None:
+            return np.asarray(owner.cpu().numpy())  # on torch's current stream, and waited for
+        return np.asarray(owner.copy_to_host())
 
     def nothing(self, axes: int, dtype: Any) -> Any:
         """An array of length 0: kernels see its shape and read nothing."""
@@ -135,7 +144,7 @@ class _Place:
     def vector(self, value: Any, what: str, shape: tuple[int, ...], default: float) -> Any:
         """Scale, bias and the like, float32 of ``shape``: from this GPU or from the CPU; None becomes ``default``."""
         if value is None:
-            return self.filled(shape, default, np.float32)
+            return self.filled(shape, default, np.float32)[1]
         if not on_gpu(value):
             host = host_vector(value, what, shape[0]) if len(shape) == 1 else host_map(value, what, shape)
             assert host is not None  # as value is not
@@ -143,8 +152,11 @@ class _Place:
         check_axes(value, what, len(shape))
         if tuple(value.shape) != shape:
             raise XnorError(f"{what} must have shape {shape}, got {tuple(value.shape)}")
+        if not is_tensor(value):
+            return _contiguous_floats(self, value, what)
+        check_type(value, what)
         _same_device(self, value, what)
-        return self.array(value.float().contiguous()) if is_tensor(value) else _contiguous_floats(self, value, what)
+        return self.array(_tensor_floats(value).contiguous())
 
 
 def _view_of(value: Any) -> Any:
@@ -167,6 +179,11 @@ def to_host(value: Any) -> NDArray[Any]:
             raise XnorError(f"an array on the GPU cannot be copied: {error}") from error
 
 
+def _tensor_floats(value: Any) -> Any:
+    """A tensor as float32 whose memory holds its numbers: of some real views torch only notes that they are negated."""
+    return value.detach().float().resolve_neg()
+
+
 def _contiguous_floats(place: _Place, value: Any, what: str) -> Any:
     """A kernel's view of an array on the GPU that is no torch tensor: nothing here can convert it. Raises XnorError."""
     view = place.array(value)
@@ -187,7 +204,7 @@ class DeviceFilters:
     words: Any  # kernel's view, uint32 (O, 2 * words)
     channels: int
     kernel: tuple[int, int]
-    sums: NDArray[np.int32] | None  # (KH * KW, O), on the host until zero padding asks for it
+    tap_sums: Callable[[], NDArray[np.int32]]  # those of `PackedFilters`, counted once zero padding asks for them
     owner: Any = None  # keeps the memory alive
     _tables: dict[Any, Any] = field(default_factory=dict)
 
@@ -200,15 +217,10 @@ class DeviceFilters:
         zero = g.padding_value == 0 and (g.padding_y > 0 or g.padding_x > 0)
         key = (g.dilation_y, g.dilation_x, zero)
         if key not in self._tables:
-            taps, starts = _tap_table(g), _start_table(g)
-            sums = self.sums
-            if zero and sums is None:
-                host = np.ascontiguousarray(self.words.copy_to_host()).view(np.uint64)
-                sums = PackedFilters(host, self.channels, self.kernel).tap_sums()
             self._tables[key] = (
-                place.upload(taps),
-                place.upload(starts),
-                place.upload(sums) if zero and sums is not None else place.nothing(2, np.int32),
+                place.upload(_tap_table(g)),
+                place.upload(_start_table(g)),
+                place.upload(self.tap_sums()) if zero else place.nothing(2, np.int32),
             )
         made: tuple[Any, Any, Any] = self._tables[key]
         return made
@@ -232,7 +244,7 @@ def filters_to(place_of: Any, packed: PackedFilters) -> DeviceFilters:
 
 
 def _filters_to(place: _Place, packed: PackedFilters) -> DeviceFilters:
-    return DeviceFilters(place.upload(packed.words.view(np.uint32)), packed.channels, packed.kernel, None)
+    return DeviceFilters(place.upload(packed.words.view(np.uint32)), packed.channels, packed.kernel, packed.tap_sums)
 
 
 def filters_from_tensor(words: Any, channels: int, kernel: tuple[int, int]) -> DeviceFilters:
@@ -240,7 +252,12 @@ def filters_from_tensor(words: Any, channels: int, kernel: tuple[int, int]) -> D
     words = words.contiguous()
     with _Place(words) as place:
         view = place.array(words.view(torch_module().int32)).view(np.uint32)
-        return DeviceFilters(view, channels, kernel, None, owner=words)
+
+    def tap_sums() -> NDArray[np.int32]:
+        host = words.cpu().numpy().view(np.uint64)  # by torch: in the order of the stream that wrote them
+        return PackedFilters(host, channels, kernel).tap_sums()
+
+    return DeviceFilters(view, channels, kernel, tap_sums, owner=words)
 
 
 def tensor_words(rows: Any) -> Any:
@@ -273,7 +290,7 @@ def _natural(place: _Place, value: Any, what: str, channel_axis: int) -> tuple[A
     already_last = moved == tuple(range(axes))
     if on_gpu(value) and is_tensor(value):
         _same_device(place, value, what)
-        owner = value.detach().float()
+        owner = _tensor_floats(value)
         if owner.permute(moved).is_contiguous() and not (owner.is_contiguous() and not already_last):
             return place.array(owner.permute(moved)), True, owner
         owner = owner.contiguous()
@@ -295,7 +312,7 @@ def _pack(
     batch, channels, height, width = shape
     group_words = (channels // groups + 31) // 32
     owner, words = place.empty((batch, height, width, groups, group_words), np.uint32)
-    bad = place.filled((1,), 0, np.int32)
+    flag, bad = place.filled((1,), 0, np.int32)
     pixels = batch * height * width
     if last:
         flat = words.reshape(pixels * groups * group_words)
@@ -306,7 +323,7 @@ def _pack(
         grid = blocks(-(-pixels // kernels.PACKERS), groups * group_words)
         planes = view.reshape(batch, channels, height, width)
         _kernel("pack_planes")[grid, kernels.PACKERS, place.stream](planes, limits, groups, words, bad)
-    if check_nan and int(bad.copy_to_host(stream=place.stream)[0]):
+    if check_nan and place.read(flag)[0]:
         raise XnorError("the input holds NaN, which has no sign: clean it before it is binarised")
     return words, owner
 
@@ -360,7 +377,7 @@ def _hand_back(place: _Place, example: Any, result: Any, shape: tuple[int, ...],
         return tensor if swap is None else tensor.permute(swap)
     if on_gpu(example):
         return result.reshape(shape)
-    host = np.asarray(result.copy_to_host()).reshape(shape)
+    host = place.read(result).reshape(shape)
     host = host if swap is None else host.transpose(swap)
     return torch_module().from_numpy(host) if is_tensor(example) else host
 
@@ -371,7 +388,7 @@ def _matrix(place: _Place, value: Any, what: str, sum_axis: int, check_nan: bool
         return place.upload(value.words.view(np.uint32)), value
     view, last, owner = _natural(place, value, what, sum_axis)
     depth, rows = int(value.shape[sum_axis]), int(value.shape[1 - sum_axis])
-    limits = place.filled((depth,), 0.0, np.float32)
+    limits = place.filled((depth,), 0.0, np.float32)[1]
     # A row of the packed matrix is a pixel, the sum runs over its channels.
     words, words_owner = _pack(place, view, last, (1, depth, 1, rows), limits, 1, check_nan)
     return words.reshape(rows, words.shape[4]), (owner, words_owner)
@@ -413,7 +430,7 @@ def general_conv2d(pictures: Any, filters: Any, g: Geometry) -> Any:
             pictures = pictures.contiguous()
         view, _, owner = _natural(place, pictures, "pictures", 1)
         if place.torch is not None:
-            rows = filters.detach().float().permute(0, 2, 3, 1).reshape(g.outputs, -1).contiguous()
+            rows = _tensor_floats(filters).permute(0, 2, 3, 1).reshape(g.outputs, -1).contiguous()
             weights = place.array(rows)
         else:
             rows = np.ascontiguousarray(np.transpose(np.asarray(filters, np.float32), (0, 2, 3, 1)))
@@ -434,7 +451,7 @@ def pack_pixels(pictures: Any, groups: int = 1) -> Any:
     """Bits of pictures (N, C, H, W) on the GPU as an int32 tensor (N, H, W, groups, words of a group)."""
     with _Place(pictures) as place:
         view, last, owner = _natural(place, pictures, "pictures", 1)
-        limits = place.filled((int(pictures.shape[1]),), 0.0, np.float32)
+        limits = place.filled((int(pictures.shape[1]),), 0.0, np.float32)[1]
         words = _pack(place, view, last, tuple(pictures.shape), limits, groups, False)[1]
         del owner
         return words
@@ -445,7 +462,7 @@ def convolve_packed(words: Any, filters: DeviceFilters, g: Geometry, *, channels
     with _Place(words) as place:
         result, made = place.empty((g.batch * g.outputs * g.out_height * g.out_width,), np.int32)
         taps, starts, tap_sums = filters.tables(place, g)
-        ones = place.filled((g.outputs,), 1.0, np.float32)
+        ones = place.filled((g.outputs,), 1.0, np.float32)[1]
         grid = _convolution_blocks(g, kernels.TILE)
         _kernel("convolve")[grid, (kernels.THREADS, kernels.THREADS), place.stream](
             place.array(words).view(np.uint32), filters.words, tap_sums, taps, starts, g, ones, ones,
@@ -466,7 +483,7 @@ def gemm_packed(rows: Any, columns: Any, bits: int) -> Any:
     with _Place(rows) as place:
         m, n = int(rows.shape[0]), int(columns.shape[0])
         result, made = place.empty((m, n), np.int32)
-        ones = place.filled((1,), 1.0, np.float32)
+        ones = place.filled((1,), 1.0, np.float32)[1]
         grid = _product_blocks(m, n)
         _kernel("multiply")[grid, (kernels.THREADS, kernels.THREADS), place.stream](
             place.array(rows).view(np.uint32), place.array(columns).view(np.uint32), bits, ones, ones, ones,

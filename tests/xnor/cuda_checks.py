@@ -106,24 +106,14 @@ def test_the_kernel_without_bits() -> None:
 
 def test_grids_lie_on_x(monkeypatch: pytest.MonkeyPatch) -> None:
     """A GPU takes 65535 blocks on y and on z; the simulator takes any number."""
-    grids = []
-
-    class Recorded:
-        def __init__(self, kernel: Any) -> None:
-            self.kernel = kernel
-
-        def __getitem__(self, configuration: Any) -> Any:
-            grids.append(configuration[0])
-            return self.kernel[configuration]
-
-    kernel_of = cuda._kernel
-    monkeypatch.setattr(cuda, "_kernel", lambda name: Recorded(kernel_of(name)))
+    launches = recorded_launches(monkeypatch)
     case = Case(batch=2, channels=66, outputs=2, height=2, width=2, groups=2, kernel=(1, 1))
     x, w = case.arrays()
     xnor.conv2d(x, w, groups=2, backend="cuda")
     xnor.conv2d(x.transpose(0, 2, 3, 1).copy(), w, groups=2, layout="NHWC", backend="cuda")
     xnor.gemm(np.ones((2, 3), np.float32), np.ones((3, 2), np.float32), backend="cuda")
     cuda.general_conv2d(x, w, geometry(x.shape, 2, 33, (1, 1), groups=2))
+    grids = [grid for grid, _, _ in launches]
     assert grids == [4, 4, 1, 4, 1, 1, 1, 4]  # pack_planes, convolve; pack_pixels, convolve; both, multiply; general
 
 
@@ -256,6 +246,96 @@ def test_arrays_that_numba_cannot_take(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(numba.cuda, "as_cuda_array", lambda value, sync: Backwards(), raising=False)
     with pytest.raises(XnorError, match="negative strides"):
         xnor.pack_weights(on_gpu(w))
+
+
+@pytest.fixture
+def posing(monkeypatch: pytest.MonkeyPatch) -> object:
+    """In the simulator: tensors on the CPU pass for tensors on a GPU. Gives what stands for torch's current stream.
+
+    Numba must not copy their memory to the host: it would not do so in the order of that stream.
+    """
+    if not getattr(numba.config, "ENABLE_CUDASIM", 0):
+        pytest.skip("test_cuda.py has tensors that are on the GPU")
+    array_type = type(numba.cuda.to_device(np.zeros(1)))
+
+    class Stream:
+        cuda_stream = 7
+
+    stream = Stream()
+
+    def view_of(tensor: torch.Tensor, sync: bool) -> Any:
+        assert not tensor.requires_grad and tensor.is_contiguous() and not tensor.is_neg() and not sync
+        return array_type(tensor.numpy())
+
+    def copied(*_: Any, **__: Any) -> None:
+        raise AssertionError("copied by Numba")
+
+    monkeypatch.setattr(torch.Tensor, "is_cuda", property(lambda tensor: True))
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda device: stream)
+    monkeypatch.setattr(numba.cuda, "external_stream", lambda pointer: stream if pointer == 7 else None)
+    monkeypatch.setattr(numba.cuda, "as_cuda_array", view_of, raising=False)
+    monkeypatch.setattr(array_type, "copy_to_host", copied)
+    return stream
+
+
+def test_what_is_done_to_tensors_is_done_on_torchs_stream(posing: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    launches = recorded_launches(monkeypatch)
+    case = Case(height=3, width=4, channels=33, kernel=(2, 2), padding=(1, 0), outputs=2)
+    x, w = (torch.from_numpy(array) for array in case.arrays())
+    packed = xnor.pack_filters(w.numpy())
+    for given in (x, x.to(memory_format=torch.channels_last), x.bfloat16().requires_grad_()):
+        for filters in (w, packed):
+            result = xnor.conv2d(given, filters, padding=(1, 0))
+            assert isinstance(result, torch.Tensor) and (result.numpy() == case.expected()).all()
+    left, right = torch.randn(3, 40), torch.randn(40, 2)
+    for a in (left, left.t().contiguous().t(), xnor.pack_matrix(left.numpy().copy())):
+        assert (xnor.gemm(a, right).numpy() == reference.gemm(left, right)).all()
+    assert launches and all(stream is posing for _, _, stream in launches)
+
+
+@pytest.mark.usefixtures("posing")
+def test_tensors_whose_sign_is_only_noted() -> None:
+    x, w = Case(height=3, width=3, outputs=2).arrays()
+    scale = np.array([0.5, 2], np.float32)
+
+    def noted(values: NDArray[np.float32]) -> torch.Tensor:
+        real = torch.from_numpy(values)
+        view = torch.complex(real, -real).conj().imag
+        assert view.is_neg()
+        return view
+
+    result = xnor.conv2d(noted(x), noted(w), scale=noted(scale))
+    np.testing.assert_allclose(result.numpy(), reference.conv2d(x, w) * scale[:, None, None])
+
+
+@pytest.mark.usefixtures("posing")
+def test_what_stands_beside_the_signs_of_tensors_is_checked() -> None:
+    x, w = (torch.from_numpy(array) for array in Case(height=3, width=3, outputs=2).arrays())
+    with pytest.raises(XnorError, match="scale has type float64"):
+        xnor.conv2d(x, w, scale=torch.ones(2, dtype=torch.float64))
+    with pytest.raises(XnorError, match="bias has type bool"):
+        xnor.conv2d(x, w, bias=torch.ones(2, dtype=torch.bool))
+    with pytest.raises(XnorError, match="thresholds must be a dense tensor"):
+        xnor.conv2d(x, w, thresholds=torch.ones(3).to_sparse())
+    with pytest.raises(XnorError, match="the input holds NaN"):
+        xnor.conv2d(x * torch.nan, w)
+
+
+def recorded_launches(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """(grid, block, stream) of all kernels that are launched from now on."""
+    launches: list[Any] = []
+    kernel_of = cuda._kernel
+
+    class Recorded:
+        def __init__(self, name: str) -> None:
+            self.kernel = kernel_of(name)
+
+        def __getitem__(self, configuration: Any) -> Any:
+            launches.append(configuration)
+            return self.kernel[configuration]
+
+    monkeypatch.setattr(cuda, "_kernel", Recorded)
+    return launches
 
 
 def on_gpu(values: NDArray[Any]) -> Any:

@@ -207,6 +207,57 @@ def test_packed_layers_on_a_gpu_and_in_a_cuda_graph() -> None:
 
 
 @pytest.mark.gpu
+def test_the_sums_for_zero_padding_are_read_on_the_stream_that_wrote_the_bits() -> None:
+    from xnor import cuda
+    from xnor.geometry import geometry
+
+    device = gpu()
+    case = Case(channels=6, padding=(1, 1))
+    x, w = case.arrays()
+    packed = xnor.pack_weights(w)
+    given = torch.from_numpy(x).to(device)
+    bits = torch.from_numpy(packed.words.view(np.int64)).to(device)
+    words = torch.zeros_like(bits)
+    g = geometry((1, 6, 7, 9), packed.outputs, 6, (3, 3), padding=1)
+    torch.cuda.synchronize()
+    with torch.cuda.stream(torch.cuda.Stream()):  # type: ignore[no-untyped-call, unused-ignore]
+        torch.cuda._sleep(500_000_000)  # clocks: some tenths of a second
+        words.copy_(bits)
+        result = cuda.conv2d(given, cuda.filters_from_tensor(words, 6, (3, 3)), g, check_nan=False)
+        assert (result.cpu().numpy() == case.expected()).all()
+
+
+@pytest.mark.gpu
+def test_tensors_whose_sign_is_only_noted_on_a_gpu() -> None:
+    device = gpu()
+    case = Case(padding=(1, 1))
+    x, w = case.arrays()
+
+    def noted(values: Any) -> torch.Tensor:
+        real = torch.from_numpy(values).to(device)
+        view = torch.complex(real, -real).conj().imag
+        assert view.is_neg()
+        return view
+
+    expected = reference.conv2d(x, w, padding=(1, 1))
+    assert (xnor.conv2d(noted(x), noted(w), padding=1).cpu().numpy() == expected).all()
+    scale = np.arange(1, 6, dtype=np.float32)
+    scaled = xnor.conv2d(noted(x), noted(w), padding=1, scale=noted(scale))
+    np.testing.assert_allclose(scaled.cpu().numpy(), expected * scale[:, None, None])
+
+
+@pytest.mark.gpu
+def test_tensors_on_a_second_gpu() -> None:
+    gpu()
+    if torch.cuda.device_count() < 2:
+        pytest.skip("one CUDA GPU here")
+    case = Case(padding=(1, 1))
+    x, w = (torch.from_numpy(a).to("cuda:1") for a in case.arrays())
+    result = xnor.conv2d(x, w, **case.options)
+    assert result.device == x.device and (result.cpu().numpy() == case.expected()).all()
+
+
+@pytest.mark.gpu
 def test_mixed_devices_are_refused() -> None:
     from xnor.layers import XnorConv2d
 
