@@ -44,8 +44,8 @@ class Curator:
         """``stroke_size``: short side, in pixels, at which pictures that are kept are read."""
         self._library, self._stroke_size = library, stroke_size
         self._loader = StyleLoader(library, stroke_size)  # of its own: a loader serves one thread
-        self._kept: set[Path] = set()
-        self._kept_blends: set[str] = set()
+        self._kept: set[tuple[object, ...]] = set()
+        """`_identity` of what the library has by now."""
         self._wishes: queue.SimpleQueue[Callable[[], Arrival] | None] = queue.SimpleQueue()
         self._arrivals: deque[Arrival] = deque()
         self._thread = threading.Thread(target=self._run, name="curator", daemon=True)
@@ -110,7 +110,7 @@ class Curator:
     def _keep(self, name: str) -> Arrival:
         style = self._library.find(name)
         foreign = [part for part in (style, *(part for _, part in style.parts)) if self._is_foreign(part)]
-        new_blend = style.form == "blend" and style.name not in self._kept_blends
+        new_blend = style.form == "blend" and _identity(style) not in self._kept
         if not foreign and not new_blend:
             return Arrival(notice=f"{style.title} is among your styles already")
         kept = [self._keep_blend(style).name] if new_blend else []
@@ -120,18 +120,20 @@ class Curator:
     def _is_foreign(self, style: Style) -> bool:
         """Whether it is a file of the viewer's that the library does not have."""
         inside = style.kind == "shipped" or style.path.parent == self._library.own
-        return style.form != "blend" and not inside and style.path not in self._kept
+        return style.form != "blend" and not inside and _identity(style) not in self._kept
 
     def _keep_blend(self, style: Style) -> Style:
         """The mixed code; there is no picture of it."""
         names = (part.name if part.kind == "shipped" else part.path.name.partition(".")[0] for _, part in style.parts)
+        identity = _identity(style)  # of before it was read: a file that changes meanwhile is another one
         code = StyleCode(self._loader.code(style), self._loader.encoder().key, style.title)
         kept = self._library.keep(code, self._free_name("_and_".join(names)))
-        self._kept_blends.add(style.name)
+        self._kept.add(identity)
         return kept
 
     def _keep_one(self, style: Style) -> Style:
         name = self._free_name(style.path.name.partition(".")[0] if style.form == "code" else style.path.stem)
+        identity = _identity(style)  # as in `_keep_blend`
         if style.form == "picture":
             from artem_vr.sources.pictures import load_picture
 
@@ -139,7 +141,7 @@ class Curator:
             kept = self._library.keep(code, name)
         else:
             kept = self._library.add(style.path, name)
-        self._kept.add(style.path)
+        self._kept.add(identity)
         return kept
 
     def _free_name(self, name: str) -> str:
@@ -148,6 +150,21 @@ class Curator:
             with contextlib.suppress(StyleError):
                 return self._library.free_name(name if number == 2 else f"{name}_{number - 1}")
         return self._library.free_name(name)
+
+
+def _identity(style: Style) -> tuple[object, ...]:
+    """Other for another blend, another file, and another content of the same file."""
+    parts = [part for _, part in style.parts] or [style]
+    return (style.name if style.form == "blend" else "", *(_content(part.path) for part in parts))
+
+
+def _content(path: Path) -> tuple[Path, int, int]:
+    """What changes with a file's content, as far as is known without reading it: time of the last change, and size."""
+    try:
+        facts = path.stat()
+    except OSError:  # who reads it will say so
+        return path, 0, 0
+    return path, facts.st_mtime_ns, facts.st_size
 
 
 def brought(library: Library, path: Path) -> tuple[str, str]:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from artem_vr.errors import StyleError
+from artem_vr.styles.blends import is_blend, read_blend
 
 FADE_SECONDS = 0.3
 
@@ -27,7 +28,7 @@ class Selection:
     compare: bool = False
     """The source is shown while this is held."""
     generation: int = 0
-    """Grows by one with every change of style."""
+    """Grows by one with every change of style, also where it came again (`Deck.add`)."""
     changed_at: float = 0.0
     """The deck's clock, in seconds, when the style was chosen."""
     outside: str = ""
@@ -54,6 +55,8 @@ class Deck:
         self._lock = threading.Lock()
         self._names = tuple(names)
         self._clock = clock
+        self._again: dict[str, int] = {}
+        """How often a style came that was there already."""
         index = 0 if current is None else self._index(current)
         self._selection = Selection(self._names[index], index, _unit(strength), changed_at=clock())
 
@@ -118,16 +121,25 @@ class Deck:
         with self._lock:
             self._selection = replace(self._selection, outside=style)
 
+    def edition(self, style: str) -> int:
+        """Another number whenever ``style``, or a part of it where it is a blend, was added again."""
+        again = self._again  # never changed, only replaced
+        return sum(again.get(name, 0) for name in _names_in(style)) if again else 0
+
     def add(self, names: Sequence[str], instead_of: str = "") -> Selection:
         """Put styles (at least one) at the end, where they are not there already, and choose the first.
 
-        The first takes the place of ``instead_of``, where that is in the deck.
+        The first takes the place of ``instead_of``, where that is in the deck. Those that are there already may be
+        files whose content is another one now: they become a new `edition`, and the first a new choice.
         """
         with self._lock:
             first, *others = names
+            again = {name for name in names if name in self._names and name != instead_of}
+            if again:
+                self._again = self._again | {name: self._again.get(name, 0) + 1 for name in again}
             deck = [first if name == instead_of else name for name in self._names]
             self._names = tuple(dict.fromkeys([*deck, first, *others]))
-            return self._choose(self._names.index(first))
+            return self._choose(self._names.index(first), anew=first in again)
 
     def remove(self, name: str, instead: str = "") -> Selection:
         """Take a style away. If it was the current one, ``instead`` is chosen, or else a neighbour; the last one stays.
@@ -172,16 +184,24 @@ class Deck:
             raise StyleError(f"There is no style {which[:60]!r} in the deck", f"There are: {', '.join(self._names)}")
         return self._names.index(which)
 
-    def _choose(self, index: int) -> Selection:
-        """Called with the lock held."""
+    def _choose(self, index: int, anew: bool = False) -> Selection:
+        """``anew``: it is a change even if it is the current style. Called with the lock held."""
         old = self._selection
         name = self._names[index]
-        if name != old.style:
+        if name != old.style or anew:
             changed = {"generation": old.generation + 1, "changed_at": self._clock()}
             self._selection = replace(old, style=name, index=index, **changed)  # type: ignore[arg-type]
         elif index != old.index:
             self._selection = replace(old, index=index)
         return self._selection
+
+
+def _names_in(style: str) -> set[str]:
+    """The style's own name and, where it is a blend, those of its parts."""
+    try:
+        return {style, *(name for _, name in read_blend(style))} if is_blend(style) else {style}
+    except StyleError:  # a file with such a name
+        return {style}
 
 
 def _unit(value: float) -> float:

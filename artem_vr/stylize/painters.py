@@ -29,6 +29,8 @@ class PainterKey:
     width: int
     network: str = ""
     """Name of what this painter's memory goes to; painters of one such name and one size share it. "": its own."""
+    edition: int = 0
+    """Of the style, by `Deck.edition`: a file that came again is read again, while its old painter goes on."""
 
     @property
     def place(self) -> tuple[str, int, int, int]:

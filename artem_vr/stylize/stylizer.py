@@ -308,11 +308,11 @@ class Stylizer:
             self._step = {(eyes, (height, width)): step}
             self._since_step = 0
         size = working_size((height, width), self._eye_size, self._scale, step)
-        return PainterKey(style, eyes, *size, self._network(style))
+        return PainterKey(style, eyes, *size, self._network(style), self._deck.edition(style))
 
     def _like(self, key: PainterKey, style: str) -> PainterKey:
         """The painter of another style, for the same frames."""
-        return replace(key, style=style, network=self._network(style))
+        return replace(key, style=style, network=self._network(style), edition=self._deck.edition(style))
 
     def _network(self, style: str) -> str:
         """`PainterKey.network`: all styles that are codes share the network for any picture."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -119,6 +120,26 @@ def test_a_dropped_picture_becomes_the_style_and_is_kept_by_a_key(
     hands(KeyPressed("k"))
     until(coded, lambda: "Kept as my_holiday" in coded.view.notice, eyes)
     assert coded_library.find("my_holiday").form == "code"
+
+
+def test_a_picture_that_was_changed_and_dropped_again_is_painted_anew(
+    coded: Rig, hands: Callable[[Event], None], loader: GatedLoader, picture: Path
+) -> None:
+    eyes = noise(1)
+    hands(FilesDropped((picture,)))
+    until(coded, lambda: coded.deck.current.style == str(picture), eyes)
+    before = settled(coded, str(picture), eyes)
+    generation = coded.deck.current.generation
+    save_picture(picture, painting(6)[::-1])
+    os.utime(picture, (2e9, 2e9))  # whatever the clock of the disk
+    loader.asked.clear()
+    loader.gate.clear()
+    hands(FilesDropped((picture,)))
+    until(coded, loader.asked.is_set, eyes)
+    assert equal(settled(coded, str(picture), eyes), before)  # the old painting goes on while the file is read
+    loader.gate.set()
+    until(coded, lambda: coded.loop._shown is not None and coded.loop._shown.generation > generation, eyes)
+    assert np.abs(settled(coded, str(picture), eyes).astype(int) - before).mean() > 1
 
 
 def test_a_torn_picture_is_one_line_and_the_old_style_stays(

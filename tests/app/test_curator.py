@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -118,6 +119,26 @@ def test_keeping_a_blend_keeps_it_and_the_pictures_in_it(
     assert "red_and_blue" in arrival(curator).notice
     curator.keep("blue")
     assert "already" in arrival(curator).notice
+
+
+def test_a_picture_that_has_changed_is_kept_anew(curator: Curator, coded_library: Library, tmp_path: Path) -> None:
+    path = picture(tmp_path)
+    blend = f"0.5*blue+0.5*{path}"
+    curator.keep(blend)
+    assert "Kept as blue_and_my_holiday, my_holiday" in arrival(curator).notice
+    save_picture(path, painting(8))
+    os.utime(path, (2e9, 2e9))  # whatever the clock of the disk
+    curator.keep(str(path))
+    assert "Kept as my_holiday_2" in arrival(curator).notice
+    curator.keep(blend)
+    assert "Kept as blue_and_my_holiday_2:" in arrival(curator).notice
+    assert coded_library.compact is not None
+    encoder = Encoder(*coded_library.compact)
+    for name, seed in (("my_holiday", 7), ("my_holiday_2", 8)):
+        assert np.array_equal(read_code(coded_library.find(name).path).values, encoder.encode(painting(seed)))
+    for name in (str(path), blend):
+        curator.keep(name)
+        assert "already" in arrival(curator).notice
 
 
 def test_what_cannot_be_kept_says_why(curator: Curator, coded_library: Library, tmp_path: Path) -> None:

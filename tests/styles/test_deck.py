@@ -92,6 +92,18 @@ def test_styles_that_come_are_chosen_and_go_again() -> None:
     assert deck.remove("d").style == "d" and named(deck) == ("d",)  # the last one stays
 
 
+def test_what_comes_again_is_a_new_choice_and_another_edition() -> None:
+    deck = Deck(("a", "/x.png", "0.5*a+0.5*/x.png", "b+/x"), "a")
+    styles = deck.names
+    assert deck.add(["/y.png", "a"]).generation == 1 and deck.select("/x.png").generation == 2
+    assert [deck.edition(style) for style in styles] == [1, 0, 1, 0]  # "a" came again, and it is in the blend
+    before = deck.add(["/x.png"])
+    assert (before.style, before.generation, before.index) == ("/x.png", 3, 1)
+    assert [deck.edition(style) for style in styles] == [1, 1, 2, 0]
+    assert deck.add(["/x.png"], instead_of="/x.png") is before  # it only stays
+    assert deck.next().generation == 4 and deck.edition("/x.png") == 1
+
+
 def test_the_style_outside_is_part_of_the_snapshot() -> None:
     deck = Deck(NAMES)
     before = deck.current
