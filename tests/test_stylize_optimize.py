@@ -137,6 +137,22 @@ def test_a_snapshot_overwrites_no_input(place: Path, vgg_file: Path, capsys: pyt
     assert (place / "out-000002.png").read_bytes() == photo and names(place) == {"out-000002.png"}
 
 
+def test_several_inputs_go_on_from_their_own_pictures_only(
+    place: Path, vgg_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (place / "other.png").write_bytes((place / "photo.png").read_bytes())
+    words = ["stylize", str(place / "photo.png"), str(place / "other.png"), "-o", str(place / "new"), "--method",
+             "optimize", "--style", str(place / "painting.png"), "--vgg", str(vgg_file), "--iterations", "1",
+             "--size", "26", "--device", "cpu", "--json", "--resume"]  # fmt: skip
+    assert main([*words, str(place / "photo.png")]) == 2
+    error = capsys.readouterr().err
+    assert "Leave the PICTURE out" in error and error.count("\n") == 1 and not (place / "new").exists()
+    for _ in range(2):
+        assert main(words) == 0
+        outputs = json.loads(capsys.readouterr().out)["outputs"]
+    assert [done["resumed_from"] for done in outputs] == [done["output"] for done in outputs]
+
+
 def test_films_are_refused_and_a_folder_goes_on_without_them(
     place: Path, vgg_file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -54,6 +54,10 @@ def optimize(jobs: Sequence[Job], order: Order, report: Callable[[str], None]) -
     if not order.painting.is_file():
         cause = f"{order.painting} is no picture file, and styles of the program have no painting in the package"
         raise SettingsError(cause, "Give --style a PICTURE with --method optimize")
+    pictures = sum(job.kind == "picture" for job in jobs)
+    if isinstance(order.resume, Path) and pictures > 1:
+        cause = f"{order.resume} is one picture, and there are {pictures} inputs to go on with"
+        raise SettingsError(cause, "Leave the PICTURE out: with --resume alone each goes on from its own")
     painting = load_picture(order.painting)
     for job in jobs:
         _check_outputs(job, order, [job.input for job in jobs])
