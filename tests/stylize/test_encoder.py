@@ -10,13 +10,16 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch.utils.flop_counter import FlopCounterMode
 
 from artem_vr.errors import WeightsError
 from artem_vr.networks import checkpoint
 from artem_vr.networks.checkpoint import save_network
 from artem_vr.networks.compact import CompactNetwork
 from artem_vr.networks.fast import FastNetwork
+from artem_vr.networks.layers import OwnStatistics
 from artem_vr.sources.pictures import decode_picture
+from artem_vr.styles.library import Library
 from artem_vr.stylize.encoder import LEAST_SIDE, MOST_PROPORTION, STROKE_SIZE, Encoder, readable
 
 
@@ -29,6 +32,23 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     path = tmp_path_factory.mktemp("weights") / "compact.safetensors"
     torch.manual_seed(0)
     return path, save_network(path, CompactNetwork(16, 16, 16, 1))
+
+
+@pytest.mark.parametrize(("size", "share"), [((900, 1200), 0.5), ((400, 4000), 1.0)])
+def test_a_new_picture_costs_less_than_to_paint_once(size: tuple[int, int], share: float) -> None:
+    """What the first painting in a new style waits for, in multiplications, beside one painting of two eyes.
+
+    Of what is shipped, at its own sizes: reading the picture and tuning its code. Seconds are `bench`'s to measure.
+    """
+    compact = Library(own=Path("nowhere")).compact
+    assert compact is not None
+    encoder = Encoder(*compact)
+    network = encoder.network()
+    with FlopCounterMode(display=False) as painting_once, torch.no_grad():
+        network(torch.zeros(2, 3, 512, 512), OwnStatistics(torch.from_numpy(encoder.plain)))
+    with FlopCounterMode(display=False) as reading:
+        encoder.encode(painting(*size))
+    assert 0 < reading.get_total_flops() < share * painting_once.get_total_flops()
 
 
 @settings(max_examples=60, deadline=None)
