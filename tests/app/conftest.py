@@ -145,6 +145,8 @@ class Rig:
         self.stylizer.painted = self.log
         self.curator = Curator(library)
         self.titles: dict[str, str] = {}
+        self.pace = 0.0
+        """Virtual seconds that pass for each real one while the render loop works (not while the test does)."""
         self.loop = RenderLoop(
             context=context,
             headset=self.headset,
@@ -183,7 +185,9 @@ class Rig:
 
     def turn(self, count: int = 1) -> None:
         for _ in range(count):
+            self.runtime.set_pace(self.pace)
             self.loop.turn()
+            self.runtime.set_pace(0.0)
 
     def seen(self, eye: str) -> Pictures:
         """What the headset shows ``eye``: (H, W, 3), without the outermost pixels."""

@@ -1,24 +1,78 @@
-"""Every vsync gets a pair, whatever the network does; the virtual clock of the test runtime says what is late."""
+"""Every vsync gets a pair, whatever the network does; and a loop that waits for the network is found out.
+
+The test runtime's clock says what is late. In `slow_motion` the real time that a turn takes counts in it, slowed down
+so far that this machine, busy as it may be, has ample time for a turn.
+"""
 
 from __future__ import annotations
 
+import statistics
 import sys
 import threading
+import time
 from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 
+from artem_vr import app
+from artem_vr.live.controls import View
 from artem_vr.live.process import SwitchInterval
+from artem_vr.live.run_report import PaintingLog
+from artem_vr.mailbox import Mailbox
+from artem_vr.vr.desktop_headset import DesktopHeadset
 from tests.app.conftest import PATIENCE, Rig, flat, noise
 
 pytestmark = [pytest.mark.display, pytest.mark.graphics]
 
 VSYNC = 1 / 90
+AMPLE = 10.0
+"""How many turns have time between two vsyncs, in slow motion."""
+
+
+def turn_seconds(rig: Rig, turns: int) -> float:
+    """Median of what a turn really takes, with a painting to upload in each: it has no more to do than that."""
+    painting = None
+    while painting is None:
+        rig.paint(noise(0))
+        painting = rig.log.take()
+    seconds = []
+    for _ in range(turns):
+        Mailbox.put(rig.log, painting)  # again, and not counted
+        begun = time.perf_counter()
+        rig.turn()
+        seconds.append(time.perf_counter() - begun)
+    return statistics.median(seconds)
+
+
+def slow_motion(rig: Rig) -> None:
+    """From now on real time counts."""
+    rig.turn(2)
+    rig.pace = VSYNC / (AMPLE * turn_seconds(rig, 15))
+
+
+class Impatient:
+    """A mutation of the render loop: it waits for the next painting, up to ``vsyncs`` of them."""
+
+    def __init__(self, rig: Rig, vsyncs: float) -> None:
+        self._rig, self._vsyncs = rig, vsyncs
+        rig.loop._stylizer = self
+
+    @property
+    def painted(self) -> Any:
+        return self
+
+    def take(self) -> Any:
+        return self._rig.log.take(timeout=self._vsyncs * VSYNC / self._rig.pace)
+
+    def state(self) -> Any:
+        return self._rig.stylizer.state()
 
 
 class SlowPainter:
-    """Paints for ``seconds`` of virtual time; `tick` tells it that time has passed."""
+    """Paints for ``seconds`` of virtual time."""
 
     def __init__(self, rig: Rig, seconds: float) -> None:
         self._rig, self.seconds = rig, seconds
@@ -32,7 +86,8 @@ class SlowPainter:
             ready_at = self._rig.clock() + self.seconds
             self.painting = True
             self._changed.notify_all()
-            self._changed.wait_for(lambda: self.ending or self._rig.clock() >= ready_at, PATIENCE)
+            while not self.ending and self._rig.clock() < ready_at:
+                self._changed.wait(0.001)
             self.painting = False
             self.done += 1
         return pictures.copy()
@@ -54,75 +109,141 @@ class SlowPainter:
 def slow(rig: Rig) -> Iterator[SlowPainter]:
     painter = SlowPainter(rig, 0.040)
     rig.paint(noise(0))  # painters are ready before the clock counts
-    rig.turn(2)
+    slow_motion(rig)
     rig.engine.paint = painter
     yield painter
     painter.end()
 
 
-def every_vsync_got_a_pair(rig: Rig, turns: int, submits_before: int) -> None:
-    assert rig.runtime.count.vsyncs_without_submit == 0
-    assert rig.runtime.count.vsyncs_missed == 0
-    assert rig.runtime.count.submits - submits_before == 2 * turns
-
-
-def test_a_network_of_40_ms_costs_no_vsync(rig: Rig, slow: SlowPainter) -> None:
-    begun, submits = rig.clock(), rig.runtime.count.submits
-    for number in range(90):
-        rig.put(flat((number, 0, 0), (0, number, 0)))
-        slow.tick()
-        rig.turn()
-    every_vsync_got_a_pair(rig, 90, submits)
-    assert rig.clock() - begun == pytest.approx(90 * VSYNC, rel=0.02)
-    assert 5 <= slow.done <= 25  # one second at 40 ms a painting
-
-
-def test_a_thread_that_computes_in_python_costs_no_vsync(rig: Rig) -> None:
-    rig.paint(noise(0))
-    rig.turn(2)
-    spinning, free = threading.Event(), threading.Event()
-
-    def spin(style: str, pictures: np.ndarray) -> np.ndarray:
-        spinning.set()
-        while not free.is_set():
-            sum(range(100))
-        return pictures.copy()
-
-    rig.engine.paint = spin
-    rig.put(noise(1))
-    assert spinning.wait(PATIENCE)
-    submits = rig.runtime.count.submits
-    try:
-        with SwitchInterval() as interval:
-            interval.quicken()
-            assert sys.getswitchinterval() == pytest.approx(0.0005)
-            rig.turn(30)
-    finally:
-        free.set()
-    every_vsync_got_a_pair(rig, 30, submits)
-
-
-def test_a_blocked_painter_costs_no_vsync(rig: Rig) -> None:
-    eyes = noise(0)
-    rig.paint(eyes)
-    rig.turn(2)
-    blocked, free = threading.Event(), threading.Event()
+@pytest.fixture
+def blocked(rig: Rig) -> Iterator[None]:
+    """The network hangs, with the painting of ``noise(0)`` on the screen."""
+    slow_motion(rig)
+    begun, free = threading.Event(), threading.Event()
 
     def block(style: str, pictures: np.ndarray) -> np.ndarray:
-        blocked.set()
+        begun.set()
         free.wait(PATIENCE)
         return pictures.copy()
 
     rig.engine.paint = block
     rig.put(noise(1))
-    assert blocked.wait(PATIENCE)
-    submits = rig.runtime.count.submits
+    assert begun.wait(PATIENCE)
+    yield
+    free.set()
+
+
+class Watch:
+    """What the headset got from here on."""
+
+    def __init__(self, rig: Rig) -> None:
+        self._rig = rig
+        self._submits, self._late = rig.runtime.count.submits, rig.runtime.count.frames_late
+
+    def every_turn_gave_a_pair_in_time(self, turns: int) -> None:
+        """A busy machine may hold a turn up now and then; a loop that waits is late again and again."""
+        count = self._rig.runtime.count
+        assert count.vsyncs_without_submit == 0
+        assert count.submits - self._submits == 2 * turns
+        late = count.frames_late - self._late
+        assert late <= turns // 4, f"{late} of {turns} turns were late"
+
+
+def check_a_slow_network(rig: Rig, slow: SlowPainter, turns: int) -> None:
+    watch, begun = Watch(rig), rig.clock()
+    for number in range(turns):
+        rig.put(flat((number, 0, 0), (0, number, 0)))
+        slow.tick()
+        rig.turn()
+    watch.every_turn_gave_a_pair_in_time(turns)
+    assert slow.done <= (rig.clock() - begun) / slow.seconds + 1
+
+
+def check_a_blocked_network(rig: Rig, turns: int) -> None:
+    watch = Watch(rig)
+    rig.turn(turns)
+    watch.every_turn_gave_a_pair_in_time(turns)
+    assert np.array_equal(rig.seen("left"), noise(0)[0][1:-1, 1:-1])  # the last painting stays
+
+
+def test_a_network_of_40_ms_costs_no_vsync(rig: Rig, slow: SlowPainter) -> None:
+    check_a_slow_network(rig, slow, 90)
+    assert slow.done >= 5
+
+
+def test_a_loop_that_waits_for_each_painting_is_found_out(rig: Rig, slow: SlowPainter) -> None:
+    Impatient(rig, vsyncs=1000)
+    with pytest.raises(AssertionError, match="turns were late"):
+        check_a_slow_network(rig, slow, 12)
+
+
+def test_a_blocked_network_costs_no_vsync(rig: Rig, blocked: None) -> None:
+    check_a_blocked_network(rig, 60)
+
+
+def test_a_loop_that_waits_a_little_for_the_network_is_found_out(rig: Rig, blocked: None) -> None:
+    Impatient(rig, vsyncs=1.5)
+    with pytest.raises(AssertionError, match="turns were late"):
+        check_a_blocked_network(rig, 12)
+
+
+def times_quicker(rig: Rig) -> float:
+    """How many times quicker a turn is once the app has told threads to take turns quickly."""
+    usual, quick = [], []
+    for _ in range(5):  # by turns, so that a busy moment of the machine meets both
+        with SwitchInterval() as interval:
+            usual.append(turn_seconds(rig, 5))
+            interval.quicken()
+            quick.append(turn_seconds(rig, 5))
+    return statistics.median(usual) / statistics.median(quick)
+
+
+def test_beside_a_thread_that_computes_in_python_turns_are_quick(rig: Rig) -> None:
+    """With Python's own interval that thread would let the loop go on after 5 ms, each time that OpenGL is called."""
+    rig.turn(2)
+    free = threading.Event()
+
+    def spin() -> None:
+        while not free.is_set():
+            sum(range(100))
+
+    spinning = threading.Thread(target=spin, daemon=True)
+    spinning.start()
     try:
-        rig.turn(90)
-        assert np.array_equal(rig.seen("left"), eyes[0][1:-1, 1:-1])  # the last painting stays
+        assert any(times_quicker(rig) > 1.5 for _ in range(5))  # where others take the processor it may not be seen
     finally:
         free.set()
-    every_vsync_got_a_pair(rig, 90, submits)
+        spinning.join(PATIENCE)
+
+
+class Turns:
+    """A render loop of which only the turns are counted: a painting after the second, the end after the fourth."""
+
+    def __init__(self, headset: Any, view: View, log: PaintingLog) -> None:
+        self.headset, self._view, self._log = headset, view, log
+        self.intervals: list[float] = []
+
+    def turn(self) -> None:
+        self.intervals.append(sys.getswitchinterval())
+        if len(self.intervals) == 2:
+            self._log.distinct = 1
+        self._view.leave = len(self.intervals) == 4
+
+    def last_turn(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize(("headset", "usual_turns"), [(DesktopHeadset(), 2), (object(), 1)], ids=["window", "headset"])
+def test_once_it_runs_the_app_lets_threads_take_turns_quickly(headset: Any, usual_turns: int) -> None:
+    """In a window from the first painting on: engines are prepared before it. In a headset no vsync may be lost."""
+    view, log = View(), PaintingLog()
+    loop: Any = Turns(headset, view, log)
+    outlook: Any = SimpleNamespace(check=lambda: None)
+    usual = sys.getswitchinterval()
+    with SwitchInterval() as interval:
+        app.go_on(loop, view, outlook, log, interval)
+    assert loop.intervals == pytest.approx([usual] * usual_turns + [0.0005] * (4 - usual_turns))
+    assert sys.getswitchinterval() == usual
 
 
 def newest_latency(rig: Rig) -> float:

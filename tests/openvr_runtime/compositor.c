@@ -11,8 +11,27 @@
 
 static void set_tracking_space(uint32_t origin) { (void)origin; }
 
+static double real_now(void)
+{
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (double)time.tv_sec + time.tv_nsec * 1e-9;
+}
+
+double virtual_now(void)
+{
+    return rt.now + (rt.working_since < 0 ? 0 : rt.pace * (real_now() - rt.working_since));
+}
+
+/* Only while the program works does its real time count. */
+void set_clock(double now, bool program_works)
+{
+    rt.now = now;
+    rt.working_since = program_works ? real_now() : -1;
+}
+
 /* The next vsync, or the first one that a late program can still reach. */
-static uint32_t wait_get_poses(Pose *render, uint32_t render_count, Pose *game, uint32_t game_count)
+static uint32_t next_frame(Pose *render, uint32_t render_count, Pose *game, uint32_t game_count)
 {
     const double period = rt.focus ? rt.period : 0.1;
     if (!rt.count.waits) rt.begun = rt.now; /* the past before the first frame was nobody's */
@@ -24,6 +43,7 @@ static uint32_t wait_get_poses(Pose *render, uint32_t render_count, Pose *game, 
         rt.dropped = turns - 1;
         rt.frame_number += turns;
         rt.count.vsyncs_missed += turns - 1;
+        rt.count.frames_late += turns > 1;
         if (rt.focus && !(rt.eye_submitted[0] && rt.eye_submitted[1])) rt.count.vsyncs_without_submit++;
     }
     if (rt.rest > 0)
@@ -38,6 +58,14 @@ static uint32_t wait_get_poses(Pose *render, uint32_t render_count, Pose *game, 
     for (uint32_t i = 0; render && i < render_count && i < DEVICES; i++) render[i] = rt.poses[i];
     for (uint32_t i = 0; game && i < game_count && i < DEVICES; i++) game[i] = rt.poses[i];
     return 0;
+}
+
+static uint32_t wait_get_poses(Pose *render, uint32_t render_count, Pose *game, uint32_t game_count)
+{
+    set_clock(virtual_now(), false);
+    const uint32_t error = next_frame(render, render_count, game, game_count);
+    set_clock(rt.now, true);
+    return error;
 }
 
 /* OpenGL, as far as a compositor must read what it was given. */

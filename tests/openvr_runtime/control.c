@@ -61,8 +61,13 @@ EXPORT void rt_push_event(uint32_t type, uint32_t device, const void *data, uint
 
 EXPORT void rt_set_refresh(double hz) { rt.period = 1 / hz; }
 EXPORT void rt_set_rest(double seconds) { rt.rest = seconds; }
-EXPORT double rt_now(void) { return rt.now; }
+EXPORT double rt_now(void) { return virtual_now(); }
 EXPORT void rt_advance(double seconds) { rt.now += seconds; }
+EXPORT void rt_set_pace(double pace)
+{
+    set_clock(virtual_now(), true);
+    rt.pace = pace;
+}
 EXPORT void rt_set_focus(bool focus) { rt.focus = focus; }
 EXPORT void rt_set_wishes(bool pause, bool reduce_work) { rt.pause = pause, rt.reduce_work = reduce_work; }
 EXPORT void rt_set_read_back(bool read_back) { rt.read_back = read_back; }

@@ -8,7 +8,7 @@
             ...
 
 `fixtures` has these as pytest fixtures. Each `Runtime` copies the library, so that each has a state of its own.
-Time is virtual: see `Runtime.advance` and `Runtime.sleep`.
+Time is virtual: see `Runtime.advance`, `Runtime.sleep` and `Runtime.set_pace`.
 """
 
 from __future__ import annotations
@@ -71,7 +71,8 @@ def build(folder: Path) -> Path:
 
 COUNTERS = """
     inits shutdowns waits submits handoffs quits_acknowledged action_updates pulses header_reads frame_reads
-    camera_opened camera_closed vsyncs_missed vsyncs_without_submit manifests_added manifests_removed events_polled
+    camera_opened camera_closed frames_late vsyncs_missed vsyncs_without_submit manifests_added manifests_removed
+    events_polled
 """
 SUBMISSION = "eye texture width height flags color_space format error"
 
@@ -229,12 +230,18 @@ class Runtime:
 
     @property
     def now(self) -> float:
-        """Virtual seconds. WaitGetPoses moves on to the next vsync; `advance` plays the program's own work."""
+        """Virtual seconds. WaitGetPoses moves on to the next vsync; `advance` plays the program's own work, and with
+        `set_pace` its real work counts."""
         return float(self._library.rt_now())
 
     def advance(self, seconds: float) -> None:
         """Let virtual time pass: more than a period within one frame makes the program miss vsyncs."""
         self._call("rt_advance", ctypes.c_double(seconds))
+
+    def set_pace(self, pace: float) -> None:
+        """Let the time that the program really takes between two WaitGetPoses pass too, ``pace`` virtual seconds for
+        each real one: 1 is real time, less is slow motion, 0 (at first) lets the program work in no time."""
+        self._call("rt_set_pace", ctypes.c_double(pace))
 
     def sleep(self, seconds: float, patience: float = 5.0) -> None:
         """Wait ``seconds`` of virtual time, in another thread than the render loop's: work of that length.

@@ -57,7 +57,7 @@ static Rows get_eye_to_head_transform(uint32_t eye) { return rt.eye_to_head[eye 
 
 static bool get_time_since_last_vsync(float *seconds, uint64_t *frame)
 {
-    *seconds = (float)(rt.now - rt.vsync), *frame = rt.frame_number;
+    *seconds = (float)(virtual_now() - rt.vsync), *frame = rt.frame_number;
     return true;
 }
 

@@ -98,7 +98,7 @@ enum { OPENGL = 1, WITH_POSE = 8 };
 
 typedef struct {
     uint64_t inits, shutdowns, waits, submits, handoffs, quits_acknowledged, action_updates, pulses, header_reads,
-        frame_reads, camera_opened, camera_closed, vsyncs_missed, vsyncs_without_submit, manifests_added,
+        frame_reads, camera_opened, camera_closed, frames_late, vsyncs_missed, vsyncs_without_submit, manifests_added,
         manifests_removed, events_polled;
 } Counters;
 
@@ -128,7 +128,9 @@ typedef struct {
     Property properties[PROPERTIES];
     int property_count;
 
-    double now, period, vsync;
+    double now, period, vsync; /* `now` as of the last WaitGetPoses or change of it; see virtual_now */
+    double pace;               /* virtual seconds for each real one that the program takes between two WaitGetPoses */
+    double working_since;      /* real time; below 0 while the program waits in WaitGetPoses */
     double rest; /* real seconds that WaitGetPoses sleeps, so that other threads get their turn */
     double begun;      /* the vsync at which the frame in work began */
     uint32_t frame_number, dropped;
@@ -171,5 +173,8 @@ typedef struct {
 } Table;
 
 extern const Table system_table, compositor_table, input_table, camera_table, applications_table;
+
+double virtual_now(void);
+void set_clock(double now, bool program_works);
 
 int name_index(const char *name); /* of an action, an action set or an input source; a handle is one more */

@@ -3,7 +3,8 @@
  * libopenvr_api loads this library as <runtime>/bin/linux64/vrclient.so, asks VRClientCoreFactory for the core,
  * and the core for tables of functions, each made in a file of its own. The tests hold a second handle on the
  * library and, through the functions of control.c, decide what the headset does and read what the program did.
- * Time is virtual: it advances by one vsync at each WaitGetPoses, and by rt_advance().
+ * Time is virtual: it advances by one vsync at each WaitGetPoses, by rt_advance(), and, as far as rt_set_pace() says,
+ * with the real time that the program takes from one WaitGetPoses to the next.
  */
 #include <string.h>
 

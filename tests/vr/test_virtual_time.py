@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 
 from artem_vr.vr.openvr_headset import OpenVRHeadset
 from tests.openvr_runtime import Runtime
@@ -41,3 +42,33 @@ def test_a_loop_that_waits_for_slow_work_is_found_out(headset: OpenVRHeadset, ru
     show(headset)
     assert runtime.count.vsyncs_missed == 3
     assert headset.missed_vsyncs == 3
+
+
+def test_a_loop_that_takes_too_long_is_found_out_where_real_time_counts(
+    headset: OpenVRHeadset, runtime: Runtime
+) -> None:
+    show(headset)
+    time.sleep(0.001)
+    show(headset)
+    assert runtime.count.frames_late == runtime.count.vsyncs_missed == 0
+    runtime.set_pace(1000.0)  # a millisecond is ninety vsyncs long
+    begun = runtime.now
+    time.sleep(0.001)
+    assert runtime.now >= begun + 1.0
+    show(headset)
+    assert runtime.count.frames_late == 1
+    assert runtime.count.vsyncs_missed >= 89
+    runtime.set_pace(0.0)
+    begun = runtime.now
+    time.sleep(0.001)
+    assert runtime.now == begun
+
+
+def test_the_wait_for_the_next_frame_is_not_the_programs_work(headset: OpenVRHeadset, runtime: Runtime) -> None:
+    runtime.set_refresh(1.0)
+    show(headset)
+    runtime.set_rest(0.5)
+    runtime.set_pace(10.0)  # as the program's work, the rest would be five vsyncs
+    for _ in range(2):
+        show(headset)
+    assert runtime.count.vsyncs_missed < 4
