@@ -25,6 +25,7 @@ from artem_vr.vr.openvr_errors import FAILURES, explain, explain_init, name_of
 from artem_vr.vr.openvr_properties import HMD, Properties, rows_to_matrix
 from artem_vr.vr.pacing import VsyncCount, displayed_after
 from artem_vr.vr.poses import inverse, is_rigid, levelled, product, projection, translation
+from artem_vr.vr.put_on import PutOn
 from artem_vr.vr.quiet import quiet_library
 
 DEFAULT_EYE_SIZE = (1512, 1680)
@@ -35,9 +36,8 @@ DEFAULT_EYES = [translation(-0.032, 0, 0), translation(0.032, 0, 0)]
 """Likewise."""
 MOST_FAILURES = 100
 """Frames in a row without poses, before we believe that the runtime has gone."""
-SETTLING = 3.0
-"""Seconds after standby during which the screen follows the head: a headset wakes when it is picked up, and is put on
-a little later."""
+ACTIVITY_SECONDS = 0.25
+"""How often the runtime is asked whether the headset is used."""
 MOST_EVENTS = 64
 """Taken a frame, so that a flood of events delays no frame."""
 
@@ -61,8 +61,8 @@ class OpenVRHeadset:
     Starts SteamVR if it is installed and not running. From construction to `close` this process is a scene
     application: the one that has the headset.
 
-    The world's origin is recentred at the first pose, and anew each time the headset is put on, until the wearer has
-    said by a recentring where it is to be.
+    The world's origin is recentred at the first pose, and anew each time the headset is put on (`PutOn`), until the
+    wearer has said by a recentring where it is to be.
 
     Args:
         clock, sleep: seconds; replaced in tests.
@@ -84,18 +84,21 @@ class OpenVRHeadset:
         self._poses = (openvr.TrackedDevicePose_t * openvr.k_unMaxTrackedDeviceCount)()
         self._frame = 0
         self._failures = 0
+        self._head: Matrix | None = None  # the last pose that was tracked, in tracking space
         self._given: Matrix = np.eye(4, dtype=np.float32)  # head-to-world of the last frame
         self._tracked = False
         self._origin: Matrix = np.eye(4, dtype=np.float32)  # world to tracking space
         self._from_tracking = self._origin  # and back
         self._recenter = True  # at the first pose: the screen is to be in front of the wearer, wherever that is
-        self._settled_at = float("-inf")  # until then the origin follows the head
+        self._put_on = PutOn()
+        self._activity_at = float("-inf")  # when the runtime was last asked for it
         self._chosen = False  # the wearer has recentred
         self._jumped = False
 
         self._hidden = self._standby = self._dashboard = self._submitted = self._quitting = False
         self._vsyncs = VsyncCount()
         self._polled_at = clock()
+        self._ask_activity(self._polled_at)  # before the first pose: is it a wearer's?
 
         self.eye_size = self._recommended_size()
         self.name = self._full_name()
@@ -180,7 +183,9 @@ class OpenVRHeadset:
         self._tracked = bool(pose.bPoseIsValid) and not self._hidden and is_rigid(matrix)
         if not self._tracked:
             return
-        if self._recenter or self._clock() < self._settled_at:
+        self._head = matrix
+        put_on = self._put_on.follows(matrix, self._clock())
+        if self._recenter or (put_on and not self._chosen):  # where the headset lay is not where the wearer is
             self._origin = levelled(matrix)
             self._from_tracking = inverse(self._origin)
             self._recenter, self._jumped = False, True
@@ -253,6 +258,7 @@ class OpenVRHeadset:
         commands = list(self._events())
         now = self._clock()
         seconds, self._polled_at = now - self._polled_at, now
+        self._ask_activity(now)
         if self._actions is not None:
             commands += self._actions.poll(seconds)
         return commands
@@ -270,9 +276,10 @@ class OpenVRHeadset:
                     yield QUIT
             elif kind == openvr.VREvent_EnterStandbyMode and device == HMD:
                 self._standby = True
+                self._put_on.sleep(self._head)
             elif kind == openvr.VREvent_LeaveStandbyMode and device == HMD:
                 self._standby = False
-                self._put_on()
+                self._put_on.wake()
             elif kind == openvr.VREvent_DashboardActivated:
                 self._dashboard = True
             elif kind == openvr.VREvent_DashboardDeactivated:
@@ -302,13 +309,17 @@ class OpenVRHeadset:
 
     def recenter(self) -> None:
         self._recenter = self._chosen = True
-        self._settled_at = float("-inf")
 
-    def _put_on(self) -> None:
-        """Where the headset lay is not where the wearer is; but what he chose stays."""
-        if not self._chosen:
-            self._recenter = True  # whenever there is a pose again
-            self._settled_at = self._clock() + SETTLING
+    def _ask_activity(self, now: float) -> None:
+        """Learn now and then whether somebody uses the headset: not every putting on comes with the end of standby."""
+        if now - self._activity_at < ACTIVITY_SECONDS:
+            return
+        self._activity_at = now
+        try:
+            level = self._system.getTrackedDeviceActivityLevel(HMD)
+        except FAILURES:
+            level = None
+        self._put_on.use(_USED.get(level))
 
     def camera(self) -> HeadsetCamera | None:
         if self._camera is None:
@@ -336,6 +347,14 @@ class OpenVRHeadset:
 
 
 _RECENTRED_IN_THE_MENU = (openvr.VREvent_StandingZeroPoseReset, openvr.VREvent_SeatedZeroPoseReset)
+_USED = {
+    openvr.k_EDeviceActivityLevel_UserInteraction: True,
+    openvr.k_EDeviceActivityLevel_UserInteraction_Timeout: False,
+    openvr.k_EDeviceActivityLevel_Idle: False,
+    openvr.k_EDeviceActivityLevel_Idle_Timeout: False,
+    openvr.k_EDeviceActivityLevel_Standby: False,
+}
+"""Whether somebody uses the headset; what is not here, nobody knows."""
 _OPTICS_CHANGED = (openvr.VREvent_IpdChanged, openvr.VREvent_LensDistortionChanged, openvr.VREvent_PropertyChanged)
 _DEVICES = {
     openvr.VREvent_TrackedDeviceActivated: "connected",

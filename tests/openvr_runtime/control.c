@@ -34,6 +34,8 @@ EXPORT void rt_script_pose(uint64_t frame, const float *rows)
 EXPORT void rt_get_pose(float *rows) { memcpy(rows, &rt.poses[0].pose, sizeof(Rows)); }
 EXPORT void rt_set_tracked(bool tracked) { rt.tracked = tracked; }
 
+EXPORT void rt_set_activity(int32_t level) { rt.activity = level; }
+
 EXPORT void rt_set_device(uint32_t device, uint32_t class, bool connected, const float *rows)
 {
     rt.classes[device] = class;

@@ -48,6 +48,7 @@ QUIT, ENTER_STANDBY, LEAVE_STANDBY, DASHBOARD_OPENED, DASHBOARD_CLOSED = 700, 10
 DEVICE_CAME, DEVICE_WENT, IPD_CHANGED, ZERO_POSE_RESET = 100, 101, 105, 808
 HMD, CONTROLLER = 1, 2
 NO_SERVER, HMD_NOT_FOUND = 121, 108
+UNKNOWN_ACTIVITY, IDLE, USED, USED_JUST_NOW, ASLEEP = -1, 0, 1, 2, 3
 UNKNOWN_PROPERTY, INVALID_DEVICE = 4, 5
 MAKER, MODEL, REFRESH_HZ, CONTROLLER_TYPE, CAMERA_LAYOUT, CAMERAS_TO_HEAD = 1005, 1001, 2002, 7000, 1040, 2055
 MONO, STEREO, VERTICAL, HORIZONTAL = 1, 2, 0x10, 0x20
@@ -208,6 +209,10 @@ class Runtime:
     def set_tracked(self, tracked: bool) -> None:
         """Whether the tracking system sees the headset."""
         self._call("rt_set_tracked", tracked)
+
+    def set_activity(self, level: int) -> None:
+        """How much the headset is used, by OpenVR's number (`USED` at first)."""
+        self._call("rt_set_activity", level)
 
     def set_device(self, device: int, kind: int, connected: bool, pose: npt.NDArray[np.float32] = IDENTITY) -> None:
         """Make tracked device number ``device`` come or go."""

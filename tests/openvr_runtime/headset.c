@@ -24,6 +24,7 @@ static void begin_as_a_new_headset(void)
                                       -sinf(cant), 0, cosf(cant), 0.015f}};
     }
     rt.classes[0] = 1;
+    rt.activity = ACTIVITY_USED;
     for (int device = 0; device < DEVICES; device++)
         rt.poses[device] = (Pose){.pose = IDENTITY, .result = RUNNING_OK};
     rt.poses[0].valid = rt.poses[0].connected = true;
@@ -60,6 +61,8 @@ static bool get_time_since_last_vsync(float *seconds, uint64_t *frame)
     *seconds = (float)(virtual_now() - rt.vsync), *frame = rt.frame_number;
     return true;
 }
+
+static int32_t get_tracked_device_activity_level(uint32_t device) { return device ? ACTIVITY_UNKNOWN : rt.activity; }
 
 static uint32_t get_tracked_device_class(uint32_t device) { return device < DEVICES ? rt.classes[device] : 0; }
 

@@ -93,6 +93,7 @@ enum { NAME_NOT_FOUND = 1, WRONG_TYPE = 2, INVALID_HANDLE = 3, INVALID_PARAM = 4
 enum { CAMERA_BAD_HANDLE = 101, CAMERA_BAD_HEADER = 102, CAMERA_NOT_HERE = 105, CAMERA_NO_FRAME = 113,
        CAMERA_BAD_SIZE = 115 };
 enum { OPENGL = 1, WITH_POSE = 8 };
+enum { ACTIVITY_UNKNOWN = -1, ACTIVITY_USED = 1 };
 
 /* ---- what the tests set and read (tests/openvr_runtime/driver.py mirrors these two) ------------------------- */
 
@@ -125,6 +126,7 @@ typedef struct {
     uint64_t scripted;
     Pose poses[DEVICES];
     uint32_t classes[DEVICES];
+    int32_t activity; /* of the headset */
     Property properties[PROPERTIES];
     int property_count;
 

@@ -20,7 +20,7 @@
     UNUSED(IVRSystem, getSeatedZeroPoseToStandingAbsoluteTrackingPose) \
     UNUSED(IVRSystem, getRawZeroPoseToStandingAbsoluteTrackingPose) \
     UNUSED(IVRSystem, getSortedTrackedDeviceIndicesOfClass) \
-    UNUSED(IVRSystem, getTrackedDeviceActivityLevel) \
+    USED(getTrackedDeviceActivityLevel, get_tracked_device_activity_level) \
     UNUSED(IVRSystem, applyTransform) \
     UNUSED(IVRSystem, getTrackedDeviceIndexForControllerRole) \
     UNUSED(IVRSystem, getControllerRoleForTrackedDeviceIndex) \

@@ -16,8 +16,9 @@ from artem_vr.vr import open_headset
 from artem_vr.vr.commands import QUIT
 from artem_vr.vr.desktop_headset import DesktopHeadset
 from artem_vr.vr.headset import Focus
-from artem_vr.vr.openvr_headset import DEFAULT_EYE_SIZE, MOST_FAILURES, SETTLING, OpenVRHeadset
-from artem_vr.vr.poses import yaw_pitch
+from artem_vr.vr.openvr_headset import DEFAULT_EYE_SIZE, MOST_FAILURES, OpenVRHeadset
+from artem_vr.vr.poses import Matrix, yaw_pitch
+from artem_vr.vr.put_on import SETTLING
 from tests.openvr_runtime import Runtime
 from tests.openvr_runtime import driver as ovr
 
@@ -307,6 +308,77 @@ def test_what_the_wearer_chose_outlasts_standby(timed: OpenVRHeadset, runtime: R
     take_off(timed, runtime)
     put_on(timed, runtime)
     np.testing.assert_allclose(timed.begin_frame().head_to_world, yaw_pitch(0.8, 0.1), atol=1e-5)
+
+
+def seconds_pass(headset: OpenVRHeadset, runtime: Runtime, seconds: float, pose: Matrix) -> None:
+    """Frames in which the head is at ``pose``."""
+    until = runtime.now + seconds
+    while runtime.now < until:
+        runtime.set_pose(pose)
+        frame(headset)
+
+
+@pytest.fixture
+def laid_down(runtime: Runtime) -> Iterator[OpenVRHeadset]:
+    """A headset that is awake, on the desk, when the program starts."""
+    runtime.set_activity(ovr.IDLE)
+    runtime.set_pose(ON_THE_DESK)
+    with OpenVRHeadset(clock=lambda: runtime.now) as one:
+        seconds_pass(one, runtime, 1.0, ON_THE_DESK)
+        yield one
+
+
+@pytest.mark.parametrize("felt", ["when it is worn", "when it is picked up", "when it is nudged, and picked up"])
+def test_put_on_before_it_ever_slept_the_screen_is_before_the_wearer(
+    laid_down: OpenVRHeadset, runtime: Runtime, felt: str
+) -> None:
+    """By a sensor between the lenses, or by movement alone."""
+    if "nudged" in felt:
+        runtime.set_activity(ovr.USED)
+        seconds_pass(laid_down, runtime, 6.0, ON_THE_DESK)
+        runtime.set_activity(ovr.USED_JUST_NOW)
+        seconds_pass(laid_down, runtime, 0.5, ON_THE_DESK)
+    if "picked up" in felt:
+        runtime.set_activity(ovr.USED)
+        seconds_pass(laid_down, runtime, 0.5, ON_THE_DESK)
+    seconds_pass(laid_down, runtime, 1.0, IN_THE_HANDS)
+    runtime.set_activity(ovr.USED)
+    seconds_pass(laid_down, runtime, SETTLING + 1.0, WORN)
+    np.testing.assert_allclose(laid_down.begin_frame().head_to_world, yaw_pitch(0, 0.1), atol=1e-5)
+    seconds_pass(laid_down, runtime, 1.0, CHOSEN)  # and there it stays
+    np.testing.assert_allclose(laid_down.begin_frame().head_to_world, yaw_pitch(-0.8, 0.1), atol=1e-5)
+
+
+LYING = yaw_pitch(0.3, 1.2, (0.0, 0.6, 0.0))
+TURNED = yaw_pitch(0.8, 1.0, (0.1, 0.65, 0.1))
+SITTING_UP = yaw_pitch(0.8, 0.0, (0.0, 1.1, 0.4))
+
+
+def test_who_lies_still_until_it_sleeps_keeps_his_screen(timed: OpenVRHeadset, runtime: Runtime) -> None:
+    seconds_pass(timed, runtime, 0.5, LYING)
+    for level, event, pose, seconds in (
+        (ovr.ASLEEP, ovr.ENTER_STANDBY, LYING, 5.0),
+        (ovr.USED, ovr.LEAVE_STANDBY, TURNED, 5.0),
+        (ovr.USED_JUST_NOW, None, TURNED, 1.0),
+        (ovr.USED, None, SITTING_UP, 5.0),
+    ):
+        runtime.set_activity(level)
+        if event is not None:
+            runtime.push_event(event)
+        seconds_pass(timed, runtime, seconds, pose)
+    assert timed.begin_frame().head_to_world[2, 3] != pytest.approx(0, abs=0.1)
+    seconds_pass(timed, runtime, 0.1, LYING)
+    np.testing.assert_allclose(timed.begin_frame().head_to_world, yaw_pitch(0, 1.2), atol=1e-5)
+
+
+@pytest.mark.parametrize("level", [ovr.UNKNOWN_ACTIVITY, 77])
+def test_a_runtime_that_does_not_know_whether_it_is_used_tells_by_standby(
+    timed: OpenVRHeadset, runtime: Runtime, level: int
+) -> None:
+    runtime.set_activity(level)
+    take_off(timed, runtime)
+    put_on(timed, runtime)
+    np.testing.assert_allclose(timed.begin_frame().head_to_world, yaw_pitch(0, 0.1), atol=1e-5)
 
 
 def test_a_controller_in_standby_is_not_the_headset(headset: OpenVRHeadset, runtime: Runtime) -> None:
