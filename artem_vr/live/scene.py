@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from artem_vr.live.controls import MirrorMode
+from artem_vr.live.hands import HandsInUse
 from artem_vr.render import gl
 from artem_vr.render.context import Context
 from artem_vr.render.frame_textures import FrameTextures
@@ -46,6 +47,7 @@ class Scene:
         self.frame = FrameTextures()
         self._stage = Stage()
         self._mirror = Mirror()
+        self._hands = HandsInUse()
         self.hud = Hud(scale=context.content_scale)
         self.eyes = (EyeTarget(*eye_size), EyeTarget(*eye_size))
 
@@ -80,7 +82,7 @@ class Scene:
     ) -> tuple[float, float] | None:
         """Where on the picture the viewer points: 0..1, (0, 0) its top left, beside it less or more.
 
-        With a headset a hand that points at the picture, the right one first, else the head; on the
+        With a headset a hand in use that points at the picture, the right one first, else the head; on the
         ``desktop`` the mouse's ``pointer`` (pixels from the window's top left), until it is there the head.
         None: away from the screen.
         """
@@ -91,7 +93,7 @@ class Scene:
             eye_to_world = poses.head_to_world @ headset.eye_to_head[eye]
             across, up = through(headset.projections[eye], 2 * x - 1, 2 * y - 1)
             return pointed_at(screen, aspect, eye_to_world[:3, 3], eye_to_world[:3, :3] @ (across, up, -1))
-        hands = headset.hand_poses()
+        hands = self._hands.of(headset.hand_poses(), poses.displayed_at)
         for hand in ("right", "left"):
             if hand in hands:
                 place = pointed_at(screen, aspect, hands[hand][:3, 3], -hands[hand][:3, 2])

@@ -153,7 +153,10 @@ class Headset(Protocol):
         """A short tick in the hand, where there is a controller."""
 
     def hand_poses(self) -> Mapping[str, Matrix]:
-        """Hand-to-world of each hand that is tracked now, by "left" and "right"; hands point along -z."""
+        """Hand-to-world of each hand that is tracked now, by "left" and "right"; hands point along -z.
+
+        A hand's place is its controller's tip, where the runtime's own laser begins.
+        """
 
     def recenter(self) -> None:
         """Make the head's place and direction the world's origin, from the next `begin_frame` on: the wearer's wish."""

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from artem_vr.live.hands import IN_USE_SECONDS
 from artem_vr.offline.files import with_colors_of
 from artem_vr.render.context import Context
 from artem_vr.render.events import Event, FilesDropped, KeyPressed, MouseMoved
@@ -343,6 +344,21 @@ def test_a_hand_that_points_at_the_screen_is_followed_rather_than_the_head(spot:
     spot.runtime.set_device(1, 2, True, spot.runtime.pose @ translation(9.0, 0.0, 0.0))
     spot.turn(2)
     assert bright(spot, "left") == pytest.approx((0.5, 0.5), abs=0.03)  # beside the screen: the head again
+
+
+def test_a_controller_that_was_put_down_lets_go_of_the_disc(spot: Rig) -> None:
+    spot.runtime.connect_controllers("knuckles")
+    spot.turn(3)
+    assert bright(spot, "left") == pytest.approx((0.5, 0.5), abs=0.03)  # it lies there, and was never taken up
+    spot.runtime.set_device(2, 2, True, spot.runtime.pose @ translation(1.0, 0.4, 0.0))
+    spot.turn(2)
+    assert bright(spot, "left")[0] > 0.7
+    spot.runtime.advance(IN_USE_SECONDS)
+    spot.turn(2)
+    assert bright(spot, "left") == pytest.approx((0.5, 0.5), abs=0.03)  # on the sofa, as it happens towards the screen
+    spot.runtime.set_device(2, 2, True, spot.runtime.pose @ translation(1.0, 0.3, 0.0))
+    spot.turn(2)
+    assert bright(spot, "left")[0] > 0.7
 
 
 def test_on_the_desktop_the_disc_follows_the_mouse(spot: Rig, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -89,7 +89,7 @@ def test_a_binding_names_what_the_controller_and_the_manifest_have(kind: str) ->
             assert component in MODES[source["mode"]], (source["path"], component)
             expected = "vector2" if component == "position" else "boolean"
             assert ACTIONS[bound["output"]] == expected
-    for section, expected, end in (("poses", "pose", "/pose/raw"), ("haptics", "vibration", "/output/haptic")):
+    for section, expected, end in (("poses", "pose", "/pose/tip"), ("haptics", "vibration", "/output/haptic")):
         assert {one["path"] for one in group[section]} == {f"/user/hand/{hand}{end}" for hand in ("left", "right")}
         assert all(ACTIONS[one["output"]] == expected for one in group[section])
 
