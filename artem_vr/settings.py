@@ -98,7 +98,8 @@ class Settings:
     engine: EngineKind = _choice("auto", "auto", "torch", "openvino")
     precision: Precision = _choice("auto", "auto", "fp32", "xnor")
     scale: Scale = _number(1.0, 0.25, 1.0, auto=True)
-    """Working size over the headset's recommended size; "auto" follows the engine's speed."""
+    """Working size over the headset's recommended size, in the source's shape where that is another; "auto" follows
+    the engine's speed."""
     mirror: MirrorMode = _choice("left", "left", "right", "both")
     """Which eyes the window shows."""
     hud: bool = _switch(True)

@@ -23,7 +23,8 @@ HELP = {
     "device": "what computes (default: auto)",
     "engine": "what executes the network; auto takes the fastest that is there",
     "precision": "arithmetic of the network; xnor takes the style's binarised version (default: auto)",
-    "scale": "working size over the headset's own size per eye: auto, or 0.25 to 1 (default: auto)",
+    "scale": "working size over the headset's own size per eye, or as many pixels in the source's shape where that is "
+    "quite another: auto, or 0.25 to 1 (default: auto)",
     "mirror": "which eyes the window shows (default: left)",
     "frames": "end after N stylised frames and print one line of JSON with what was measured",
     "record": "keep what the mirror shows in FILE",

@@ -1,8 +1,9 @@
 """At which size the networks work.
 
-A size given by ``--scale`` is exact: 1 is the headset's recommended size per eye. ``auto``
-keeps the source's proportions and never more pixels than the source has, and goes down a few
-fixed steps until the engine keeps up; few, because each size is another compiled network.
+A size given by ``--scale`` is exact: 1 is the headset's recommended size per eye, or, for a source
+of quite another shape, as many pixels in the source's shape. ``auto`` keeps the source's proportions
+and never more pixels than the source has, and goes down a few fixed steps until the engine keeps up;
+few, because each size is another compiled network.
 """
 
 from __future__ import annotations
@@ -26,6 +27,9 @@ STEPS = (1.0, 0.75, 0.5, 0.35, 0.25)
 LEAST, GREATEST = 64, 4096
 TARGET_SECONDS = 1 / 12
 """``auto`` wants a painted pair at least this often; heads move smoothly whatever the paintings do."""
+ALIKE = 1.25
+"""Aspects are about the same up to this ratio. Headset cameras and square eyes are about as an eye's target is; strokes
+painted in its shape and shown in their own stretch no more than this."""
 LEAST_SHORT_SIDE = 384
 """``auto`` shrinks no picture below this short side, in pixels: smaller paintings are mud, however quick."""
 
@@ -47,10 +51,12 @@ def working_size(source: Size, eye: Size | None, scale: Scale, step: float = 1.0
     """(height, width) at which a frame of size ``source`` is painted.
 
     ``eye``: what the headset recommends for one eye, None without a headset: then the source's
-    size stands in. ``step`` is one of STEPS and matters for "auto" only.
+    size stands in. A number as ``scale`` is a factor of its height and width; where the source's aspect
+    is not about the eye's, the same number of pixels has the source's aspect. ``step`` is one of STEPS
+    and matters for "auto" only.
     """
     if scale != "auto":
-        height, width = eye if eye is not None else source
+        height, width = _in_shape_of(source, eye) if eye is not None else source
         if scale == 1.0:
             return _clamp(height), _clamp(width)
         return _round8(height * scale), _round8(width * scale)
@@ -61,6 +67,15 @@ def working_size(source: Size, eye: Size | None, scale: Scale, step: float = 1.0
     if shrink >= 1.0:
         return _clamp(source[0]), _clamp(source[1])
     return _round8(source[0] * shrink), _round8(source[1] * shrink)
+
+
+def _in_shape_of(source: Size, eye: Size) -> tuple[float, float]:
+    """Height and width: ``eye`` itself, if ``source`` has about its aspect, else as many pixels in the source's."""
+    ours, theirs = source[1] / source[0], eye[1] / eye[0]
+    if max(ours / theirs, theirs / ours) <= ALIKE:
+        return eye
+    height = (eye[0] * eye[1] / ours) ** 0.5
+    return height, height * ours
 
 
 def steps_for(source: Size, eye: Size | None) -> tuple[float, ...]:

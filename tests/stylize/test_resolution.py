@@ -8,13 +8,38 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from artem_vr.errors import SettingsError
-from artem_vr.stylize.resolution import STEPS, choose_step, first_step, parse_scale, resize, steps_for, working_size
+from artem_vr.stylize.resolution import (
+    STEPS,
+    Size,
+    choose_step,
+    first_step,
+    parse_scale,
+    resize,
+    steps_for,
+    working_size,
+)
 
 
 def test_scale_one_is_exactly_the_headset() -> None:
-    assert working_size((480, 640), (1683, 1511), 1.0) == (1683, 1511)
+    for about_as_an_eye in ((960, 960), (1511, 1450), (960, 800)):
+        assert working_size(about_as_an_eye, (1683, 1511), 1.0) == (1683, 1511)
     assert working_size((512, 512), None, 1.0) == (512, 512)
-    assert working_size((480, 640), (1680, 1600), 0.5) == (840, 800)
+    assert working_size((640, 640), (1680, 1600), 0.5) == (840, 800)
+
+
+@pytest.mark.parametrize("source", [(1080, 1920), (480, 640), (1920, 1080), (1080, 3840)])
+@pytest.mark.parametrize("scale", [1.0, 0.5, 0.25])
+def test_a_source_of_another_shape_keeps_it_at_the_headsets_number_of_pixels(source: Size, scale: float) -> None:
+    eye = (1680, 1512)
+    height, width = working_size(source, eye, scale)
+    assert width / height == pytest.approx(source[1] / source[0], rel=0.03)
+    assert height * width == pytest.approx(scale**2 * eye[0] * eye[1], rel=0.03)
+    assert scale == 1.0 or (height % 8, width % 8) == (0, 0)
+
+
+def test_without_a_headset_scale_is_of_the_source() -> None:
+    assert working_size((1080, 1920), None, 1.0) == (1080, 1920)
+    assert working_size((1080, 1920), None, 0.5) == (544, 960)
 
 
 def test_auto_keeps_proportions_and_invents_no_pixels() -> None:
