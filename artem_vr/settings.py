@@ -91,7 +91,7 @@ class Settings:
     screen_distance: float = _number(2.0, 0.3, 50.0)
     """Metres from the eyes to the middle of the virtual screen."""
     screen_width: float = _number(2.4, 0.1, 100.0)
-    """Metres, along the surface."""
+    """Metres, along the surface. A picture that would be higher than 0.65 of this is narrower."""
     screen_curvature: float = _number(0.0, 0.0, 1.0)
     """0 is flat, 1 a cylinder around the viewer."""
     device: Device = _choice("auto", "auto", "cpu", "cuda")

@@ -16,7 +16,7 @@ from artem_vr.live.hands import HandsInUse
 from artem_vr.render import gl
 from artem_vr.render.context import Context
 from artem_vr.render.frame_textures import FrameTextures
-from artem_vr.render.geometry import Matrix, Screen, pointed_at, through, view_projection
+from artem_vr.render.geometry import Matrix, Screen, narrowed, pointed_at, through, view_projection
 from artem_vr.render.hud import Hud
 from artem_vr.render.mirror import Mirror, seen_at
 from artem_vr.render.stage import Look, Stage
@@ -117,8 +117,9 @@ class Scene:
         gl.standing_errors()
 
     def _placed(self, headset: Headset, desktop: MirrorMode | None) -> Screen:
-        """The screen as it stands: on the desktop it fills the view."""
-        return fitted(self._screen, self.frame.aspect, headset.projections[0]) if desktop else self._screen
+        """The screen as it stands: on the desktop it fills the view, in a headset it is not too high."""
+        aspect = self.frame.aspect
+        return fitted(self._screen, aspect, headset.projections[0]) if desktop else narrowed(self._screen, aspect)
 
     def release(self) -> None:
         """Delete what lies in OpenGL. May be called again."""

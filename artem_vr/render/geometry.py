@@ -9,7 +9,7 @@ the picture and v = 0 the bottom edge.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,8 @@ import numpy.typing as npt
 Matrix = npt.NDArray[np.float32]
 Vertices = npt.NDArray[np.float32]
 
+HIGHEST = 0.65
+"""Of a screen's width: how high a picture is at most, so that an upright one is seen without raising one's head."""
 _COLUMNS = 64
 _WIDEST_ARC = 1.5 * math.pi
 
@@ -33,6 +35,11 @@ class Screen:
     """0: flat. 1: part of a cylinder around the viewer. Between: of a cylinder with the radius distance / curvature."""
     elevation: float = 0.0
     """Metres of the screen's middle above the viewer's eyes."""
+
+
+def narrowed(screen: Screen, aspect: float) -> Screen:
+    """``screen``, or as much of its width as leaves a picture of ``aspect`` no higher than `HIGHEST`."""
+    return replace(screen, width=min(screen.width, HIGHEST * screen.width * aspect))
 
 
 def screen_mesh(screen: Screen, aspect: float) -> Vertices:

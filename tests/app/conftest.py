@@ -21,7 +21,7 @@ from artem_vr.live.scene import Scene
 from artem_vr.mailbox import Mailbox
 from artem_vr.render import gl
 from artem_vr.render.context import Context, open_context
-from artem_vr.render.geometry import Screen
+from artem_vr.render.geometry import HIGHEST, Screen
 from artem_vr.sources.feed import FeedState
 from artem_vr.sources.frame import StereoFrame
 from artem_vr.styles.deck import Deck
@@ -128,7 +128,8 @@ class Rig:
         self.runtime, self.context = runtime, context
         self.clock = lambda: runtime.now
         self.headset = OpenVRHeadset(clock=self.clock, sleep=runtime.advance)
-        self.scene = Scene(context, self.headset.eye_size, Screen(2.0, 4.0, 0.0))
+        as_high_as_seen = 2 * 0.8 * 2.0  # metres
+        self.scene = Scene(context, self.headset.eye_size, Screen(2.0, as_high_as_seen / HIGHEST, 0.0))
         self.scene.hud.opacity = lambda now: 0.0  # type: ignore[method-assign]  # no panel over the pixels
         self.feed, self.log, self.engine = TestFeed(), Watched(), TestEngine()
         self.deck, self.view = Deck(names, clock=self.clock), View(hud=False)

@@ -103,6 +103,14 @@ def test_both_eyes_are_always_of_the_same_frame_and_style(rig: Rig) -> None:
             assert np.ptp(left.reshape(-1, 3), axis=0).max() == 0
 
 
+def test_an_upright_picture_is_no_higher_than_a_wide_one(rig: Rig) -> None:
+    rig.paint(np.full((1, 2 * EYE_WIDTH, EYE_WIDTH, 3), 255, np.uint8))
+    rig.turn()
+    seen = rig.seen("left")[..., 0] > 128
+    assert seen[:, seen.shape[1] // 2].all()  # as high as the eye sees
+    assert seen.any(axis=0).sum() == pytest.approx(EYE_HEIGHT / 2, abs=2)  # the edges are smoothed
+
+
 def test_a_switch_cross_fades_and_ends_in_the_new_style(rig: Rig) -> None:
     rig.engine.paint = tinted
     grey = flat((9, 9, 9), (9, 9, 9))

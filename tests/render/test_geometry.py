@@ -29,6 +29,16 @@ def test_a_curved_screen_is_a_cylinder_with_the_right_width(curvature):
     assert top[0, 2] > -2 and top[-1, 2] > -2  # the edges come towards the viewer
 
 
+def test_a_high_picture_has_a_narrower_screen():
+    screen = Screen(distance=2, width=2.4, curvature=0.3, elevation=0.1)
+    assert geometry.narrowed(screen, 16 / 9) == screen
+    for aspect in (9 / 16, 1.0, 1.5):
+        narrow = geometry.narrowed(screen, aspect)
+        assert narrow.width / aspect == pytest.approx(0.65 * 2.4)
+        assert (narrow.distance, narrow.curvature, narrow.elevation) == (2, 0.3, 0.1)
+        assert np.ptp(geometry.screen_mesh(narrow, aspect)[:, 1]) == pytest.approx(1.56, abs=1e-4)
+
+
 def test_a_screen_too_wide_to_bend_is_bent_less():
     mesh = geometry.screen_mesh(Screen(distance=0.5, width=10, curvature=1), aspect=1)
     angles = np.unwrap(np.arctan2(mesh[::2, 0], -(mesh[::2, 2] - (10 / (1.5 * math.pi) - 0.5))))
