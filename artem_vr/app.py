@@ -26,7 +26,7 @@ from artem_vr.live.record import Recorder
 from artem_vr.live.render_loop import RenderLoop
 from artem_vr.live.run_report import PaintingLog, RunMeter, one_line
 from artem_vr.live.scene import Scene
-from artem_vr.render import gl
+from artem_vr.render import gl, interop
 from artem_vr.render.context import Context, open_context
 from artem_vr.render.geometry import Screen
 from artem_vr.settings import Settings
@@ -48,14 +48,19 @@ SOFTWARE_HZ = 30.0
 """At most so many pictures a second in the window where OpenGL draws with the CPU, which the network needs."""
 
 
+def engine_for_textures(settings: Settings) -> Engine:
+    """The engine of ``settings``. Paintings stay on a GPU that can put them into OpenGL's textures; elsewhere the
+    painting thread brings them into the host's memory, so that drawing never waits for that."""
+    on_device = interop.unavailable() is None
+    return choose_engine(settings.engine, settings.device, settings.precision, on_device=on_device)
+
+
 @dataclass(frozen=True)
 class Parts:
     """How to make what a run consists of; tests put others in."""
 
     library: Callable[[], Library] = Library
-    engine: Callable[[Settings], Engine] = lambda settings: choose_engine(
-        settings.engine, settings.device, settings.precision, on_device=True
-    )
+    engine: Callable[[Settings], Engine] = engine_for_textures
     stylizer: Callable[..., Stylizer] = Stylizer
     headset: Callable[[Settings], tuple[Headset, str | None]] = lambda settings: open_headset(settings.headset)
     context: Callable[..., Context] = open_context

@@ -1,6 +1,6 @@
 """The render loop: a turn a vsync, whatever source, style and network do.
 
-A turn takes what is newest and never waits for it: poses, then hands, then pictures, then both
+A turn takes what is newest and never waits for it: hands, pictures, then the vsync and its poses, both
 eyes, the headset, the mirror. All times come from one clock that is passed in.
 """
 
@@ -101,19 +101,29 @@ class RenderLoop:
         self._last = False
 
     def turn(self) -> None:
-        """One vsync: from fresh poses to a submitted pair. Raises only what ends the run: `GraphicsError`."""
-        poses = self._begin()
+        """One vsync, with a pair submitted. Raises only what ends the run: `GraphicsError`."""
+        if isinstance(self.headset, DesktopHeadset):  # a window has time, and shows what came meanwhile
+            poses = self._begin()
+            prepared = self._prepare()
+        else:  # what is given with the poses is the time to draw: uploading must not delay the pair
+            prepared = self._prepare()
+            poses = self._begin()
         began = self._clock()
-        self._obey(began)
-        self._receive(began)
-        self._tell(began)
         drawn = self._draw(poses, began)
         try:
             self.headset.end_frame()
         except HeadsetError as error:
             self._lose_headset(error)
         if drawn:
-            self._meter.rendered(self._clock() - began)
+            self._meter.rendered(prepared + self._clock() - began)
+
+    def _prepare(self) -> float:
+        """All of a turn that needs no poses; the seconds it took."""
+        began = self._clock()
+        self._obey(began)
+        self._receive(began)
+        self._tell(began)
+        return self._clock() - began
 
     def last_turn(self) -> None:
         """A turn that draws and records, whatever was drawn before: the newest painting is not lost."""

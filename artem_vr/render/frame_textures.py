@@ -14,7 +14,7 @@ class FrameTextures:
     """The newest frame of both eyes. Texture ids are kept for the whole run.
 
     When the painting's ``key`` changes (another style), the last painting of the old one is kept to
-    fade from. The source is uploaded only once it is asked for: at full strength nobody sees it.
+    fade from. The source is uploaded only where it is asked for: at full strength nobody sees it.
     """
 
     def __init__(self) -> None:
@@ -22,7 +22,9 @@ class FrameTextures:
         self._painted = [StreamTexture(2), StreamTexture(2)]
         self._before = [StreamTexture(2), StreamTexture(2)]
         self._other = [StreamTexture(2), StreamTexture(2)]
-        self._pending: npt.NDArray[np.uint8] | None = None
+        self._pending: npt.NDArray[np.uint8] | None = None  # the source, until it is uploaded
+        self._source_seen = False  # the newest frame's source was asked for
+        self._source_seen = False  # the source of the frame before was asked for
         self._source_eyes = self._painted_eyes = self._before_eyes = self._other_eyes = 0
         self._key: object = None
         self.aspect = 16 / 9
@@ -77,6 +79,9 @@ class FrameTextures:
         """
         self._pending = source
         self._source_eyes = source.shape[0]
+        if self._source_seen:  # as it will be again, in the middle of drawing
+            self._upload_source()
+        self._source_seen = False
         self.aspect = source.shape[2] / source.shape[1]
         if painted is None:
             self._painted_eyes = self._before_eyes = self._other_eyes = 0
@@ -97,11 +102,15 @@ class FrameTextures:
 
     def bind_source(self, eye: int, unit: int) -> None:
         """Bind the source of ``eye`` (0 left, 1 right) to a texture unit."""
+        self._source_seen = True
+        self._upload_source()
+        self._source[min(eye, self._source_eyes - 1)].bind(unit)
+
+    def _upload_source(self) -> None:
         if self._pending is not None:
             for texture, picture in zip(self._source, self._pending, strict=False):
                 texture.update(picture)
             self._pending = None
-        self._source[min(eye, self._source_eyes - 1)].bind(unit)
 
     def bind_painted(self, eye: int, unit: int) -> None:
         """Bind the painting of ``eye`` to a texture unit."""

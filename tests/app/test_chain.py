@@ -12,6 +12,7 @@ from artem_vr.live.record import Recorder
 from artem_vr.render import gl
 from artem_vr.render.context import WindowContext
 from artem_vr.render.events import CloseRequested, FilesDropped, KeyPressed
+from artem_vr.render.texture import StreamTexture
 from artem_vr.sources.feed import FeedState
 from artem_vr.vr.desktop_headset import DesktopHeadset
 from tests.app.conftest import EYE_HEIGHT, EYE_WIDTH, Rig, flat, noise
@@ -211,29 +212,50 @@ def test_in_standby_nothing_is_submitted_and_afterwards_it_is_again(rig: Rig) ->
     assert rig.runtime.count.submits > submits
 
 
+def tell_calls(monkeypatch: pytest.MonkeyPatch, calls: list[str], owner: object, name: str) -> None:
+    """From now on calls of ``owner``'s function put its name into ``calls``."""
+    action = getattr(owner, name)
+
+    def call(*arguments: object) -> object:
+        calls.append(name)
+        return action(*arguments)
+
+    monkeypatch.setattr(owner, name, call)
+
+
 def test_a_submitted_pair_is_on_its_way_before_the_mirror_is_drawn(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     """Poses, eyes, submit, glFlush, mirror, hand-over: else the compositor waits for the window."""
-    calls: list[str] = []
-
-    def told(owner: object, name: str) -> None:
-        action = getattr(owner, name)
-
-        def call(*arguments: object) -> object:
-            calls.append(name)
-            return action(*arguments)
-
-        monkeypatch.setattr(owner, name, call)
-
     rig.paint(noise(17))
     rig.turn(2)
-    for name in ("begin_frame", "submit", "end_frame"):
-        told(rig.headset, name)
-    for name in ("draw_eyes", "draw_mirror"):
-        told(rig.scene, name)
-    told(gl, "glFlush")
-    told(rig.context, "swap")
+    calls: list[str] = []
+    for owner, names in (
+        (rig.headset, ("begin_frame", "submit", "end_frame")),
+        (rig.scene, ("draw_eyes", "draw_mirror")),
+        (gl, ("glFlush",)),
+        (rig.context, ("swap",)),
+    ):
+        for name in names:
+            tell_calls(monkeypatch, calls, owner, name)
     rig.turn(2)
     assert calls == ["begin_frame", "draw_eyes", "submit", "glFlush", "draw_mirror", "swap", "end_frame"] * 2
+
+
+@pytest.mark.parametrize("strength", [1.0, 0.5])
+def test_nothing_is_uploaded_between_the_poses_and_the_pair(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch, strength: float
+) -> None:
+    """What SteamVR gives between them is the time to draw."""
+    calls: list[str] = []
+    for owner, name in ((rig.headset, "begin_frame"), (rig.headset, "submit"), (StreamTexture, "update")):
+        tell_calls(monkeypatch, calls, owner, name)
+    rig.deck.strength = strength
+    for seed in range(3):
+        rig.paint(noise(seed))
+        rig.turn()
+        if not seed:
+            calls.clear()  # whether the source is seen is known from the first picture on
+    uploads = ["update"] * (2 if strength == 1 else 4)
+    assert calls == [*uploads, "begin_frame", "submit"] * 2
 
 
 def test_another_program_has_the_headset_for_a_while(rig: Rig) -> None:

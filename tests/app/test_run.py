@@ -141,6 +141,18 @@ def test_unknown_styles_sources_and_recordings_are_refused_before_anything_opens
     assert opened == []
 
 
+@pytest.mark.parametrize(("trouble", "on_device"), [(None, True), ("unavailable: no cuda-bindings", False)])
+def test_paintings_stay_on_the_gpu_only_where_they_can_be_drawn_from_there(
+    monkeypatch: pytest.MonkeyPatch, trouble: str | None, on_device: bool
+) -> None:
+    """Else each would be brought into the host's memory by the thread that draws."""
+    asked: list[dict[str, object]] = []
+    monkeypatch.setattr("artem_vr.render.interop.unavailable", lambda: trouble)
+    monkeypatch.setattr(app, "choose_engine", lambda *names, **options: asked.append(options))
+    app.Parts().engine(settings())
+    assert asked == [{"on_device": on_device}]
+
+
 def test_an_empty_library_is_one_line(tmp_path: Path) -> None:
     parts = app.Parts(library=lambda: Library(shipped=tmp_path / "none", own=tmp_path / "none"))
     with pytest.raises(StyleError, match="no style"):
