@@ -31,6 +31,7 @@ from artem_vr.networks.layers import (
     convolved,
     keep_gain,
     normalized,
+    own_code,
     rectified,
     statistics_channels,
 )
@@ -43,14 +44,18 @@ class BlockForm(nn.Module):
     """``(blocks, state, rate[, code]) -> (blocks, new state)``.
 
     Blocks are (E, H/4, W/4, 48) uint8 as `base.pack` makes them; H and W are whole multiples of the network's. State,
-    rate and, if ``coded``, code as in `layers.SmoothedStatistics`.
+    rate and, if ``coded``, code as in `layers.SmoothedStatistics`; else the network's own deviations and means are its
+    code.
     """
+
+    own: Tensor | None
 
     def __init__(self, network: FastNetwork, coded: bool = False) -> None:
         super().__init__()
         self.coded = coded
         network = copy.deepcopy(network).eval().requires_grad_(False)
         self.multiple, self.channels = network.multiple, statistics_channels(network)
+        self.register_buffer("own", None if coded else own_code(network), persistent=False)
         outputs = network.encode4.weight.shape[0]
         weight = network.encode4.weight.reshape(outputs, 3, BLOCK * BLOCK, 3, 3)  # unshuffle: colour, row, column
         self.encode4 = _conv(weight.transpose(1, 2).reshape(outputs, 48, 3, 3), network.encode4.bias)
@@ -67,7 +72,7 @@ class BlockForm(nn.Module):
         self.norm_decode4, self.norm_decode2 = network.norm_decode4, network.norm_decode2
 
     def forward(self, blocks: Tensor, state: Tensor, rate: Tensor, code: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        statistics = PhaseStatistics(state, rate, code)
+        statistics = PhaseStatistics(state, rate, code if self.coded else self.own)
         x = blocks.permute(0, 3, 1, 2).float() / 255 - 0.5  # (E, 48, H/4, W/4)
         y = Feature(self.encode4(F.pad(x, (1,) * 4, mode="replicate")))
         skip = rectified(statistics, self.norm_encode4, y)  # (E, quarter, H/4, W/4)

@@ -16,6 +16,7 @@ from artem_vr.networks.layers import (
     UpsampleConv,
     constant_gain,
     keep_gain,
+    own_code,
     statistics_channels,
 )
 from artem_vr.stylize.engines.base import NetworkOrLoader
@@ -27,8 +28,11 @@ class PictureGraph(nn.Module):
 
     pictures (E, H, W, 3) uint8 RGB, H and W whole multiples of ``multiple``; state (2, C) fp32;
     rate (1,) fp32; code (2, C) fp32 of a compact network (``coded``). The network runs in ``dtype``
-    with ``memory_format`` features; statistics and the last rounding in fp32.
+    with ``memory_format`` features; statistics and the last rounding in fp32. A fast network's own deviations and
+    means are given to it as a code is: features then stay near zero, and a flat picture flat, in bf16 and fp16, too.
     """
+
+    own: Tensor | None
 
     def __init__(
         self, network: nn.Module, dtype: torch.dtype = torch.float32, channels_last: bool = False, fold: bool = True
@@ -38,6 +42,8 @@ class PictureGraph(nn.Module):
         self.network = frozen(network, fold)
         self.multiple = int(getattr(network, "multiple", 1))
         self.channels = statistics_channels(network)
+        given = isinstance(network, FastNetwork)
+        self.register_buffer("own", own_code(self.network) if given and not self.coded else None, persistent=False)
         self.dtype = dtype
         self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
         self.to(memory_format=self.memory_format)  # type: ignore[call-overload]
@@ -45,9 +51,9 @@ class PictureGraph(nn.Module):
             if not isinstance(module, InstanceNorm):  # its parameters meet fp32 statistics
                 for parameter in module.parameters(recurse=False):
                     parameter.data = parameter.data.to(dtype)
-            if self.coded and isinstance(module, (nn.Conv2d, UpsampleConv)):
+            if given and isinstance(module, (nn.Conv2d, UpsampleConv)):
                 keep_gain(module)
-            if self.coded and isinstance(module, FoldedUpsample):  # four phases of each channel, all alike
+            if given and isinstance(module, FoldedUpsample):  # four phases of each channel, all alike
                 keep_gain(module, constant_gain(module)[::4])
 
     def forward(
@@ -56,7 +62,7 @@ class PictureGraph(nn.Module):
         x = pictures.permute(0, 3, 1, 2).to(self.dtype) / 255  # (E, 3, H, W) in [0, 1]
         if not torch.jit.is_tracing():
             x = x.contiguous(memory_format=self.memory_format)
-        statistics = SmoothedStatistics(state, rate, code)
+        statistics = SmoothedStatistics(state, rate, code if self.coded else self.own)
         y = self.network(x, statistics).float()
         painted = (y * 255 + 0.5).clamp(0, 255).to(torch.uint8)
         return painted.permute(0, 2, 3, 1).contiguous(), statistics.new_state()

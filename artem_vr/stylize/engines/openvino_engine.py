@@ -36,7 +36,7 @@ from artem_vr.stylize.engines.base import (
 )
 from artem_vr.stylize.engines.quiet import import_openvino
 
-GRAPH_VERSION = 5
+GRAPH_VERSION = 6
 """Raised when `convert` yields another graph for the same weights: old cache files are then ignored."""
 
 _MAGIC = b"artem-vr openvino model\n"
