@@ -24,6 +24,11 @@ HISTOGRAM_CUT = 0.45
 HISTOGRAM_HINT, LAYOUT_CUT = 0.2, 0.18
 """... or by this much, if the coarse picture also moved by LAYOUT_CUT (mean absolute, 0..1)."""
 
+LIGHT = 0.003
+"""Share of their brightness that all things must gain or lose at once to count as a change of the light."""
+SHADES = 0.03, 0.97
+"""Parts of the coarse picture beyond are black or white, and say nothing of the light."""
+
 
 def smoothing_rate(elapsed: float, tau: float = TAU_SECONDS) -> float:
     """Share of the way to this frame's statistics, in [0, 1], after ``elapsed`` seconds.
@@ -38,7 +43,7 @@ def smoothing_rate(elapsed: float, tau: float = TAU_SECONDS) -> float:
 
 @dataclass(frozen=True, eq=False)
 class Signature:
-    """What is remembered of a frame to recognise a cut."""
+    """What is remembered of a frame to recognise a cut, or another light."""
 
     shape: tuple[int, ...]
     histogram: npt.NDArray[np.float32]
@@ -71,8 +76,28 @@ def is_cut(before: Signature, after: Signature) -> bool:
     return histogram > HISTOGRAM_HINT and layout > LAYOUT_CUT
 
 
+def light_changed(before: Signature, after: Signature) -> bool:
+    """Whether everything became brighter or darker by about the same share: lamps that flicker, a camera's exposure.
+
+    Medians: what moves in less than half of the coarse picture neither hides a change of the light nor looks like one.
+    """
+    if before.shape != after.shape:
+        return False
+    middle = (before.layout + after.layout) / 2
+    shaded = (middle > SHADES[0]) & (middle < SHADES[1])
+    if np.count_nonzero(shaded) < middle.size / 8:
+        return False
+    gains = (after.layout - before.layout)[shaded] / middle[shaded]
+    gain = float(np.median(gains))
+    return abs(gain) > LIGHT and float(np.median(np.abs(gains - gain))) < abs(gain) / 2
+
+
 class RateKeeper:
-    """Turns frames into smoothing rates: 1 for the first frame and at a cut, else by elapsed time."""
+    """Turns frames into smoothing rates: 1 for the first frame, at a cut and where the light changed, else by time.
+
+    Statistics of another light would make the norms pass a change of brightness on, many times magnified. Light that
+    changes too slowly to be noticed is followed as all else is, and nothing flickers.
+    """
 
     def __init__(self, tau: float = TAU_SECONDS) -> None:
         self._tau = tau
@@ -93,5 +118,7 @@ class RateKeeper:
             return 1.0
         if is_cut(before, now):
             self.cuts += 1
+            return 1.0
+        if light_changed(before, now):
             return 1.0
         return smoothing_rate(elapsed, self._tau)

@@ -1,13 +1,22 @@
-"""Smoothing goes by time, not by frames; a cut starts anew and a moving camera does not."""
+"""Smoothing goes by time, not by frames; a cut and another light start anew and a moving camera does not."""
 
 from __future__ import annotations
 
+import itertools
+
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from artem_vr.stylize.statistics import RateKeeper, is_cut, signature, smoothing_rate
+from artem_vr.networks.checkpoint import load_network
+from artem_vr.networks.tuning import dead_leaves
+from artem_vr.sources.demo_scene import Scene
+from artem_vr.styles.library import Library
+from artem_vr.stylize.engines import initial_state
+from artem_vr.stylize.engines.torch_engine import TorchEngine
+from artem_vr.stylize.statistics import RateKeeper, is_cut, light_changed, signature, smoothing_rate
 
 
 def scene(seed: int, height: int = 96, width: int = 128, eyes: int = 2) -> np.ndarray:
@@ -83,3 +92,89 @@ def test_movement_noise_and_exposure_are_no_cut() -> None:
 
 def test_tiny_pictures() -> None:
     assert signature(np.zeros((1, 1, 1, 3), np.uint8)).histogram.sum() == pytest.approx(3)
+
+
+def photograph(index: int) -> np.ndarray:
+    """(192, 224, 3) uint8 with the statistics of a natural scene."""
+    leaves = dead_leaves()[index].permute(1, 2, 0).numpy() * 255
+    return cv2.resize(leaves, (224, 192), interpolation=cv2.INTER_AREA)
+
+
+def filmed(picture: np.ndarray, gains: list[float]) -> list[np.ndarray]:
+    """(1, H, W, 3) uint8 a gain: ``picture`` in light of that strength, seen by a camera that makes noise."""
+    rng = np.random.default_rng(0)
+    noise = 1.5
+    frames = [picture * gain + rng.normal(0, noise, picture.shape) for gain in gains]
+    return [np.clip(np.rint(frame), 0, 255).astype(np.uint8)[None] for frame in frames]
+
+
+def crossed(frames: list[np.ndarray]) -> list[np.ndarray]:
+    """A person walks through: the coarse picture changes in a third of its columns, others in each frame."""
+    person = photograph(2)[:, 100:130]
+    result = [frame.copy() for frame in frames]
+    for i, frame in enumerate(result):
+        frame[0, :, 6 * i : 6 * i + 30] = person
+    return result
+
+
+def lights(frames: list[np.ndarray]) -> int:
+    """How many of ``frames`` are in another light than the frame before."""
+    seen = [signature(frame) for frame in frames]
+    return sum(light_changed(before, after) for before, after in itertools.pairwise(seen))
+
+
+FLICKER = [1.0, 0.98] * 6
+
+
+@pytest.mark.parametrize("index", range(4))
+def test_flicker_is_another_light_whoever_walks_through(index: int) -> None:
+    picture = photograph(index)
+    assert lights(filmed(picture, FLICKER)) == len(FLICKER) - 1
+    assert lights(filmed(picture, [1.0, 1.01] * 6)) == len(FLICKER) - 1
+    assert lights(crossed(filmed(picture, FLICKER))) == len(FLICKER) - 1
+
+
+@pytest.mark.parametrize("index", range(4))
+def test_noise_slow_drift_and_passers_by_are_the_same_light(index: int) -> None:
+    still, drifting = (
+        filmed(photograph(index), [1.0] * 12),
+        filmed(photograph(index), [1 - 0.001 * i for i in range(12)]),
+    )
+    assert lights(still) == lights(drifting) == lights(crossed(still)) == 0
+
+
+def test_a_moving_camera_is_the_same_light() -> None:
+    demo = Scene(128, 96)
+    assert lights([demo.render(i / 30) for i in range(30)]) == 0
+    for index in range(4):
+        wide = cv2.resize(photograph(index), (448, 384))
+        assert lights([wide[None, 3 * i : 3 * i + 192, 2 * i : 2 * i + 224].astype(np.uint8) for i in range(20)]) == 0
+
+
+def test_light_is_seen_on_black_and_on_burnt_out_walls() -> None:
+    for around in (0, 255):
+        frames = filmed(photograph(1), FLICKER)
+        for frame in frames:
+            frame[0, :, :96] = around
+        assert lights(frames) == len(FLICKER) - 1
+        assert lights([np.full((1, 64, 64, 3), around, np.uint8)] * 3) == 0
+
+
+def test_painted_flicker_is_no_worse_than_without_smoothing() -> None:
+    frames = filmed(photograph(1), FLICKER)
+    style = Library().find("great_wave")
+    painter = TorchEngine("cpu", "fp32").prepare("k", load_network(style.path, style.sha256)[0], 1, 192, 224)
+
+    def change(rates: list[float]) -> float:
+        """Of a painted frame from the one before, over the painting's contrast."""
+        state, painted = initial_state(painter.channels), []
+        for frame, rate in zip(frames, rates, strict=True):
+            picture, state = painter.paint(frame, state, rate)
+            painted.append(picture.astype(np.float32))
+        return float(np.abs(np.diff(painted, axis=0)).mean() / np.std(painted))
+
+    keeper = RateKeeper()
+    kept = change([keeper.rate(frame, i / 30) for i, frame in enumerate(frames)])
+    smoothed = change([1.0, *[smoothing_rate(1 / 30)] * (len(frames) - 1)])
+    assert kept < 1.1 * change([1.0] * len(frames)) < 0.5 * smoothed
+    painter.close()
