@@ -57,7 +57,10 @@ BUTTONS: Mapping[str, Kind] = {
     "recenter": Kind.RECENTER,
     "toggle_hud": Kind.TOGGLE_HUD,
 }
-"""Each boolean action of actions/actions.json, by the last word of its name."""
+"""Boolean actions of actions/actions.json, by the last word of their name."""
+
+STRENGTH_BUTTONS: Mapping[str, float] = {"stronger": 1.0, "weaker": -1.0}
+"""The others: each is, while it is held, a stick at this deflection; for pads, on which a thumb may rest."""
 
 HELD = frozenset({Kind.COMPARE})
 """Kinds that last as long as the button is down; the others happen when it goes down."""

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import openvr
 
-from artem_vr.vr.commands import BUTTONS, Buttons, Command, stick_to_strength, strength
+from artem_vr.vr.commands import BUTTONS, STRENGTH_BUTTONS, Buttons, Command, stick_to_strength, strength
 from artem_vr.vr.headset import Hand
 from artem_vr.vr.openvr_errors import FAILURES, name_of
 from artem_vr.vr.openvr_properties import rows_to_matrix
@@ -42,6 +42,7 @@ class Actions:
         self._sets[0].ulActionSet = self._input.getActionSetHandle(ACTION_SET)
         self._button_handles = {name: self._handle(f"in/{name}") for name in BUTTONS}
         self._strength = self._handle("in/strength")
+        self._strength_buttons = {self._handle(f"in/{name}"): way for name, way in STRENGTH_BUTTONS.items()}
         self._hand_pose = self._handle("in/hand_pose")
         self._haptic = self._handle("out/haptic")
         self._hands = {hand: self._input.getInputSourceHandle(f"/user/hand/{hand}") for hand in ("left", "right")}
@@ -53,7 +54,7 @@ class Actions:
         try:
             self._input.updateActionState(self._sets)
             down = {name: self._pressed(handle) for name, handle in self._button_handles.items()}
-            change = stick_to_strength(self._stick(), seconds)
+            change = stick_to_strength(self._deflection(), seconds)
         except FAILURES as error:
             if not self._failing:
                 log.warning("SteamVR gives no controller input (%s)", name_of(error))
@@ -97,6 +98,13 @@ class Actions:
         data = self._input.getDigitalActionData(handle, ANY_DEVICE)
         return bool(data.bActive and data.bState)
 
+    def _deflection(self) -> float:
+        """Up or down, -1..1, of a button that stands for a stick, else of the stick."""
+        held = sum(way for handle, way in self._strength_buttons.items() if self._pressed(handle))
+        return held or self._stick()
+
     def _stick(self) -> float:
+        """Up or down, -1..1; 0 while it is pushed more to a side, where the next painting is."""
         data = self._input.getAnalogActionData(self._strength, ANY_DEVICE)
-        return float(data.y) if data.bActive and math.isfinite(data.y) else 0.0
+        upright = data.bActive and math.isfinite(data.y) and abs(data.y) > abs(data.x)
+        return float(data.y) if upright else 0.0

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from artem_vr.vr.commands import BUTTONS, Kind, compare
+from artem_vr.vr.commands import BUTTONS, STRENGTH_BUTTONS, Command, Kind, compare
 from artem_vr.vr.openvr_actions import MANIFEST
 from artem_vr.vr.openvr_headset import OpenVRHeadset
 from tests.openvr_runtime import CONTROLLERS, Runtime
@@ -34,7 +34,7 @@ PARTS: dict[str, dict[str, set[str]]] = {
 """What each controller has, by hand."""
 
 MODES = {
-    "button": {"click"},
+    "button": {"click", "long"},
     "dpad": {"north", "south", "east", "west", "center"},
     "joystick": {"position", "click"},
     "trackpad": {"position", "click", "touch"},
@@ -67,7 +67,7 @@ def test_names_are_lower_case_and_types_known() -> None:
 
 
 def test_code_and_manifest_speak_of_the_same_buttons() -> None:
-    assert {f"/actions/main/in/{name}" for name in BUTTONS} == set(BOOLEANS)
+    assert {f"/actions/main/in/{name}" for name in (*BUTTONS, *STRENGTH_BUTTONS)} == set(BOOLEANS)
 
 
 @pytest.mark.parametrize("language", [entry["language_tag"] for entry in CONTENT["localization"]])
@@ -102,16 +102,28 @@ def test_no_input_does_two_things(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", CONTROLLERS)
-@pytest.mark.parametrize("action", BOOLEANS)
-def test_every_button_works_with_every_binding(
-    headset: OpenVRHeadset, runtime: Runtime, kind: str, action: str
+def test_sticks_are_flicked_and_pads_are_clicked(kind: str) -> None:
+    """By default SteamVR takes a finger that rests on a pad for a press."""
+    for source in binding(kind)["bindings"]["/actions/main"]["sources"]:
+        part, way = source["path"].rsplit("/", 1)[1], source.get("parameters", {}).get("sub_mode")
+        if source["mode"] == "dpad":
+            assert way == ("click" if part == "trackpad" else "touch"), source["path"]
+        assert "position" not in source["inputs"] or part in ("joystick", "thumbstick"), "a thumb rests on a pad"
+        assert part != "grip" or set(source["inputs"]) == {"long"}, "whoever holds a controller squeezes it"
+
+
+@pytest.mark.parametrize("kind", CONTROLLERS)
+@pytest.mark.parametrize("hand", ["left", "right"])
+@pytest.mark.parametrize("name", BUTTONS)
+def test_every_button_works_with_either_hand_alone(
+    headset: OpenVRHeadset, runtime: Runtime, kind: str, hand: str, name: str
 ) -> None:
-    runtime.connect_controllers(kind)
+    runtime.connect_controllers(kind, (hand,))
     frame(headset)
-    meant = BUTTONS[action.rsplit("/", 1)[1]]
-    inputs = runtime.physical_inputs(kind, action)
-    assert inputs, f"{kind} has no input for {action}"
-    for hand, part, component in inputs:
+    meant, action = BUTTONS[name], f"/actions/main/in/{name}"
+    inputs = [one for one in runtime.physical_inputs(kind, action) if one[0] == hand]
+    assert inputs, f"the {hand} {kind} has no input for {action}"
+    for _, part, component in inputs:
         assert runtime.press(hand, part, component) == [action]
         commands = frame(headset)
         assert [command.kind for command in commands] == [meant], (hand, part)
@@ -122,22 +134,42 @@ def test_every_button_works_with_every_binding(
 
 
 @pytest.mark.parametrize("kind", CONTROLLERS)
-def test_the_stick_changes_strength_with_every_binding(headset: OpenVRHeadset, runtime: Runtime, kind: str) -> None:
-    runtime.connect_controllers(kind)
+@pytest.mark.parametrize("hand", ["left", "right"])
+def test_strength_changes_with_either_hand_alone(
+    headset: OpenVRHeadset, runtime: Runtime, kind: str, hand: str
+) -> None:
+    runtime.connect_controllers(kind, (hand,))
     frame(headset)
-    inputs = runtime.physical_inputs(kind, "/actions/main/in/strength")
-    assert inputs
-    for hand, part, component in inputs:
+    sticks = [one for one in runtime.physical_inputs(kind, "/actions/main/in/strength") if one[0] == hand]
+    pads = {
+        name: [one for one in runtime.physical_inputs(kind, f"/actions/main/in/{name}") if one[0] == hand]
+        for name in STRENGTH_BUTTONS
+    }
+    assert sticks or all(pads.values()), f"nothing of the {hand} {kind} changes strength"
+    for _, part, component in sticks:
         assert component == "position"
         for y, sign in ((0.9, 1), (-0.9, -1)):
-            runtime.push_stick(hand, part, 0.0, y)
-            (command,) = frame(headset)
-            assert command.kind is Kind.STRENGTH
-            assert 0 < command.value * sign < 0.2
-        runtime.push_stick(hand, part, 0.9, 0.1)
-        assert frame(headset) == [], "sideways means nothing"
+            runtime.push_stick(hand, part, 0.3, y)
+            check_strength(frame(headset), sign)
+        for y in (0.1, 0.6, -0.6):
+            runtime.push_stick(hand, part, 0.8, y)
+            assert frame(headset) == [], "sideways is the next painting, and nothing else"
         runtime.push_stick(hand, part, 0.0, 0.0)
         assert frame(headset) == []
+    for name, inputs in pads.items():
+        for _, part, component in inputs:
+            runtime.press(hand, part, component)
+            for _ in range(3):  # as long as it is held
+                check_strength(frame(headset), STRENGTH_BUTTONS[name])
+            runtime.release(hand, part, component)
+            assert frame(headset) == []
+
+
+def check_strength(commands: list[Command], sign: float) -> None:
+    """It is changed this way, by a little."""
+    (command,) = commands
+    assert command.kind is Kind.STRENGTH
+    assert 0 < command.value * sign < 0.2
 
 
 @pytest.mark.parametrize("kind", CONTROLLERS)
