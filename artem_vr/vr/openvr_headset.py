@@ -22,6 +22,7 @@ from artem_vr.vr.headset import Focus, FramePoses, Hand, HeadsetCamera, Matrix
 from artem_vr.vr.openvr_actions import Actions
 from artem_vr.vr.openvr_camera import OpenVRCamera
 from artem_vr.vr.openvr_errors import FAILURES, explain, explain_init, name_of
+from artem_vr.vr.openvr_library import introduce
 from artem_vr.vr.openvr_properties import HMD, Properties, rows_to_matrix
 from artem_vr.vr.pacing import VsyncCount, displayed_after
 from artem_vr.vr.poses import inverse, is_rigid, levelled, product, projection, translation
@@ -77,6 +78,7 @@ class OpenVRHeadset:
         self._clock, self._sleep = clock, sleep
         self._system, self._compositor = _start()
         self._open = True
+        introduce()
         self._actions = _actions()
         self._properties = Properties(self._system)
         self._camera: OpenVRCamera | None = None

@@ -1,12 +1,14 @@
-"""Puts the program into SteamVR's library, so that it can be started with the headset on.
+"""Tells SteamVR who we are.
 
-SteamVR wants to know where the program is; that differs from machine to machine, so the manifest is written when
-asked for, into the user's data folder, not shipped.
+To a SteamVR that does not know it, every program run by Python is the same: whatever the wearer binds in one of them
+counts in all. The manifest that SteamVR reads says where the program is; that differs from machine to machine, so it
+is written at each start, into the user's data folder, not shipped.
 """
 
 from __future__ import annotations
 
 import json
+import logging
 import os
 import sys
 from pathlib import Path
@@ -14,12 +16,15 @@ from typing import Any
 
 import openvr
 
+from artem_vr.atomic_file import write_atomically
 from artem_vr.vr.openvr_actions import MANIFEST
-from artem_vr.vr.openvr_errors import FAILURES, explain, explain_init
+from artem_vr.vr.openvr_errors import FAILURES, name_of
 
 APPLICATION_KEY = "artem.vr"
 NAME = "Art'Em VR"
 DESCRIPTION = "Your room, your screen or a film as a painting"
+
+log = logging.getLogger(__name__)
 
 
 def manifest() -> dict[str, Any]:
@@ -41,44 +46,27 @@ def manifest() -> dict[str, Any]:
     }
 
 
-def register(folder: Path) -> Path:
-    """Write the manifest into ``folder`` and tell SteamVR. Not while a headset is open in this process.
+def manifest_path() -> Path:
+    """Where the manifest lies."""
+    import platformdirs
 
-    Raises:
-        HeadsetError: SteamVR is not there, or does not take it.
-        OSError: the folder cannot be written.
+    return Path(platformdirs.user_data_dir("artem-vr", appauthor=False)) / "artem-vr.vrmanifest"
+
+
+def introduce() -> None:
+    """Tell SteamVR, which runs, that this process is the program of that key, for this session of SteamVR.
+
+    To be called before the actions are set. A SteamVR that does not want to know, or a folder that cannot be written,
+    costs nothing but this.
     """
-    path = (folder / "artem-vr.vrmanifest").resolve()
-    folder.mkdir(parents=True, exist_ok=True)
-    draft = path.with_suffix(".new")
-    draft.write_text(json.dumps(manifest(), indent=2), encoding="utf-8")
-    os.replace(draft, path)
-    _tell("addApplicationManifest", path)
-    return path
-
-
-def unregister(folder: Path) -> None:
-    """Take the program out of SteamVR's library again.
-
-    Raises:
-        HeadsetError: SteamVR is not there, or does not know the manifest.
-    """
-    path = (folder / "artem-vr.vrmanifest").resolve()
-    _tell("removeApplicationManifest", path)
-    path.unlink(missing_ok=True)
-
-
-def _tell(call: str, path: Path) -> None:
+    path = manifest_path()
     try:
-        openvr.init(openvr.VRApplication_Utility)  # needs no headset, and takes the scene from nobody
-    except FAILURES as error:
-        raise explain_init(error) from error
-    try:
-        getattr(openvr.VRApplications(), call)(str(path))
-    except FAILURES as error:
-        raise explain("changing its library", error) from error
-    finally:
-        openvr.shutdown()
+        write_atomically(path, json.dumps(manifest(), indent=2).encode())
+        applications = openvr.VRApplications()
+        applications.addApplicationManifest(str(path), True)
+        applications.identifyApplication(os.getpid(), APPLICATION_KEY)
+    except (*FAILURES, OSError) as error:
+        log.debug("SteamVR does not know the program (%s)", name_of(error))
 
 
 def _program() -> tuple[Path, str]:

@@ -7,16 +7,18 @@
 
 static uint32_t add_application_manifest(const char *path, bool temporary)
 {
-    (void)temporary;
-    rt.count.manifests_added++;
     snprintf(rt.app_manifest, TEXT, "%s", path);
+    rt.app_manifest_temporary = temporary;
     return 0;
 }
 
-static uint32_t remove_application_manifest(const char *path)
+/* The key must stand, between quotes, in the manifest that was added. */
+static uint32_t identify_application(uint32_t process, const char *key)
 {
-    (void)path;
-    rt.count.manifests_removed++;
+    if (rt.manifest[0]) rt.identified_too_late = true;
+    if (!file_has(rt.app_manifest, key)) return UNKNOWN_APPLICATION;
+    rt.app_process = process;
+    snprintf(rt.app_key, TEXT, "%s", key);
     return 0;
 }
 

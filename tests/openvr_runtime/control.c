@@ -85,6 +85,10 @@ EXPORT uint64_t rt_submission_count(void) { return rt.submission_count; }
 EXPORT const char *rt_manifest(void) { return rt.manifest; }
 EXPORT bool rt_manifest_too_late(void) { return rt.manifest_too_late; }
 EXPORT const char *rt_app_manifest(void) { return rt.app_manifest; }
+EXPORT bool rt_app_manifest_temporary(void) { return rt.app_manifest_temporary; }
+EXPORT const char *rt_app_key(void) { return rt.app_key; }
+EXPORT uint32_t rt_app_process(void) { return rt.app_process; }
+EXPORT bool rt_identified_too_late(void) { return rt.identified_too_late; }
 EXPORT const char *rt_name(int index) { return index < rt.name_count ? rt.names[index].name : NULL; }
 EXPORT const char *rt_last_pulse(void)
 {

@@ -72,8 +72,7 @@ def build(folder: Path) -> Path:
 
 COUNTERS = """
     inits shutdowns waits submits handoffs quits_acknowledged action_updates pulses header_reads frame_reads
-    camera_opened camera_closed frames_late vsyncs_missed vsyncs_without_submit manifests_added manifests_removed
-    events_polled
+    camera_opened camera_closed frames_late vsyncs_missed vsyncs_without_submit events_polled
 """
 SUBMISSION = "eye texture width height flags color_space format error"
 
@@ -150,7 +149,8 @@ class Runtime:
         self.registry.write_text(json.dumps({"version": 1, "jsonid": "vrpathreg", **content}), encoding="utf-8")
 
     def __enter__(self) -> Runtime:
-        wanted = {"VR_PATHREG_OVERRIDE": str(self.registry), "XDG_CONFIG_HOME": str(self.folder)}
+        folders = dict.fromkeys(("XDG_CONFIG_HOME", "XDG_DATA_HOME"), str(self.folder))
+        wanted = {"VR_PATHREG_OVERRIDE": str(self.registry), **folders}
         self._environment = {name: os.environ.get(name) for name in wanted}
         os.environ.update(wanted)
         return self
@@ -363,8 +363,16 @@ class Runtime:
 
     @property
     def application_manifest(self) -> str:
-        """The application manifest that was added last."""
-        return str(self._library.rt_app_manifest().decode())
+        """The application manifest that was added last: for the session alone."""
+        path = str(self._library.rt_app_manifest().decode())
+        assert self._library.rt_app_manifest_temporary() or not path, "SteamVR would keep the manifest"
+        return path
+
+    @property
+    def identified(self) -> tuple[int, str]:
+        """The process that said who it is, and its key; (0, "") where none did."""
+        assert not self._library.rt_identified_too_late(), "the program said who it is after it set its actions"
+        return int(self._library.rt_app_process()), str(self._library.rt_app_key().decode())
 
     # ---- the headset's cameras --------------------------------------------------------------------------------
 
@@ -402,11 +410,12 @@ class Runtime:
         library.rt_submission_count.restype = ctypes.c_uint64
         library.rt_script_pose.argtypes = [ctypes.c_uint64, ctypes.c_void_p]
         library.rt_now.restype = ctypes.c_double
-        library.rt_manifest_too_late.restype = ctypes.c_bool
+        for name in ("rt_manifest_too_late", "rt_app_manifest_temporary", "rt_identified_too_late"):
+            getattr(library, name).restype = ctypes.c_bool
         library.rt_set_input.argtypes = [
             ctypes.c_char_p, ctypes.c_int, ctypes.c_bool, ctypes.c_bool, ctypes.c_float, ctypes.c_float,
         ]  # fmt: skip
-        for name in ("rt_manifest", "rt_app_manifest", "rt_last_pulse", "rt_slot"):
+        for name in ("rt_manifest", "rt_app_manifest", "rt_app_key", "rt_last_pulse", "rt_slot"):
             getattr(library, name).restype = ctypes.c_char_p
 
     def _call(self, name: str, *arguments: object) -> None:

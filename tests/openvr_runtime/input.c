@@ -7,12 +7,11 @@
 #include "runtime.h"
 #include "tables.h"
 
-/* A name is known when the manifest has it, between quotes. */
-static bool manifest_has(const char *name)
+bool file_has(const char *path, const char *name)
 {
     char quoted[TEXT + 3];
     snprintf(quoted, sizeof quoted, "\"%s\"", name);
-    FILE *file = fopen(rt.manifest, "rb");
+    FILE *file = fopen(path, "rb");
     if (!file) return false;
     static char text[1 << 16];
     const size_t length = fread(text, 1, sizeof text - 1, file);
@@ -55,7 +54,7 @@ static uint32_t set_action_manifest_path(const char *path)
 static uint32_t get_action_handle(const char *name, uint64_t *handle)
 {
     *handle = 0;
-    if (!manifest_has(name)) return NAME_NOT_FOUND;
+    if (!file_has(rt.manifest, name)) return NAME_NOT_FOUND;
     *handle = (uint64_t)name_index(name) + 1;
     return 0;
 }

@@ -92,6 +92,7 @@ enum { NO_FOCUS = 101, INVALID_TEXTURE = 102, UNSUPPORTED_FORMAT = 105, ALREADY_
 enum { NAME_NOT_FOUND = 1, WRONG_TYPE = 2, INVALID_HANDLE = 3, INVALID_PARAM = 4, NO_ACTIVE_SET = 8 };
 enum { CAMERA_BAD_HANDLE = 101, CAMERA_BAD_HEADER = 102, CAMERA_NOT_HERE = 105, CAMERA_NO_FRAME = 113,
        CAMERA_BAD_SIZE = 115 };
+enum { UNKNOWN_APPLICATION = 104 };
 enum { OPENGL = 1, WITH_POSE = 8 };
 enum { ACTIVITY_UNKNOWN = -1, ACTIVITY_USED = 1 };
 
@@ -99,8 +100,7 @@ enum { ACTIVITY_UNKNOWN = -1, ACTIVITY_USED = 1 };
 
 typedef struct {
     uint64_t inits, shutdowns, waits, submits, handoffs, quits_acknowledged, action_updates, pulses, header_reads,
-        frame_reads, camera_opened, camera_closed, frames_late, vsyncs_missed, vsyncs_without_submit, manifests_added,
-        manifests_removed, events_polled;
+        frame_reads, camera_opened, camera_closed, frames_late, vsyncs_missed, vsyncs_without_submit, events_polled;
 } Counters;
 
 typedef struct {
@@ -147,8 +147,9 @@ typedef struct {
     Event events[EVENTS];
     int event_first, event_count;
 
-    char manifest[TEXT], app_manifest[TEXT];
-    bool manifest_too_late;
+    char manifest[TEXT], app_manifest[TEXT], app_key[TEXT];
+    bool manifest_too_late, app_manifest_temporary, identified_too_late;
+    uint32_t app_process;
     Name names[NAMES]; /* a handle is an index plus one */
     int name_count;
     Input pending[NAMES][SOURCES], current[NAMES][SOURCES], before[NAMES][SOURCES];
@@ -180,3 +181,4 @@ double virtual_now(void);
 void set_clock(double now, bool program_works);
 
 int name_index(const char *name); /* of an action, an action set or an input source; a handle is one more */
+bool file_has(const char *path, const char *name); /* between quotes */

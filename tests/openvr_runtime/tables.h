@@ -160,7 +160,7 @@
 
 #define APPLICATIONS(USED, UNUSED) \
     USED(addApplicationManifest, add_application_manifest) \
-    USED(removeApplicationManifest, remove_application_manifest) \
+    UNUSED(IVRApplications, removeApplicationManifest) \
     UNUSED(IVRApplications, isApplicationInstalled) \
     UNUSED(IVRApplications, getApplicationCount) \
     UNUSED(IVRApplications, getApplicationKeyByIndex) \
@@ -170,7 +170,7 @@
     UNUSED(IVRApplications, launchApplicationFromMimeType) \
     UNUSED(IVRApplications, launchDashboardOverlay) \
     UNUSED(IVRApplications, cancelApplicationLaunch) \
-    UNUSED(IVRApplications, identifyApplication) \
+    USED(identifyApplication, identify_application) \
     UNUSED(IVRApplications, getApplicationProcessId) \
     UNUSED(IVRApplications, getApplicationsErrorNameFromEnum) \
     UNUSED(IVRApplications, getApplicationPropertyString) \

@@ -1,23 +1,23 @@
-"""The program in SteamVR's library."""
+"""SteamVR knows which program has the headset."""
 
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
-import pytest
-
-from artem_vr.errors import HeadsetError
-from artem_vr.vr.openvr_library import APPLICATION_KEY, register, unregister
+from artem_vr.vr.openvr_headset import OpenVRHeadset
+from artem_vr.vr.openvr_library import APPLICATION_KEY, manifest_path
 from tests.openvr_runtime import Runtime
-from tests.openvr_runtime import driver as ovr
 
 
-def test_registering_tells_steamvr_where_the_program_is(runtime: Runtime, tmp_path: Path) -> None:
-    path = register(tmp_path / "data")
-    assert runtime.application_manifest == str(path)
-    assert (runtime.count.manifests_added, runtime.count.shutdowns) == (1, 1)
-    (entry,) = json.loads(path.read_text(encoding="utf-8"))["applications"]
+def test_steamvr_is_told_who_we_are_before_it_reads_our_actions(headset: OpenVRHeadset, runtime: Runtime) -> None:
+    assert runtime.identified == (os.getpid(), APPLICATION_KEY)
+    assert runtime.application_manifest == str(manifest_path())
+
+
+def test_the_manifest_says_where_the_program_is(headset: OpenVRHeadset) -> None:
+    (entry,) = json.loads(manifest_path().read_text(encoding="utf-8"))["applications"]
     assert entry["app_key"] == APPLICATION_KEY
     assert entry["launch_type"] == "binary"
     assert Path(entry["binary_path_linux"]).is_file()
@@ -32,21 +32,19 @@ def test_the_bindings_carry_the_same_key() -> None:
         assert json.loads(path.read_text(encoding="utf-8"))["app_key"] == APPLICATION_KEY
 
 
-def test_unregistering_takes_it_out_again(runtime: Runtime, tmp_path: Path) -> None:
-    path = register(tmp_path / "data")
-    unregister(tmp_path / "data")
-    assert runtime.count.manifests_removed == 1
-    assert not path.exists()
+def shows_pictures(runtime: Runtime) -> bool:
+    with OpenVRHeadset() as headset:
+        taken = headset.submit(1, 2, headset.begin_frame().head_to_world)
+        runtime.connect_controllers("vive_controller")
+        runtime.press("right", "trackpad", "east")
+        return taken and runtime.identified == (0, "")
 
 
-def test_no_steamvr_to_register_with(runtime: Runtime, tmp_path: Path) -> None:
-    runtime.fail_init(scene=ovr.HMD_NOT_FOUND)
-    with pytest.raises(HeadsetError, match="HmdNotFound"):
-        register(tmp_path / "data")
-
-
-def test_a_steamvr_without_a_library(runtime: Runtime, tmp_path: Path) -> None:
+def test_a_steamvr_without_a_library_shows_pictures(runtime: Runtime) -> None:
     runtime.break_interface("IVRApplications")
-    with pytest.raises(HeadsetError, match="InterfaceNotFound"):
-        register(tmp_path / "data")
-    assert runtime.count.shutdowns == 1
+    assert shows_pictures(runtime)
+
+
+def test_a_steamvr_that_does_not_take_us_shows_pictures(runtime: Runtime) -> None:
+    manifest_path().mkdir(parents=True)  # nothing can be written there
+    assert shows_pictures(runtime)
