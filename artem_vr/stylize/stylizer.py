@@ -82,11 +82,16 @@ class StylizerState:
 
 
 class _Series:
-    """Frames painted in one style: its statistics go on from frame to frame, and start anew with another painter."""
+    """Frames painted in one style: its statistics go on from frame to frame, and start anew with another painter.
+
+    So they do with another code: the inner norms of the old one see other features.
+    """
 
     def __init__(self, tau: float) -> None:
         self.key: PainterKey | None = None
         """The painter of the last frame."""
+        self._tuning: Tuning | None = None
+        """Of its code."""
         self._rates = RateKeeper(tau)
         self._state: State | None = None
 
@@ -97,7 +102,7 @@ class _Series:
 
     def paint(self, eyes: Any, captured_at: float, key: PainterKey, painter: StyledPainter, tuning: Tuning) -> Any:
         """``eyes`` of the painter's size, painted."""
-        if key != self.key:
+        if key != self.key or (painter.coded and tuning != self._tuning):
             self._state = None
             self._rates.reset()
         rate = self._rates.rate(eyes, captured_at)
@@ -108,7 +113,7 @@ class _Series:
             self._state = None  # whatever paints next begins with a frame of its own
             self._rates.reset()
             raise
-        self.key = key
+        self.key, self._tuning = key, tuning
         return pictures
 
 

@@ -33,11 +33,13 @@ class Painter:
     def __init__(self, eyes: int, height: int, width: int) -> None:
         self.eyes, self.height, self.width = eyes, height, width
         self.codes: list[Code] = []
+        self.rates: list[float] = []
         self.closed = 0
 
     def paint(self, pictures: np.ndarray, state: np.ndarray, rate: float, code: Code | None = None) -> Any:
         assert code is not None and not self.closed
         self.codes.append(code)
+        self.rates.append(rate)
         return pictures, state
 
     def close(self) -> None:
@@ -187,3 +189,26 @@ def test_a_picture_that_comes_finds_its_network_compiled_and_the_old_style_goes_
     assert len(engine.made) == 1
     assert stylizer.stop(PATIENCE)
     assert engine.made[0].closed == 1
+
+
+def test_statistics_start_anew_with_another_strength_of_a_code() -> None:
+    """The old ones belong to the features of the old code."""
+    frames: Mailbox[StereoFrame] = Mailbox()
+    deck, engine = Deck(["a"]), Engine()
+    stylizer = Stylizer(frames, deck, Names(), engine, scale=1.0, load=Loader())  # type: ignore[arg-type]
+    stylizer.start()
+    shown = np.full((2, 64, 64, 3), 90, np.uint8)
+    for sequence, strength in enumerate((1.0, 1.0, 0.5, 0.5, 0.5, 0.4)):
+        deck.strength = strength
+
+        def painted(sequence: int = sequence) -> Any:
+            frames.put(StereoFrame(shown, sequence / 30, sequence))
+            result = stylizer.painted.take(0.05)
+            return result if result is not None and result.source.sequence == sequence else None
+
+        wait_for(painted)
+    assert stylizer.stop(PATIENCE)
+    painter = engine.made[0]
+    changes = [not np.array_equal(a, b) for a, b in zip([None, *painter.codes], painter.codes, strict=False)]
+    assert changes.count(True) == 3
+    assert [rate == 1.0 for rate in painter.rates] == changes
