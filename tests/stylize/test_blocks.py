@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from artem_vr.networks.fast import FastNetwork
-from artem_vr.networks.layers import InstanceNorm, SmoothedStatistics
+from artem_vr.networks.layers import InstanceNorm, SmoothedStatistics, own_code
 from artem_vr.stylize.engines.base import pack, unpack
 from artem_vr.stylize.engines.blocks import BlockForm, channel_statistics
 from artem_vr.stylize.engines.graph import PictureGraph, best_for_openvino
@@ -45,7 +45,7 @@ def test_equal_to_the_network(options: dict[str, int], shape: tuple[int, int, in
         pictures = rng.integers(0, 256, (*shape, 3), dtype=np.uint8)
         with torch.no_grad():
             x = torch.from_numpy(pictures).permute(0, 3, 1, 2).float() / 255
-            statistics = SmoothedStatistics(state, torch.tensor([rate]))
+            statistics = SmoothedStatistics(state, torch.tensor([rate]), own_code(net))
             wanted = net(x, statistics).permute(0, 2, 3, 1).numpy() * 255
             blocks, new_state = form(torch.from_numpy(pack(pictures)), state, torch.tensor([rate]))
         assert np.abs(unpack(blocks.numpy()) - wanted).max() < 0.51  # rounding
