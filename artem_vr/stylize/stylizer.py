@@ -34,7 +34,7 @@ ANY = ""
 """In place of a style's name: the network of all styles that are codes, kept ready for a picture that may come."""
 
 _JUDGE_AFTER = 15
-"""Painted frames after which "auto" thinks about its size again."""
+"""Frames painted at its size after which "auto" thinks about that again."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,7 +160,8 @@ class Stylizer:
         self._asked = deck.current.generation
         self._failed = -1
         self._seconds: deque[tuple[float, float]] = deque(maxlen=240)
-        self._since_step = 0
+        self._at_step: list[float] = []
+        """Seconds of the frames painted at the size that "auto" chose, since it thought about it."""
         self._count = 0
         self._message = self._other_message = ""
 
@@ -269,7 +270,7 @@ class Stylizer:
         if outside.style:
             painted = replace(painted, outside=outside.style, other=other, other_coded=other_coded)
         self.painted.put(painted)
-        self._judge_size(frame)
+        self._judge_size(frame, (key.height, key.width), now - begun)
 
     def _paint_other(self, frame: StereoFrame, eyes: Any, wanted: PainterKey, tuning: Tuning) -> tuple[Any, bool]:
         """The frame in the style ``wanted``, and whether that is coded; None while it is not ready or fails."""
@@ -311,7 +312,7 @@ class Stylizer:
             if self._scale == "auto":
                 step = first_step((height, width), self._eye_size, eyes, self._engine.pixels_per_second)
             self._step = {(eyes, (height, width)): step}
-            self._since_step = 0
+            self._at_step.clear()
         size = working_size((height, width), self._eye_size, self._scale, step)
         return PainterKey(style, eyes, *size, self._network(style), self._deck.edition(style))
 
@@ -329,14 +330,17 @@ class Stylizer:
             self._networks[style] = "any picture" if coded else ""
         return self._networks[style]
 
-    def _judge_size(self, frame: StereoFrame) -> None:
-        """With "auto": another size if the painter is too slow, or has much time left."""
-        self._since_step += 1
-        if self._scale != "auto" or self._since_step < _JUDGE_AFTER:
+    def _judge_size(self, frame: StereoFrame, size: Size, seconds: float) -> None:
+        """With "auto": another size if the painter is too slow, or has much time left. A pair took ``seconds``."""
+        if self._scale != "auto":
             return
         eyes, height, width, _ = frame.eyes.shape
         step = self._step[eyes, (height, width)]
-        recent = [seconds for _, seconds in list(self._seconds)[-_JUDGE_AFTER:]]
-        self._since_step = 0
+        if size != working_size((height, width), self._eye_size, self._scale, step):
+            return  # the painter of the size before goes on until that of this one is ready: its times say nothing
+        self._at_step.append(seconds)
+        if len(self._at_step) < _JUDGE_AFTER:
+            return
         steps = steps_for((height, width), self._eye_size)
-        self._step[eyes, (height, width)] = choose_step(step, figures.median(recent), steps=steps)
+        self._step[eyes, (height, width)] = choose_step(step, figures.median(self._at_step), steps=steps)
+        self._at_step.clear()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import threading
 import time
@@ -209,6 +210,6 @@ def test_statistics_start_anew_with_another_strength_of_a_code() -> None:
         wait_for(painted)
     assert stylizer.stop(PATIENCE)
     painter = engine.made[0]
-    changes = [not np.array_equal(a, b) for a, b in zip([None, *painter.codes], painter.codes, strict=False)]
+    changes = [True, *(not np.array_equal(before, code) for before, code in itertools.pairwise(painter.codes))]
     assert changes.count(True) == 3
     assert [rate == 1.0 for rate in painter.rates] == changes

@@ -396,6 +396,32 @@ def test_auto_comes_down_when_the_engine_is_slow(make: Callable[..., Setup]) -> 
     wait_for(lambda: setup.paint(height=512, width=512).pictures.shape[1] == 384)
 
 
+def test_auto_does_not_judge_a_smaller_size_by_the_times_of_the_larger_one(make: Callable[..., Setup]) -> None:
+    """Its painter takes a while to be ready; meanwhile the larger one goes on."""
+    now, tick = [0.0], [0.12]
+
+    def clock() -> float:
+        now[0] += tick[0]
+        return now[0]
+
+    setup = make(scale="auto", clock=clock)
+
+    def height() -> int:
+        size: int = setup.paint(eyes=1, height=1024, width=1024).pictures.shape[1]
+        return size
+
+    assert height() == 1024
+    setup.engine.prepare_gate.clear()
+    for _ in range(40):
+        assert height() == 1024
+    tick[0] = 0.07  # as fast as the size of the next step makes it: quick enough, with no room for the step before
+    setup.engine.prepare_gate.set()
+    seen = wait_for(lambda: size if (size := height()) != 1024 else None)
+    assert seen == 768
+    for _ in range(40):
+        assert height() == 768
+
+
 def until_both(setup: Setup, style: str, outside: str) -> PaintedFrame:
     """The first frame that is there in both styles."""
 
