@@ -5,11 +5,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-PERIODS = (2, 4, 8)
-"""In pixels: the upsampling steps of our networks make patterns of these, if any."""
+PERIOD = 8
+"""Pixels after which a pattern of the upsampling steps of our networks repeats, if they make one."""
 
-PAIRS = [(i, j) for i in (0, *PERIODS) for j in (0, *PERIODS) if i or j]
-"""Periods (across, down; 0 is constant) of the waves that a lattice is made of."""
+WAVES = [(i, j) for i in range(5) for j in range(-3, 5) if (i, j) > (0, 0) and (i not in (0, 4) or j >= 0)]
+"""What such a pattern is made of: waves of so many cycles in `PERIOD` pixels (across, down); (2, -2) falls to the left
+with a period of 4. All there are, each once."""
 
 VISIBLE = 1 / 255
 """Amplitude of a sine, RGB in [0, 1]: one level of an eight-bit picture, which nobody sees."""
@@ -28,7 +29,7 @@ def probes(height: int = 256, width: int = 256) -> dict[str, Tensor]:
 
 
 def spectral_peaks(pictures: Tensor) -> tuple[Tensor, Tensor]:
-    """(B, 15) each, of pairs of periods in the order of `PAIRS`: amplitude there and beside it.
+    """(B, 33) each, of the waves in the order of `WAVES`: amplitude there and beside it.
 
     "Beside" is the largest of the medians along the row, the column and the two diagonals of the
     spectrum through the peak: horizontal strokes fill a whole column of it, strokes at 45 degrees a
@@ -49,9 +50,9 @@ def spectral_peaks(pictures: Tensor) -> tuple[Tensor, Tensor]:
     near = torch.tensor([d for d in range(-9, 10) if abs(d) > 3])  # outside the window's own width
     still, wide = torch.zeros_like(near), torch.arange(-1, 2)
     peaks, around = [], []
-    for i, j in PAIRS:
-        across, down = width // i if i else 0, height // j if j else 0
-        peaks.append(spectrum[:, down + wide][..., across + wide].amax(dim=(1, 2)))
+    for i, j in WAVES:
+        across, down = width * i // PERIOD, height * j // PERIOD
+        peaks.append(spectrum[:, (down + wide) % height][..., (across + wide) % width].amax(dim=(1, 2)))
         lines = [(still, near), (near, still), (near, near), (near, -near)]
         along = [spectrum[:, (down + dy) % height, (across + dx) % width].median(dim=1).values for dy, dx in lines]
         around.append(torch.stack(along).amax(dim=0))
@@ -59,9 +60,9 @@ def spectral_peaks(pictures: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def lattice_peaks(picture: Tensor) -> dict[tuple[int, int], tuple[float, float]]:
-    """`spectral_peaks` of one picture (1, 3, H, W), by pairs of periods."""
+    """`spectral_peaks` of one picture (1, 3, H, W), by `WAVES`."""
     (peaks,), (around,) = spectral_peaks(picture)
-    return dict(zip(PAIRS, zip(peaks.tolist(), around.tolist(), strict=True), strict=True))
+    return dict(zip(WAVES, zip(peaks.tolist(), around.tolist(), strict=True), strict=True))
 
 
 def worst_lattice(picture: Tensor) -> float:

@@ -150,7 +150,7 @@ def consistency_loss(moved_painting: Tensor, painting_of_moved: Tensor, mask: Te
 
 
 def lattice_loss(painted_ramps: Tensor) -> Tensor:
-    """(B,): power of the waves of the upsampling's periods that stand out, in units of a barely visible one's.
+    """(B,): power of the waves of the networks' own period that stand out, in units of a barely visible one's.
 
     ``painted_ramps`` (B, 3, S, S) as `evaluation.lattice.spectral_peaks` wants them: what a network made of
     flat pictures and ramps, in which nothing repeats. Strokes, which have power at all periods, are free.

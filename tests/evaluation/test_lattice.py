@@ -7,22 +7,28 @@ import math
 import pytest
 import torch
 
-from artem_vr.evaluation.lattice import PERIODS, lattice_peaks, probes, worst_lattice
+from artem_vr.evaluation.lattice import PERIOD, WAVES, lattice_peaks, probes, worst_lattice
 
 SHAPES = [(256, 256), (192, 320), (328, 136)]
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
-@pytest.mark.parametrize("period", PERIODS)
-@pytest.mark.parametrize("across", [True, False], ids=["across", "down"])
-def test_a_wave_is_found_at_its_period_with_its_amplitude(shape: tuple[int, int], period: int, across: bool) -> None:
+@pytest.mark.parametrize("wave", WAVES, ids=str)
+def test_a_wave_is_found_at_its_place_with_its_amplitude(shape: tuple[int, int], wave: tuple[int, int]) -> None:
     height, width = shape
-    wave = torch.cos(2 * math.pi / period * torch.arange(width if across else height))
-    picture = probes(height, width)["diagonal"] + 0.02 * (wave if across else wave[:, None])
-    peaks = lattice_peaks(picture)
-    expected = 0.02 * (2 if period == 2 else 1)  # at the highest frequency both halves of a spectrum are one
-    assert peaks[(period, 0) if across else (0, period)][0] == pytest.approx(expected, rel=0.05)
+    cycles = (wave[0] * torch.arange(width) + wave[1] * torch.arange(height)[:, None]) / PERIOD
+    picture = probes(height, width)["diagonal"] + 0.02 * torch.cos(2 * math.pi * cycles)
+    # at the highest frequencies both halves of a spectrum are one
+    expected = 0.02 * (2 if wave[0] in (0, 4) and wave[1] in (0, 4) else 1)
+    assert lattice_peaks(picture)[wave][0] == pytest.approx(expected, rel=0.05)
     assert worst_lattice(picture) == pytest.approx(expected, rel=0.05)
+
+
+def test_the_waves_are_all_that_repeat_after_eight_pixels() -> None:
+    """Each with its mirror image, in the opposite direction, and the constant: as many as the pattern has pixels."""
+    both = {(i % PERIOD, j % PERIOD) for i, j in WAVES} | {(-i % PERIOD, -j % PERIOD) for i, j in WAVES}
+    assert len(both | {(0, 0)}) == PERIOD**2
+    assert len(WAVES) == (PERIOD**2 + 4) // 2 - 1
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=str)

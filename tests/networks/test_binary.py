@@ -174,15 +174,15 @@ def test_two_styles_are_shipped() -> None:
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
 def test_shipped_styles_have_no_more_of_a_lattice_than_their_teachers(path: Path) -> None:
     """None on flat pictures. On ramps both networks paint strokes that begin on the grid of the body: a peak that
-    stands out is no more than a fifth higher than the teacher's at the same periods."""
+    stands out is no more than a fifth higher than the teacher's at the same wave."""
     pupil, _ = load_network(path)
     teacher, _ = load_network(path.with_stem(path.stem.removesuffix("_xnor")))
     with torch.no_grad():
         for name, picture in probes().items():
             ours, theirs = lattice_peaks(pupil(picture)), lattice_peaks(teacher(picture))
-            for periods, (peak, around) in ours.items():
-                allowed = VISIBLE if "grey" in name else max(VISIBLE, 1.2 * theirs[periods][0])
-                assert peak <= 4 * around or peak <= allowed, (name, periods)
+            for wave, (peak, around) in ours.items():
+                allowed = VISIBLE if "grey" in name else max(VISIBLE, 1.2 * theirs[wave][0])
+                assert peak <= 4 * around or peak <= allowed, (name, wave)
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)

@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from artem_vr.evaluation.lattice import PERIODS, VISIBLE
+from artem_vr.evaluation.lattice import VISIBLE
 from artem_vr.training import losses, warps
 from artem_vr.training.data import draw_ramp
 
@@ -65,7 +65,7 @@ def test_ramps_are_pictures_reproducible_flat_or_not_and_in_all_directions() -> 
     assert steep.min() < 0.4 and steep.max() > 1.1
 
 
-@pytest.mark.parametrize("period", PERIODS)
+@pytest.mark.parametrize("period", (2, 4, 8))
 def test_a_lattice_costs_its_power_and_ramps_and_strokes_cost_nothing(period: int) -> None:
     smooth = ramps()
     strokes = (smooth + 0.1 * torch.randn(smooth.shape, generator=torch.Generator().manual_seed(0))).clamp(0, 1)
