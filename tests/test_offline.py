@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from artem_vr import cli
 from artem_vr.errors import ArtemError, SettingsError, SourceError
 from artem_vr.offline import files as offline
 from artem_vr.offline.files import Job, Look, blended, joined, paint_all, painted, plan, typed_as_folder, with_colors_of
-from artem_vr.offline.video_files import VideoReader, VideoWriter
+from artem_vr.offline.video_files import SUFFIXES, VideoReader, VideoWriter
 from artem_vr.sources.layout import split
 from artem_vr.sources.pictures import load_picture, save_picture
 
@@ -179,7 +180,14 @@ def test_half_width_eyes_keep_their_size() -> None:
     assert np.abs(whole.astype(int) - ramp)[:, 1:9].max() <= 1, "inside an eye a ramp stays a ramp"
 
 
-@pytest.mark.parametrize("layout", ["mono", "sbs", "half-sbs", "tb"])
+def test_half_height_eyes_are_joined_as_half_width_ones_are() -> None:
+    picture = noise(12, 20)
+    on_its_side = np.ascontiguousarray(picture.swapaxes(0, 1))
+    whole = joined(split(picture, "half-tb"), "half-tb")
+    assert np.array_equal(whole, joined(split(on_its_side, "half-sbs"), "half-sbs").swapaxes(0, 1))
+
+
+@pytest.mark.parametrize("layout", ["mono", "sbs", "half-sbs", "tb", "half-tb"])
 @pytest.mark.parametrize("preserve_color", [False, True])
 def test_strength_0_is_the_source_bit_for_bit(layout: Any, preserve_color: bool) -> None:
     picture = noise(10, 12)
@@ -200,9 +208,9 @@ def test_both_eyes_go_in_one_batch() -> None:
         seen.append(eyes.shape)
         return eyes
 
-    for layout in ("mono", "sbs", "half-sbs", "tb"):
+    for layout in ("mono", "sbs", "half-sbs", "tb", "half-tb"):
         painted(noise(8, 12), Look(layout), record, None)
-    assert seen == [(1, 8, 12, 3), (2, 8, 6, 3), (2, 8, 12, 3), (2, 4, 12, 3)]
+    assert seen == [(1, 8, 12, 3), (2, 8, 6, 3), (2, 8, 12, 3), (2, 4, 12, 3), (2, 8, 12, 3)]
 
 
 def test_preserved_colors() -> None:
@@ -308,6 +316,36 @@ def test_a_video_that_fails_leaves_nothing(tmp_path: Path) -> None:
         writer.write(noise(32, 32))
         raise RuntimeError
     assert target.read_bytes() == b"the old one" and list(tmp_path.iterdir()) == [target]
+
+
+@pytest.fixture()
+def small_disk() -> Iterator[None]:
+    """No file grows beyond 50 kB: to whoever writes one, the disk is full."""
+    resource = pytest.importorskip("resource")  # Windows has no such limit
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_a_full_disk_leaves_the_old_video(suffix: str, tmp_path: Path, small_disk: None) -> None:
+    path = film(tmp_path / f"film{suffix}")
+    old = path.read_bytes()
+    with pytest.raises(SourceError, match="space left"), VideoWriter(path, 10.0) as writer:
+        for number in range(12):
+            writer.write(noise(240, 320, number))
+    assert path.read_bytes() == old and os.listdir(tmp_path) == [path.name]
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize("rate", [0.5, 23.976, 120.0])
+def test_all_pictures_are_counted_at_any_rate(suffix: str, rate: float, tmp_path: Path) -> None:
+    with VideoWriter(tmp_path / f"film{suffix}", rate) as writer:
+        for number in range(7):
+            writer.write(noise(32, 48, number))
+    with VideoReader(writer.path) as video:
+        assert len(list(video)) == 7
 
 
 def test_a_video_that_cannot_be_written(tmp_path: Path) -> None:

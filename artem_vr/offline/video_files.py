@@ -77,7 +77,7 @@ class VideoReader:
 
 
 class VideoWriter:
-    """Writes a video whole or not at all: the file appears when the ``with`` block ends well.
+    """Writes a video whole or not at all: the file appears when the ``with`` block ends well, with all pictures in it.
 
     Pictures are (H, W, 3) uint8 RGB, all of one size. The codec stores colour at half the size, so an odd last
     row or column is left out. There is no sound. Raises `SourceError` where the file cannot be written.
@@ -87,12 +87,14 @@ class VideoWriter:
         self.path, self.rate = path, rate
         self._part = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
         self._writer: Any = None
+        self._written = 0
 
     def write(self, picture: Picture) -> None:
         height, width = picture.shape[0] // 2 * 2, picture.shape[1] // 2 * 2
         if self._writer is None:
             self._writer = self._open(width, height)
         self._writer.write(np.ascontiguousarray(picture[:height, :width, ::-1]))
+        self._written += 1
 
     def _open(self, width: int, height: int) -> Any:
         import cv2
@@ -123,6 +125,7 @@ class VideoWriter:
             self._writer.release()
         try:
             if kind is None and self._writer is not None:
+                self._check_part()
                 os.replace(self._part, self.path)
         except OSError as problem:
             cause = f"{self.path} cannot be written ({problem.strerror})"
@@ -130,3 +133,21 @@ class VideoWriter:
         finally:
             with suppress(OSError):
                 self._part.unlink(missing_ok=True)
+
+    def _check_part(self) -> None:
+        """Raises `SourceError` if pictures are missing: OpenCV does not say that a disk is full."""
+        if _pictures_in(self._part) != self._written:
+            cause = f"{self.path} cannot be written: not all of its pictures reached the disk"
+            raise SourceError(cause, "Check the space left")
+
+
+def _pictures_in(path: Path) -> int:
+    """How many pictures of a video can really be read; what the file says of that is an estimate."""
+    import cv2
+
+    capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
+    count = 0
+    while capture.grab():
+        count += 1
+    capture.release()
+    return count
