@@ -10,6 +10,7 @@ draws. Engine, headset, window and source open side by side, so that the first p
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -19,7 +20,7 @@ from artem_vr.errors import ArtemError
 from artem_vr.live.chosen_source import ChosenSource
 from artem_vr.live.controls import View
 from artem_vr.live.curator import Curator, entry
-from artem_vr.live.late_stylizer import HeldFrames, LateStylizer
+from artem_vr.live.late_stylizer import HeldFrames, LateStylizer, WatchedFrames
 from artem_vr.live.outlook import Outlook
 from artem_vr.live.process import Stoppable, SwitchInterval, ends_on_request, leave, picture_path, say, stop_all
 from artem_vr.live.record import Recorder
@@ -106,11 +107,13 @@ def show(settings: Settings, parts: Parts, threads: list[Stoppable], interval: S
         desktop = isinstance(headset, DesktopHeadset)
         source.camera = headset.camera() if source.wants_camera else None
         every_frame = bool(settings.frames) and source.is_file
-        source.feed = feed = Feed(source.open, paced=not every_frame)
+        watched = threading.Event()  # cleared while nobody looks into the headset
+        watched.set()
+        source.feed = feed = Feed(source.open, paced=not every_frame, watched=watched)
         threads.append(feed)
         feed.start()
         eye_size = None if desktop else headset.eye_size[::-1]  # (height, width)
-        frames = HeldFrames(feed.frames, log) if every_frame else feed.frames
+        frames = HeldFrames(feed.frames, log) if every_frame else WatchedFrames(feed.frames, watched)
         options = {
             "scale": settings.scale,
             "eye_size": eye_size,
@@ -159,6 +162,7 @@ def show(settings: Settings, parts: Parts, threads: list[Stoppable], interval: S
             titles=titles,
             fade_seconds=settings.fade_seconds,
             recorder=recorder,
+            watched=None if log.limit or recorder is not None else watched,
         )
         try:
             outlook = Outlook(source, feed, stylizer, deck, log, first_is_held=every_frame)

@@ -44,6 +44,18 @@ class HeldFrames(Mailbox[StereoFrame]):
         return frame
 
 
+class WatchedFrames(Mailbox[StereoFrame]):
+    """Frames that are there only while somebody looks: else the stylizer rests, and its GPU is another's."""
+
+    def __init__(self, frames: Mailbox[StereoFrame], watched: threading.Event) -> None:
+        super().__init__()
+        self._frames, self._watched = frames, watched
+
+    def take(self, timeout: float = 0.0) -> StereoFrame | None:
+        """The newest frame; after a rest the newest of then."""
+        return self._frames.take(timeout) if self._watched.wait(timeout) else None
+
+
 class LateStylizer:
     """`painted` and `state` as a `Stylizer` has them, from the first moment on."""
 

@@ -6,6 +6,7 @@ eyes, the headset, the mirror. All times come from one clock that is passed in.
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from typing import Any, Protocol
@@ -29,13 +30,16 @@ from artem_vr.styles.deck import Deck, fade
 from artem_vr.stylize.styled import cover
 from artem_vr.stylize.stylizer import PaintedFrame, StylizerState
 from artem_vr.vr.desktop_headset import DesktopHeadset
-from artem_vr.vr.headset import FramePoses, Headset
+from artem_vr.vr.headset import Focus, FramePoses, Headset
 
 HUD_SECONDS = 0.5
 """How often the states of the parts are asked for the HUD and the title."""
 
 BARE_SECONDS = 0.2
 """How often the unpainted source is shown, at most, until there is a painting: the engine needs the CPU."""
+
+RESTING = "Nobody looks into the headset: film and painting rest"
+"""Said to who looks at the window."""
 
 
 class Feed(Protocol):
@@ -74,13 +78,15 @@ class RenderLoop:
         titles: dict[str, str],
         fade_seconds: float = 0.3,
         recorder: Recorder | None = None,
+        watched: threading.Event | None = None,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
-        """``titles``: a style's name to the painting's title; those of styles that come are added."""
+        """``titles``: a style's name to the painting's title; those of styles that come are added. ``watched``: kept
+        set while somebody looks into the headset, or there is none; None: nobody wants to know."""
         self.headset = headset
         self._context, self._scene, self._feed, self._stylizer = context, scene, feed, stylizer
         self._deck, self._view, self._meter, self._recorder = deck, view, meter, recorder
-        self._curator = curator
+        self._curator, self._watched = curator, watched
         self._controls = Controls(deck, view, curator, titles)
         self._source_name, self._titles, self._fade_seconds = source_name, titles, fade_seconds
         self._clock = clock
@@ -108,6 +114,7 @@ class RenderLoop:
         else:  # what is given with the poses is the time to draw: uploading must not delay the pair
             prepared = self._prepare()
             poses = self._begin()
+        self._note_watching(poses)
         began = self._clock()
         drawn = self._draw(poses, began)
         try:
@@ -116,6 +123,15 @@ class RenderLoop:
             self._lose_headset(error)
         if drawn:
             self._meter.rendered(prepared + self._clock() - began)
+
+    def _note_watching(self, poses: FramePoses) -> None:
+        """Say whether somebody sees us. Behind the runtime's menu we are seen."""
+        if self._watched is None:
+            return
+        if poses.focus in (Focus.HIDDEN, Focus.STANDBY):
+            self._watched.clear()
+        else:
+            self._watched.set()
 
     def _prepare(self) -> float:
         """All of a turn that needs no poses; the seconds it took."""
@@ -194,6 +210,8 @@ class RenderLoop:
             self._failure_told = True
             self._view.note(self._recorder.failure, now)
         selection, notice = self._deck.current, self._view.message(now)
+        if not notice and self._watched is not None and not self._watched.is_set():
+            notice = RESTING
         occasion = (selection, notice, self._view.hud)
         if occasion == self._told and now - self._told_at < HUD_SECONDS:
             return

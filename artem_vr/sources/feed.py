@@ -21,6 +21,8 @@ from artem_vr.sources.source import FinalSourceError, Shot, Source
 Kind = Literal["opening", "live", "stale", "ended", "failed"]
 _MOST_ABANDONED = 4  # threads that hang in a driver and cannot be ended; more are not risked
 
+_HELD_SECONDS = 0.1  # how often a reader that waits for eyes looks whether it is to end
+
 
 @dataclass(frozen=True)
 class FeedState:
@@ -62,8 +64,9 @@ class Feed:
     ``frames`` has the newest frame, ``latest`` keeps it also after it was taken. A live source that fails is opened
     again with growing pauses (0.5, 1, 2, 4, 8 s); a reading that hangs is abandoned and the source opened by a new
     thread. An error of a file, and a `FinalSourceError`, end it. With ``paced`` False every frame of a file is
-    delivered, each as soon as the one before was taken. ``clock`` gives seconds; ``sleep`` waits so long, and returns
-    early and True when the feed is to stop.
+    delivered, each as soon as the one before was taken. While ``watched`` is not set nobody looks: after its first
+    frame a file waits; a live source goes on, as life does. ``clock`` gives seconds; ``sleep`` waits so long, and
+    returns early and True when the feed is to stop.
     """
 
     def __init__(
@@ -72,6 +75,7 @@ class Feed:
         clock: Callable[[], float] = time.perf_counter,
         *,
         paced: bool = True,
+        watched: threading.Event | None = None,
         sleep: Callable[[float], bool] | None = None,
         stale_after: float = 1.0,
         read_patience: float = 6.0,
@@ -83,6 +87,7 @@ class Feed:
         self._factory, self._clock, self._paced = source_factory, clock, paced
         self._stale_after, self._read_patience, self._open_patience = stale_after, read_patience, open_patience
         self._watch_every = watch_every
+        self._watched = watched or _always()
         self._stop = threading.Event()
         self._sleep = sleep or self._stop.wait
         self._lock = threading.Lock()
@@ -247,6 +252,9 @@ class _Reader:
         source = self.source = feed._factory()
         due: float | None = None
         while self._wanted():
+            if self._held(source):
+                due = None  # the tempo starts anew
+                continue
             if source.rate and (feed._paced or source.live):
                 self.busy_since = None
                 turn = next_turn(due, feed._clock(), source.rate, may_skip=not source.live)
@@ -264,6 +272,16 @@ class _Reader:
             shot = source.read()
             if not self._accept(shot):
                 return
+
+    def _held(self, source: Source) -> bool:
+        """Wait with a file until somebody looks; False where there was nothing to wait for."""
+        feed = self._feed
+        if source.live or feed.latest is None or feed._watched.is_set():
+            return False
+        self.busy_since = None
+        while self._wanted() and not feed._watched.wait(_HELD_SECONDS):
+            pass
+        return True
 
     def _accept(self, shot: Shot | None) -> bool:
         feed = self._feed
@@ -294,3 +312,10 @@ class _Reader:
         if source is not None:
             with contextlib.suppress(Exception):  # closing is a courtesy: nothing depends on it
                 source.close()
+
+
+def _always() -> threading.Event:
+    """Somebody looks all the time."""
+    event = threading.Event()
+    event.set()
+    return event

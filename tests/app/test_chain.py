@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from artem_vr.live.late_stylizer import WatchedFrames
 from artem_vr.live.record import Recorder
 from artem_vr.render import gl
 from artem_vr.render.context import WindowContext
@@ -15,7 +18,7 @@ from artem_vr.render.events import CloseRequested, FilesDropped, KeyPressed
 from artem_vr.render.texture import StreamTexture
 from artem_vr.sources.feed import FeedState
 from artem_vr.vr.desktop_headset import DesktopHeadset
-from tests.app.conftest import EYE_HEIGHT, EYE_WIDTH, Rig, flat, noise
+from tests.app.conftest import EYE_HEIGHT, EYE_WIDTH, PATIENCE, Rig, flat, noise
 from tests.openvr_runtime import driver as ovr
 
 pytestmark = [pytest.mark.display, pytest.mark.graphics]
@@ -268,6 +271,53 @@ def test_another_program_has_the_headset_for_a_while(rig: Rig) -> None:
     rig.paint(eyes)
     rig.turn(3)
     assert np.array_equal(rig.seen("left"), eyes[0][INSIDE])
+
+
+@pytest.mark.parametrize("why", ["standby", "another program"])
+def test_while_nobody_looks_nothing_is_painted(rig: Rig, why: str) -> None:
+    watched = threading.Event()
+    frames = WatchedFrames(rig.feed.frames, watched)
+    rig.loop._watched, rig.stylizer._frames = watched, frames
+    rig.turn()
+    rig.paint(noise(1))
+    rig.turn(2)
+    if why == "standby":
+        rig.runtime.push_event(ovr.ENTER_STANDBY)
+    else:
+        rig.runtime.set_focus(False)
+    rig.turn(3)
+    assert not watched.is_set()
+    time.sleep(0.3)  # a take of the stylizer that began before
+    while rig.log.arrived.acquire(blocking=False):
+        pass
+    eyes = noise(2)
+    rig.put(eyes)
+    assert not rig.log.arrived.acquire(timeout=0.3)
+    rig.runtime.advance(1.0)
+    rig.turn()
+    assert "Nobody looks" in rig.loop.hud.message
+    rig.runtime.push_event(ovr.LEAVE_STANDBY)
+    rig.runtime.set_focus(True)
+    rig.turn(2)
+    assert rig.log.arrived.acquire(timeout=PATIENCE), "the newest frame waited"
+    rig.turn()
+    assert np.array_equal(rig.seen("left"), eyes[0][INSIDE])
+    assert rig.loop.hud.message == ""
+
+
+def test_behind_the_menu_and_in_a_window_we_are_seen(rig: Rig) -> None:
+    rig.loop._watched = watched = threading.Event()
+    rig.turn()
+    rig.runtime.push_event(ovr.DASHBOARD_OPENED)
+    rig.turn(3)
+    assert watched.is_set()
+    rig.runtime.set_focus(False)
+    rig.turn()
+    assert not watched.is_set()
+    rig.loop.headset.close()
+    rig.loop.headset = DesktopHeadset(rig.headset.eye_size, clock=rig.clock, sleep=rig.runtime.advance)
+    rig.turn()
+    assert watched.is_set()
 
 
 def test_when_steamvr_refuses_our_pictures_the_window_goes_on(rig: Rig) -> None:

@@ -13,9 +13,11 @@ import pytest
 from PIL import Image
 
 from artem_vr import app
-from artem_vr.errors import SettingsError, SourceError, StyleError
+from artem_vr.errors import GraphicsError, SettingsError, SourceError, StyleError
+from artem_vr.render.context import open_context
 from artem_vr.settings import Settings
 from artem_vr.styles.library import Library
+from tests.app.conftest import TestEngine
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = "import sys; from tests.app.fake_run import main; main(sys.argv[1:])"
@@ -49,16 +51,20 @@ def picture(tmp_path: Path) -> Path:
 
 
 @pytest.mark.graphics
-def test_without_a_display_it_ends_by_itself_and_says_where_the_picture_is(tmp_path: Path, picture: Path) -> None:
-    done = run(tmp_path, None, "--source", str(picture), "--layout", "sbs", "--no-hud", "--mirror", "both")
+@pytest.mark.parametrize("swap", [False, True])
+def test_without_a_display_it_ends_by_itself_and_says_where_the_picture_is(
+    tmp_path: Path, picture: Path, swap: bool
+) -> None:
+    options = ("--layout", "sbs", "--no-hud", "--mirror", "both", *(["--swap-eyes"] if swap else []))
+    done = run(tmp_path, None, "--source", str(picture), *options)
     assert done.returncode == 0, done.stderr
     path = Path(done.stdout.strip())
     assert path == tmp_path / "artem-vr.png"
     assert "no display" in done.stderr
     seen = np.asarray(Image.open(path))
     height, width = seen.shape[:2]
-    assert tuple(seen[height // 2, width // 4]) == (255, 0, 0)
-    assert tuple(seen[height // 2, 3 * width // 4]) == (0, 0, 255)
+    eyes = [(255, 0, 0), (0, 0, 255)]
+    assert [tuple(seen[height // 2, place * width // 4]) for place in (1, 3)] == (eyes[::-1] if swap else eyes)
 
 
 @pytest.mark.graphics
@@ -151,6 +157,35 @@ def test_paintings_stay_on_the_gpu_only_where_they_can_be_drawn_from_there(
     monkeypatch.setattr(app, "choose_engine", lambda *names, **options: asked.append(options))
     app.Parts().engine(settings())
     assert asked == [{"on_device": on_device}]
+
+
+@pytest.mark.graphics
+@pytest.mark.display
+@pytest.mark.parametrize(("options", "rests"), [({}, True), ({"frames": 3}, False), ({"record": "film.mp4"}, False)])
+def test_a_run_that_is_counted_or_recorded_never_rests(
+    display: str,
+    tmp_path: Path,
+    library: Library,
+    monkeypatch: pytest.MonkeyPatch,
+    options: dict[str, object],
+    rests: bool,
+) -> None:
+    told: list[object] = []
+
+    def loop(**parts: object) -> None:
+        told.append(parts["watched"])
+        raise GraphicsError("no further", "")
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(app, "RenderLoop", loop)
+    parts = app.Parts(
+        library=lambda: library,
+        engine=lambda _: TestEngine(),
+        context=lambda **wishes: open_context(**{**wishes, "offscreen": False, "visible": False, "headset": True}),
+    )
+    with pytest.raises(GraphicsError, match="no further"):
+        app.run(settings(**options), parts)
+    assert [watched is not None for watched in told] == [rests]
 
 
 def test_an_empty_library_is_one_line(tmp_path: Path) -> None:

@@ -355,3 +355,33 @@ def test_the_frame_rate_is_measured(feeds):
     feed = feeds(source, clock=clock)
     assert source.reading.wait(30)
     assert feed.state().fps == pytest.approx(25, rel=0.02)
+
+
+def test_a_film_waits_while_nobody_looks_and_then_goes_on_where_it_was(feeds):
+    clock, watched = Clock(), threading.Event()
+    source = Scripted(1, 2, 3, live=False, rate=10)
+    feed = feeds(source, clock=clock, watched=watched)
+    assert feed.frames.take(30).eyes[0, 0, 0, 0] == 1, "the first frame is there for whoever comes"
+    time.sleep(0.05)  # time for a wrong reader to read on
+    clock.now += 60
+    assert len(source.script) == 2
+    assert feed.state().kind == "live"
+    watched.set()
+    assert source.reading.wait(30)
+    assert source.skipped == 0, "nothing was missed"
+    assert clock.slept == pytest.approx([0.1, 0.1])
+
+
+def test_a_film_that_waits_for_eyes_can_be_stopped(feeds):
+    source = Scripted(1, 2, live=False, rate=10)
+    feed = feeds(source, watched=threading.Event())
+    assert feed.frames.take(30) is not None
+    assert feed.stop(10)
+    assert list(source.script) == [2]
+
+
+def test_life_goes_on_while_nobody_looks(feeds):
+    source = Scripted(1, 2, 3)
+    feed = feeds(source, watched=threading.Event())
+    assert source.reading.wait(30)
+    assert feed.frames.take(30).eyes[0, 0, 0, 0] == 3
