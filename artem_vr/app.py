@@ -95,7 +95,17 @@ def show(settings: Settings, parts: Parts, threads: list[Stoppable], interval: S
     deck, titles = filled_deck(library, settings)
     outside = entry(library, settings.region_style, settings.precision)[0] if settings.region_style else ""
     deck.outside = outside if settings.region != "none" else ""
-    source = ChosenSource(settings.source, settings.layout)
+    view = View(
+        mirror=settings.mirror,
+        hud=settings.hud,
+        preserve_color=settings.preserve_color,
+        region=settings.region,
+        region_style=outside,
+        region_size=settings.region_size,
+        region_softness=settings.region_softness,
+        swap_eyes=settings.swap_eyes,
+    )
+    source = ChosenSource(settings.source, settings.layout, lambda: view.swap_eyes)
     recorder = Recorder(settings.record) if settings.record else None
 
     with ExitStack() as stack:
@@ -139,15 +149,6 @@ def show(settings: Settings, parts: Parts, threads: list[Stoppable], interval: S
 
         curator = Curator(library, settings.stroke_size)
         threads.append(curator)
-        view = View(
-            mirror=settings.mirror,
-            hud=settings.hud,
-            preserve_color=settings.preserve_color,
-            region=settings.region,
-            region_style=outside,
-            region_size=settings.region_size,
-            region_softness=settings.region_softness,
-        )
         loop = RenderLoop(
             context=context,
             headset=headset,

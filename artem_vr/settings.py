@@ -24,7 +24,7 @@ FILE_VERSION = 1
 
 ENVIRONMENT_PREFIX = "ARTEM_VR_"
 
-Layout = Literal["mono", "sbs", "half-sbs", "tb"]
+Layout = Literal["mono", "sbs", "half-sbs", "tb", "half-tb"]
 HeadsetKind = Literal["auto", "openvr", "none"]
 View = Literal["screen"]
 Device = Literal["auto", "cpu", "cuda"]
@@ -65,7 +65,9 @@ class Settings:
 
     source: str = _text()
     """As typed (``webcam:0``, ``screen``, a file ...); empty: the best source that is there."""
-    layout: Layout = _choice("mono", "mono", "sbs", "half-sbs", "tb")
+    layout: Layout = _choice("mono", "mono", "sbs", "half-sbs", "tb", "half-tb")
+    swap_eyes: bool = _switch(False)
+    """The eyes that the layout takes apart are exchanged: what it calls the left one is the right one's."""
     style: str = _text()
     """A style's name or a picture; empty: the first of the deck."""
     strength: float = _number(1.0, 0.0, 1.0)

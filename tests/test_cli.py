@@ -78,7 +78,7 @@ def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     ("command", "options"),
     [
         ("run", "--source --layout --style --strength --headset --view --device --engine --precision --scale --frames "
-         "--record --preserve-color --region --region-style"),
+         "--record --preserve-color --region --region-style --swap-eyes"),
         ("stylize", "INPUT -o --style --strength --layout --preserve-color --json"),
         ("styles", "list add remove sheet --json"),
         ("bench", "xnor --json"),
@@ -102,14 +102,14 @@ def test_every_option_of_run_becomes_a_setting(app: list[settings.Settings]) -> 
     words = (
         "--source film.mp4 --layout half-sbs --style the_scream --strength 0.25 --headset none --view screen "
         "--device cpu --engine torch --precision xnor --scale auto --frames 9 --record out.mp4 --mirror left "
-        "--no-hud --preserve-color --region gaze --region-style mine.jpg"
+        "--no-hud --preserve-color --swap-eyes --region gaze --region-style mine.jpg"
     )
     assert cli.main(words.split()) == 0
     assert app == [
         settings.Settings(
             source="film.mp4", layout="half-sbs", style="the_scream", strength=0.25, headset="none", view="screen",
             device="cpu", engine="torch", precision="xnor", scale="auto", frames=9, record="out.mp4", mirror="left",
-            hud=False, preserve_color=True, region="gaze", region_style="mine.jpg",
+            hud=False, preserve_color=True, swap_eyes=True, region="gaze", region_style="mine.jpg",
         )
     ]  # fmt: skip
 

@@ -14,6 +14,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     for name, does in (
         ("--hud", "show the head-up display"),
+        ("--swap-eyes", "exchange the eyes that --layout takes apart"),
         ("--preserve-color", "keep the source's colours, paint its lightness"),
     ):
         parser.add_argument(name, action=argparse.BooleanOptionalAction, default=argparse.SUPPRESS, help=does)

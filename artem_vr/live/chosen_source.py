@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from artem_vr.errors import SourceError
 from artem_vr.live.process import say
 from artem_vr.settings import Layout
@@ -20,8 +22,8 @@ class ChosenSource:
     Raises `SourceError` for a name that means nothing.
     """
 
-    def __init__(self, typed: str, layout: Layout) -> None:
-        """``typed`` as on the command line; empty: none was named."""
+    def __init__(self, typed: str, layout: Layout, swapped: Callable[[], bool] | None = None) -> None:
+        """``typed`` as on the command line; empty: none was named. ``swapped``: see `open_source`."""
         kind = parse_spec(typed).kind if typed else None
         self.is_file = kind == "file"
         self.wants_camera = kind in (None, "headset")
@@ -30,7 +32,7 @@ class ChosenSource:
         """What reads this source: it knows whether a picture has come."""
         self.name = ""
         """As the source calls itself (no password in it); empty until it was opened."""
-        self._typed, self._layout = typed, layout
+        self._typed, self._layout, self._swapped = typed, layout, swapped
         self._named = bool(typed)
         self._untried: list[str] | None = None  # the one that is tried, and those after it; None before the first
         self._opening: object = None  # the call of `open` that counts: one that hung in a driver may still come back
@@ -63,7 +65,7 @@ class ChosenSource:
         return self._named or (self.feed is not None and self.feed.state().kind != "opening")
 
     def _open(self, this: object) -> Source:
-        source = open_source(self._typed, self._layout, self.camera)
+        source = open_source(self._typed, self._layout, self.camera, swapped=self._swapped)
         if self._opening is this:
             self.name = source.name
         return source

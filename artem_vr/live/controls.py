@@ -43,6 +43,7 @@ class Deed(enum.Enum):
     KEEP = "keep a picture you dropped, or a blend, among your styles"
     PRESERVE_COLOR = "colours of the source, or of the painting"
     REGION = "paint everywhere, or left, right, top, bottom, where you look"
+    SWAP_EYES = "exchange the eyes of a stereo film or picture"
     RECENTER = "bring the screen in front of you"
     TOGGLE_HUD = "show or hide the information line"
     MIRROR_MODE = "window shows both eyes, the left, the right"
@@ -75,6 +76,7 @@ KEYS: tuple[KeyBinding, ...] = (
     KeyBinding(("k",), Deed.KEEP, "K"),
     KeyBinding(("l",), Deed.PRESERVE_COLOR, "L"),
     KeyBinding(("g",), Deed.REGION, "G"),
+    KeyBinding(("x",), Deed.SWAP_EYES, "X"),
     KeyBinding(("r", "home"), Deed.RECENTER, "R, Home"),
     KeyBinding(("h",), Deed.TOGGLE_HUD, "H"),
     KeyBinding(("m",), Deed.MIRROR_MODE, "M"),
@@ -139,7 +141,7 @@ class Curator(Protocol):
 
 @dataclass
 class View:
-    """How the picture is shown, and what the loop has yet to do. Only the render thread touches it."""
+    """How the picture is shown, and what the loop has yet to do. Only the render thread changes it."""
 
     mirror: MirrorMode = "left"
     hud: bool = True
@@ -152,6 +154,8 @@ class View:
     """Radius of the disc that follows where the viewer points, in heights of the picture."""
     region_softness: float = 0.1
     """Width of the region's edge, in heights of the picture."""
+    swap_eyes: bool = False
+    """The eyes that the layout takes apart are exchanged; the thread that reads the source looks at this."""
     pointer: tuple[float, float] | None = None
     """Of the mouse, in pixels from the window's top left; None until it was moved."""
     recenter: bool = False
@@ -251,6 +255,9 @@ class Controls:
             case Deed.REGION:
                 self.set_region(REGIONS[(REGIONS.index(view.region) + 1) % len(REGIONS)])
                 view.note(f"Painted: {REGION_WORDS.get(view.region, view.region)}", now)
+            case Deed.SWAP_EYES:
+                view.swap_eyes = not view.swap_eyes
+                view.note(f"Eyes {'exchanged' if view.swap_eyes else 'as the layout says'}", now)
             case Deed.RECENTER:
                 view.recenter = True
             case Deed.TOGGLE_HUD:

@@ -175,11 +175,16 @@ def joined(eyes: npt.NDArray[np.uint8], layout: Layout) -> Picture:
     """(E, H, W, 3) uint8 back into one picture: what `split` took apart."""
     if layout == "mono":
         return eyes[0]
-    if layout == "tb":
-        return np.concatenate([eyes[0], eyes[1]], axis=0)
-    if layout == "half-sbs":  # each eye back to half its width: the mean of two neighbours
-        eyes = ((eyes[:, :, 0::2].astype(np.uint16) + eyes[:, :, 1::2] + 1) // 2).astype(np.uint8)
-    return np.concatenate([eyes[0], eyes[1]], axis=1)
+    if layout == "half-sbs":
+        eyes = _mean(eyes[:, :, 0::2], eyes[:, :, 1::2])
+    elif layout == "half-tb":
+        eyes = _mean(eyes[:, 0::2], eyes[:, 1::2])
+    return np.concatenate([eyes[0], eyes[1]], axis=0 if layout in ("tb", "half-tb") else 1)
+
+
+def _mean(some: npt.NDArray[np.uint8], others: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """Of neighbouring pixels: an eye back to half its width or height."""
+    return ((some.astype(np.uint16) + others + 1) // 2).astype(np.uint8)
 
 
 def with_colors_of(source: Picture, painting: Picture) -> Picture:

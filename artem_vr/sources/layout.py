@@ -9,9 +9,10 @@ import numpy.typing as npt
 
 from artem_vr.errors import SourceError
 
-Layout = Literal["mono", "sbs", "half-sbs", "tb"]
+Layout = Literal["mono", "sbs", "half-sbs", "tb", "half-tb"]
 """``mono``: one picture for both eyes. ``sbs``: left eye in the left half, right eye in the right one.
-``half-sbs``: the same, each eye squeezed to half its width. ``tb``: left eye above, right eye below."""
+``half-sbs``: the same, each eye squeezed to half its width. ``tb``: left eye above, right eye below.
+``half-tb``: the same, each eye squeezed to half its height."""
 
 LAYOUTS: tuple[Layout, ...] = get_args(Layout)
 
@@ -20,8 +21,9 @@ def split(picture: npt.NDArray[np.uint8], layout: Layout) -> npt.NDArray[np.uint
     """Take one picture apart into its eyes, left eye first.
 
     ``picture`` is (H, W, 3) uint8. Returns (E, H', W', 3) uint8, C-contiguous: E is 1 for ``mono``, else 2.
-    An odd last column (``sbs``, ``half-sbs``) or row (``tb``) belongs to neither eye and is dropped. The eyes
-    of ``half-sbs`` are stretched to twice their width. ``mono`` does not copy a contiguous picture.
+    An odd last column (``sbs``, ``half-sbs``) or row (``tb``, ``half-tb``) belongs to neither eye and is dropped.
+    The eyes of ``half-sbs`` are stretched to twice their width, those of ``half-tb`` to twice their height.
+    ``mono`` does not copy a contiguous picture.
 
     Raises `SourceError` when the picture is too small to hold two eyes or the layout is unknown.
     """
@@ -30,24 +32,30 @@ def split(picture: npt.NDArray[np.uint8], layout: Layout) -> npt.NDArray[np.uint
         return np.ascontiguousarray(picture)[np.newaxis]
     if layout not in LAYOUTS:
         raise SourceError(f"The layout {layout!r} is unknown", f"Choose one of {', '.join(LAYOUTS)}")
-    if (height if layout == "tb" else width) < 2:
+    stacked = layout in ("tb", "half-tb")
+    if (height if stacked else width) < 2:
         raise SourceError(
             f"A picture of {width}x{height} pixels is too small for the layout {layout}", "Use --layout mono"
         )
-    if layout == "tb":
+    if stacked:
         half = height // 2
-        return np.ascontiguousarray(picture[: 2 * half]).reshape(2, half, width, 3)
+        eyes = np.ascontiguousarray(picture[: 2 * half]).reshape(2, half, width, 3)
+        return eyes if layout == "tb" else _doubled(eyes, 1)
     half = width // 2
     eyes = picture[:, : 2 * half].reshape(height, 2, half, 3).transpose(1, 0, 2, 3)
-    return np.ascontiguousarray(eyes) if layout == "sbs" else _doubled(eyes)
+    return np.ascontiguousarray(eyes) if layout == "sbs" else _doubled(eyes, 2)
 
 
-def _doubled(eyes: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    """(2, H, W, 3) -> (2, H, 2 W, 3): linear between the pixels, whose centres stay where they were."""
-    left = np.concatenate([eyes[:, :, :1], eyes[:, :, :-1]], axis=2)
-    right = np.concatenate([eyes[:, :, 1:], eyes[:, :, -1:]], axis=2)
+def _doubled(eyes: npt.NDArray[np.uint8], axis: int) -> npt.NDArray[np.uint8]:
+    """(2, H, W, 3) -> twice as long along ``axis``: linear between the pixels, whose centres stay where they were."""
+    places = np.arange(eyes.shape[axis])
+    before = eyes.take(np.maximum(places - 1, 0), axis)
+    after = eyes.take(np.minimum(places + 1, places[-1]), axis)
     own = eyes.astype(np.uint16) * 3 + 2
-    out = np.empty((2, eyes.shape[1], eyes.shape[2], 2, 3), np.uint8)
-    out[:, :, :, 0] = (own + left) >> 2
-    out[:, :, :, 1] = (own + right) >> 2
-    return out.reshape(2, eyes.shape[1], -1, 3)
+    out = np.empty((*eyes.shape[: axis + 1], 2, *eyes.shape[axis + 1 :]), np.uint8)
+    firsts, seconds = np.moveaxis(out, axis + 1, 0)
+    firsts[...] = (own + before) >> 2
+    seconds[...] = (own + after) >> 2
+    shape = list(eyes.shape)
+    shape[axis] *= 2
+    return out.reshape(shape)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
@@ -59,30 +60,24 @@ def parse_spec(text: str) -> Spec:
     return Spec(kind, argument)  # type: ignore[arg-type]  # checked above to be one of Kind
 
 
-def open_source(text: str, layout: Layout = "mono", camera: HeadsetCamera | None = None, loop: bool = True) -> Source:
+def open_source(
+    text: str,
+    layout: Layout = "mono",
+    camera: HeadsetCamera | None = None,
+    loop: bool = True,
+    swapped: Callable[[], bool] | None = None,
+) -> Source:
     """Open the source that ``text`` names (see `parse_spec`).
 
-    ``layout`` says how both eyes lie in its pictures (demo and headset give their own pair). ``camera`` is the
-    headset's, needed for ``headset`` only. ``loop``: a film begins again at its end. To be called by the thread that
-    will read the source.
+    ``layout`` says how both eyes lie in its pictures (demo and headset give their own pair), and ``swapped``, asked
+    at every picture, whether those eyes are exchanged. ``camera`` is the headset's, needed for ``headset`` only.
+    ``loop``: a film begins again at its end. To be called by the thread that will read the source.
 
     Raises `SourceError`; a `FinalSourceError` where trying again is of no use.
     """
     from artem_vr.sources.source import FinalSourceError
 
     spec = parse_spec(text)
-    if spec.kind == "webcam":
-        from artem_vr.sources.camera import CameraSource
-
-        return CameraSource(spec.argument, layout)
-    if spec.kind == "screen":
-        from artem_vr.sources.desktop import DesktopSource
-
-        return DesktopSource(int(spec.argument) if spec.argument else None, layout)
-    if spec.kind == "phone":
-        from artem_vr.sources.phone import open_phone
-
-        return open_phone(spec.argument, layout)
     if spec.kind == "headset":
         from artem_vr.sources.headset_camera import HeadsetCameraSource
 
@@ -95,8 +90,32 @@ def open_source(text: str, layout: Layout = "mono", camera: HeadsetCamera | None
         from artem_vr.sources.demo import DemoSource
 
         return DemoSource()
+    source = _open_split(spec, layout, loop, text)
+    if swapped is None or layout == "mono":
+        return source
+    from artem_vr.sources.swapped_eyes import SwappedEyes
+
+    return SwappedEyes(source, swapped)
+
+
+def _open_split(spec: Spec, layout: Layout, loop: bool, name: str) -> Source:
+    """A source whose pictures are taken apart as ``layout`` says."""
+    from artem_vr.sources.source import FinalSourceError
+
+    if spec.kind == "webcam":
+        from artem_vr.sources.camera import CameraSource
+
+        return CameraSource(spec.argument, layout)
+    if spec.kind == "screen":
+        from artem_vr.sources.desktop import DesktopSource
+
+        return DesktopSource(int(spec.argument) if spec.argument else None, layout)
+    if spec.kind == "phone":
+        from artem_vr.sources.phone import open_phone
+
+        return open_phone(spec.argument, layout)
     try:
-        return _open_file(Path(spec.argument).expanduser(), layout, loop, text)
+        return _open_file(Path(spec.argument).expanduser(), layout, loop, name)
     except (SourceError, PictureError) as error:
         raise FinalSourceError(error.cause, error.remedy) from None
 

@@ -59,7 +59,7 @@ class Search:
         self.feed = Feed(self.source.open, sleep=lambda _: self.ended.wait(0.001), read_patience=read_patience)
         self.source.feed = self.feed
 
-    def open(self, name: str, *_: object) -> Any:
+    def open(self, name: str, *_: object, **__: object) -> Any:
         self.opened.append(name)
         return self.sources[name]()
 
@@ -150,7 +150,7 @@ def test_a_driver_that_comes_back_too_late_changes_nothing(monkeypatch: pytest.M
     source = ChosenSource("", "mono")
     opened: list[str] = []
 
-    def open_source(name: str, *_: object) -> Any:
+    def open_source(name: str, *_: object, **__: object) -> Any:
         opened.append(name)
         if name == "webcam":  # the feed gives it up, and another thread opens the next one; then it comes back
             assert source.open().name == "screen"

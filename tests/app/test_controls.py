@@ -177,6 +177,14 @@ def test_colours_and_regions_have_their_keys(controls):
     assert "everywhere" in controls.view.message(2.1)
 
 
+def test_eyes_are_exchanged_and_back(controls):
+    press(controls, "x", now=1.0)
+    assert controls.view.swap_eyes
+    assert "exchanged" in controls.view.message(1.1)
+    press(controls, "x", now=2.0)
+    assert not controls.view.swap_eyes
+
+
 def test_other_events_and_keys_are_left_to_others(controls):
     assert not controls.handle(MouseMoved(1, 2, 3, 4), 0.0)
     assert not press(controls, "z")

@@ -62,20 +62,35 @@ def test_half_eyes_are_linear_in_between_and_do_not_mix():
     assert eyes[1, 0, :, 0].tolist() == [200] * 4
 
 
-@pytest.mark.parametrize(("layout", "shape"), [("sbs", (4, 5, 3)), ("half-sbs", (4, 5, 3)), ("tb", (5, 4, 3))])
+@settings(max_examples=40, deadline=None)
+@given(pictures)
+def test_half_as_high_is_half_as_wide_lying_on_its_side(picture):
+    if picture.shape[0] < 2:
+        return
+    eyes = split(picture, "half-tb")
+    assert eyes.flags.c_contiguous
+    on_its_side = split(np.ascontiguousarray(picture.swapaxes(0, 1)), "half-sbs")
+    assert np.array_equal(eyes, on_its_side.swapaxes(1, 2))
+
+
+@pytest.mark.parametrize(
+    ("layout", "shape"), [("sbs", (4, 5, 3)), ("half-sbs", (4, 5, 3)), ("tb", (5, 4, 3)), ("half-tb", (5, 4, 3))]
+)
 def test_an_odd_last_line_is_dropped(layout, shape):
     picture = np.arange(np.prod(shape), dtype=np.uint8).reshape(shape)
     even = picture[:4, :4]
     assert np.array_equal(split(picture, layout), split(even, layout))
 
 
-@pytest.mark.parametrize(("layout", "shape"), [("sbs", (4000, 1, 3)), ("half-sbs", (9, 1, 3)), ("tb", (1, 4000, 3))])
+@pytest.mark.parametrize(
+    ("layout", "shape"), [("sbs", (4000, 1, 3)), ("half-sbs", (9, 1, 3)), ("tb", (1, 4000, 3)), ("half-tb", (1, 9, 3))]
+)
 def test_a_picture_too_small_for_two_eyes_is_refused(layout, shape):
     with pytest.raises(SourceError, match="too small"):
         split(np.zeros(shape, np.uint8), layout)
 
 
 def test_an_unknown_layout_is_refused_with_the_known_ones():
-    with pytest.raises(SourceError, match="mono, sbs, half-sbs, tb"):
+    with pytest.raises(SourceError, match="mono, sbs, half-sbs, tb, half-tb"):
         split(np.zeros((2, 2, 3), np.uint8), "diagonal")  # type: ignore[arg-type]
-    assert LAYOUTS == ("mono", "sbs", "half-sbs", "tb")
+    assert LAYOUTS == ("mono", "sbs", "half-sbs", "tb", "half-tb")

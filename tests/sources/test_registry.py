@@ -84,6 +84,35 @@ def test_files_are_known_by_what_is_in_them(tmp_path):
     source.close()
 
 
+def eyes_of(source):
+    """The next picture's."""
+    shot = source.read()
+    assert shot is not None
+    return shot.eyes
+
+
+def test_eyes_are_exchanged_from_the_next_picture_on(tmp_path):
+    path = tmp_path / "pair.png"
+    pair = gradient(8, 4)
+    path.write_bytes(encoded(pair, "PNG"))
+    wanted = False
+    source = open_source(str(path), "sbs", swapped=lambda: wanted)
+    assert (source.name, source.live, source.rate) == (str(path), False, 10.0)
+    left_first = eyes_of(source)
+    wanted = True
+    right_first = eyes_of(source)
+    assert not np.array_equal(left_first[0], left_first[1])
+    assert np.array_equal(right_first, left_first[::-1]) and right_first.flags.c_contiguous
+    source.skip()
+    source.close()
+    mono = open_source(str(path), "mono", swapped=lambda: True)
+    assert np.array_equal(eyes_of(mono), eyes_of(open_source(str(path))))
+
+
+def test_a_source_that_gives_its_own_pair_keeps_it():
+    assert np.array_equal(eyes_of(open_source("demo", "sbs", swapped=lambda: True)), eyes_of(open_source("demo")))
+
+
 @pytest.mark.parametrize(
     ("name", "data", "match"),
     [

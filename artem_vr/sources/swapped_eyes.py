@@ -1,0 +1,30 @@
+"""A source whose eyes lie the other way round: films and pictures made for crossed eyes, or made wrongly."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+
+from artem_vr.sources.source import Shot, Source
+
+
+class SwappedEyes:
+    """``source``, its eyes exchanged in each picture that is read while ``wanted`` says so; one alone stays."""
+
+    def __init__(self, source: Source, wanted: Callable[[], bool]) -> None:
+        self.name, self.live, self.rate = source.name, source.live, source.rate
+        self._source, self._wanted = source, wanted
+
+    def read(self) -> Shot | None:
+        shot = self._source.read()
+        if shot is None or not self._wanted():
+            return shot
+        return replace(shot, eyes=np.ascontiguousarray(shot.eyes[::-1]))
+
+    def skip(self) -> None:
+        self._source.skip()
+
+    def close(self) -> None:
+        self._source.close()
