@@ -103,13 +103,13 @@ class Moving:
     masks: list[Tensor]
 
     def change_and_contrast(self, painted: list[Tensor]) -> tuple[Tensor, Tensor]:
-        """(1,) and (1,): root mean square change over all steps, mean contrast of the frames."""
+        """(1,) and (1,): root mean square change over all steps with a valid pixel, mean contrast of the frames."""
         changes = [
             metrics.change(now, motion.sample(before, where), mask)
             for before, now, where, mask in zip(painted[:-1], painted[1:], self.positions, self.masks, strict=True)
         ]
         contrasts = [metrics.contrast(picture) for picture in painted]
-        return torch.stack(changes).square().mean(dim=0).sqrt(), torch.stack(contrasts).mean(dim=0)
+        return torch.stack(changes).square().nanmean(dim=0).sqrt(), torch.stack(contrasts).mean(dim=0)
 
 
 class Exam:

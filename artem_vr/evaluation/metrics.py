@@ -197,13 +197,13 @@ def change(now: Tensor, expected: Tensor, mask: Tensor | None = None) -> Tensor:
 
     e_stab where ``expected`` is the previous picture warped by the known motion (Lai et al. 2018), the
     stereo error where it is the other eye's warped by the true disparity, noise where it is the
-    same still scene a moment before. 0 where no pixel is valid.
+    same still scene a moment before. NaN where no pixel is valid.
     """
     square = (now - expected).square().mean(dim=1, keepdim=True)
     if mask is None:
         return square.mean(dim=(1, 2, 3)).sqrt()
     weight = mask.to(square.dtype)
-    return ((square * weight).sum(dim=(1, 2, 3)) / weight.sum(dim=(1, 2, 3)).clamp_min(1.0)).sqrt()
+    return ((square * weight).sum(dim=(1, 2, 3)) / weight.sum(dim=(1, 2, 3))).sqrt()
 
 
 def gain(output_change: Tensor, output_contrast: Tensor, input_change: Tensor, input_contrast: Tensor) -> Tensor:
@@ -221,10 +221,10 @@ def gain(output_change: Tensor, output_contrast: Tensor, input_change: Tensor, i
 def bad1(found: Tensor, true: Tensor, mask: Tensor) -> Tensor:
     """Share of the pixels of ``mask`` where ``found`` disparity is off by more than a pixel, or missing.
 
-    (B, H, W) each, in pixels; missing matches are NaN or negative.
+    (B, H, W) each, in pixels; missing matches are NaN or negative. NaN where the mask is empty.
     """
     wrong = ~((found - true).abs() <= 1.0) | (found < 0)
-    return (wrong & mask).flatten(1).sum(dim=1) / mask.flatten(1).sum(dim=1).clamp_min(1)
+    return (wrong & mask).flatten(1).sum(dim=1) / mask.flatten(1).sum(dim=1)
 
 
 def disparity_drift(found: Tensor, true: Tensor, mask: Tensor) -> Tensor:

@@ -56,6 +56,7 @@ def synthetic_pair(scene: Tensor, size: int, generator: torch.Generator, furthes
 def read_pairs(folder: Path, size: int) -> list[StereoPair]:
     """Pairs ``NAMEL.*``, ``NAMER.*`` with their disparity in pixels ``NAMEGT.png`` (0: unknown), as Middlebury's.
 
+    The disparity's file is grey, of 8 or 16 bits, and its numbers are whole pixels.
     They are reduced so that the shorter side is ``size`` at most. Raises PictureError.
     """
     pairs = []
@@ -72,11 +73,13 @@ def read_pairs(folder: Path, size: int) -> list[StereoPair]:
 
 def _read_pair(left: Path, right: Path, truth: Path, size: int) -> StereoPair:
     from artem_vr.evaluation.pictures import read_picture, short_side
+    from artem_vr.sources.pictures import load_levels
 
-    pictures = [read_picture(path) for path in (left, right, truth)]
-    if len({picture.shape for picture in pictures}) > 1:
+    pictures = [read_picture(path) for path in (left, right)]
+    disparity = torch.from_numpy(load_levels(truth))[None]
+    if len({values.shape[-2:] for values in (*pictures, disparity)}) > 1:
         raise PictureError(f"{left.name}, {right.name} and {truth.name} differ in size", "Give pictures of one size")
-    eyes, disparity = torch.cat(pictures[:2]), pictures[2][:, 0] * 255
+    eyes = torch.cat(pictures)
     original = eyes.shape[-1]
     if min(eyes.shape[-2:]) > size:
         eyes = torch.cat([short_side(eye, size) for eye in eyes.split(1)])
@@ -86,6 +89,9 @@ def _read_pair(left: Path, right: Path, truth: Path, size: int) -> StereoPair:
     known = disparity > 0
     disparity = disparity * (width / original)
     mask = known & inside(positions_in_right(disparity), height, width)[:, 0] & ~hidden(disparity)
+    if not mask.any():
+        cause = f"{truth} has no disparity at which both eyes see the same"
+        raise PictureError(cause, "Give --stereo disparities in pixels, smaller than the pictures are wide")
     return StereoPair(eyes, disparity, mask)
 
 

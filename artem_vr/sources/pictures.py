@@ -7,16 +7,20 @@ import math
 import os
 import struct
 import warnings
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
 from artem_vr.errors import PictureError
 from artem_vr.sources.files import problem_of, reason
 from artem_vr.sources.frame import Picture
 from artem_vr.sources.layout import Layout, split
 from artem_vr.sources.source import Shot
+
+Decoded = TypeVar("Decoded")
 
 MAX_MEGAPIXELS = 40.0
 MAX_BYTES = 256 * 2**20  # no sane picture of 40 megapixels is larger
@@ -50,21 +54,34 @@ def load_picture(path: Path | str, max_megapixels: float = MAX_MEGAPIXELS, enoug
     Raises `PictureError` when the file is missing, unreadable, empty, damaged, no picture, or larger than
     ``max_megapixels``.
     """
-    path = Path(path)
+    return _loaded(Path(path), _to_rgb, max_megapixels, enough)
+
+
+def load_levels(path: Path | str, max_megapixels: float = MAX_MEGAPIXELS) -> npt.NDArray[np.float32]:
+    """(H, W) fp32: the numbers of a grey picture of 8 or 16 bits as they stand in the file; of one in colours, its red.
+
+    For measurements that are kept as pictures. As distrustful as `load_picture`; raises `PictureError`.
+    """
+    return _loaded(Path(path), _to_levels, max_megapixels)
+
+
+def _loaded(path: Path, convert: Callable[[Any], Decoded], max_megapixels: float, enough: int | None = None) -> Decoded:
     check_file(path)
     try:
         with path.open("rb") as file:
-            return _decoded(file, str(path), max_megapixels, enough)
+            return _decoded(file, str(path), convert, max_megapixels, enough)
     except OSError as error:
         raise PictureError(f"{path} cannot be read ({reason(error)})", "Check the name and the rights") from None
 
 
 def decode_picture(data: bytes, name: str = "The picture", max_megapixels: float = MAX_MEGAPIXELS) -> Picture:
     """`load_picture` of a file's bytes; ``name`` is what errors call it. Raises `PictureError`."""
-    return _decoded(io.BytesIO(data), name, max_megapixels)
+    return _decoded(io.BytesIO(data), name, _to_rgb, max_megapixels)
 
 
-def _decoded(file: BinaryIO, name: str, max_megapixels: float, enough: int | None = None) -> Picture:
+def _decoded(
+    file: BinaryIO, name: str, convert: Callable[[Any], Decoded], max_megapixels: float, enough: int | None = None
+) -> Decoded:
     from PIL import Image, UnidentifiedImageError
 
     try:
@@ -78,7 +95,7 @@ def _decoded(file: BinaryIO, name: str, max_megapixels: float, enough: int | Non
                 if enough is not None:
                     scale = enough / min(image.size)
                     image.draft(None, (math.ceil(image.width * scale), math.ceil(image.height * scale)))
-                return _to_rgb(image)
+                return convert(image)
     except PictureError:
         raise
     except UnidentifiedImageError:
@@ -166,6 +183,15 @@ def _to_rgb(image: Any) -> Picture:
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, (255, 255, 255, 255)), image)
     return np.array(image.convert("RGB"), np.uint8, order="C")
+
+
+def _to_levels(image: Any) -> npt.NDArray[np.float32]:
+    """A PIL image of any mode -> (H, W) fp32, nothing scaled. Decodes."""
+    image.load()
+    if image.mode not in ("L", "I", "F") and not image.mode.startswith("I;16"):
+        image = image.convert("RGB")
+    levels = np.asarray(image, np.float32)
+    return levels if levels.ndim == 2 else levels[:, :, 0]
 
 
 def _webp_size(head: bytes) -> tuple[int, int]:

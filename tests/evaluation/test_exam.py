@@ -8,7 +8,8 @@ from torch import Tensor
 
 from artem_vr.evaluation import metrics, report
 from artem_vr.evaluation.baselines import Blend, ColourTransfer, Unchanged, baselines
-from artem_vr.evaluation.exam import Exam, Row, mean_row, measure, measure_network
+from artem_vr.evaluation.exam import Exam, Moving, Row, mean_row, measure, measure_network
+from artem_vr.evaluation.motion import pixel_positions
 from artem_vr.evaluation.pictures import square
 from artem_vr.evaluation.subjects import RATE, NetworkSubject
 from artem_vr.networks.compact import CompactNetwork
@@ -27,6 +28,15 @@ def scene(seed: int, size: int = 96) -> Tensor:
         coarse = torch.rand(1, 3, cells, cells, generator=generator)
         picture += share * torch.nn.functional.interpolate(coarse, size=(size, size), mode="bicubic")
     return ((picture - 0.5) * 1.5 + 0.5).clamp(0, 1)
+
+
+def test_a_step_without_a_valid_pixel_does_not_count() -> None:
+    """A film's cut is no stillness."""
+    frames = [scene(seed, 16) for seed in range(3)]
+    still = pixel_positions(16, 16)
+    nowhere, everywhere = torch.zeros(1, 1, 16, 16, dtype=torch.bool), torch.ones(1, 1, 16, 16, dtype=torch.bool)
+    with_cut = Moving(frames, [still, still], [nowhere, everywhere]).change_and_contrast(frames)[0]
+    torch.testing.assert_close(with_cut, metrics.change(frames[2], frames[1]))
 
 
 class Grey:

@@ -137,7 +137,7 @@ def test_change_counts_only_the_mask() -> None:
     assert float(metrics.change(now, expected, mask)) == pytest.approx(0.25)
     mask[..., 0] = False
     assert float(metrics.change(now, expected, mask)) == 0
-    assert float(metrics.change(now, expected, torch.zeros_like(mask))) == 0
+    assert math.isnan(float(metrics.change(now, expected, torch.zeros_like(mask))))
     assert float(metrics.change(now, expected)) == pytest.approx(0.25)
 
 
@@ -164,6 +164,7 @@ def test_wrong_and_missing_matches_are_bad_and_drift_is_of_the_matched() -> None
     mask[..., 1:] = False
     assert float(metrics.bad1(found, true, mask)) == 0
     assert math.isnan(float(metrics.disparity_drift(found * float("nan"), true, mask)))
+    assert math.isnan(float(metrics.bad1(found, true, torch.zeros_like(mask))))
 
 
 def test_means() -> None:

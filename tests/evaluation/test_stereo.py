@@ -78,6 +78,28 @@ def test_pairs_of_others_are_read_and_reduced(tmp_path: Path) -> None:
     assert half.eyes.shape == (2, 3, 30, 40) and float(half.disparity.max()) == pytest.approx(3)
 
 
+def test_a_disparity_of_16_bits_is_not_scaled(tmp_path: Path) -> None:
+    from PIL import Image
+
+    write_pair(tmp_path)
+    (pair,) = stereo.read_pairs(tmp_path, 60)
+    truth = np.asarray(Image.open(tmp_path / "wallGT.png")).astype(np.uint16)
+    Image.fromarray(truth).save(tmp_path / "wallGT.png")
+    (deep,) = stereo.read_pairs(tmp_path, 60)
+    assert torch.equal(deep.disparity, pair.disparity) and torch.equal(deep.mask, pair.mask)
+
+
+@pytest.mark.parametrize("level", [0, 200])
+def test_disparities_of_which_none_is_valid_are_one_line(level: int, tmp_path: Path) -> None:
+    """Nothing measured is no perfect score."""
+    from PIL import Image
+
+    write_pair(tmp_path)
+    Image.new("L", (80, 60), level).save(tmp_path / "wallGT.png")
+    with pytest.raises(PictureError, match=r"wallGT\.png .* disparit"):
+        stereo.read_pairs(tmp_path, 60)
+
+
 def test_folders_without_pairs_and_unequal_sizes_are_one_line(tmp_path: Path) -> None:
     from PIL import Image
 

@@ -16,7 +16,7 @@ from PIL import Image, ImageFile
 
 from artem_vr.errors import PictureError
 from artem_vr.sources import pictures
-from artem_vr.sources.pictures import StillPicture, is_picture, load_picture, save_picture
+from artem_vr.sources.pictures import StillPicture, is_picture, load_levels, load_picture, save_picture
 from tests.sources.samples import encoded, gradient, jpeg_claiming, png_claiming
 
 
@@ -34,6 +34,19 @@ def test_lossless_kinds_are_read_exactly(tmp_path, kind):
     read = load_picture(path)
     assert np.array_equal(read, gradient())
     assert read.flags.c_contiguous and read.flags.writeable and read.dtype == np.uint8
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16])
+def test_levels_are_the_numbers_in_the_file(tmp_path, kind):
+    path = tmp_path / "measured.png"
+    levels = np.array([[0, 1, 77], [100, 254, np.iinfo(kind).max]], kind)
+    Image.fromarray(levels).save(path)
+    assert np.array_equal(load_levels(path), levels)
+    Image.fromarray(levels.astype(np.uint8)).convert("RGB").save(path)
+    assert np.array_equal(load_levels(path), levels.astype(np.uint8))
+    path.write_bytes(path.read_bytes()[:40])
+    with pytest.raises(PictureError):
+        load_levels(path)
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "WEBP", "GIF"])
