@@ -40,22 +40,17 @@ def split(picture: npt.NDArray[np.uint8], layout: Layout) -> npt.NDArray[np.uint
     if stacked:
         half = height // 2
         eyes = np.ascontiguousarray(picture[: 2 * half]).reshape(2, half, width, 3)
-        return eyes if layout == "tb" else _doubled(eyes, 1)
+        return eyes if layout == "tb" else _stretched(eyes, 2 * half, width)
     half = width // 2
     eyes = picture[:, : 2 * half].reshape(height, 2, half, 3).transpose(1, 0, 2, 3)
-    return np.ascontiguousarray(eyes) if layout == "sbs" else _doubled(eyes, 2)
+    return np.ascontiguousarray(eyes) if layout == "sbs" else _stretched(eyes, height, 2 * half)
 
 
-def _doubled(eyes: npt.NDArray[np.uint8], axis: int) -> npt.NDArray[np.uint8]:
-    """(2, H, W, 3) -> twice as long along ``axis``: linear between the pixels, whose centres stay where they were."""
-    places = np.arange(eyes.shape[axis])
-    before = eyes.take(np.maximum(places - 1, 0), axis)
-    after = eyes.take(np.minimum(places + 1, places[-1]), axis)
-    own = eyes.astype(np.uint16) * 3 + 2
-    out = np.empty((*eyes.shape[: axis + 1], 2, *eyes.shape[axis + 1 :]), np.uint8)
-    firsts, seconds = np.moveaxis(out, axis + 1, 0)
-    firsts[...] = (own + before) >> 2
-    seconds[...] = (own + after) >> 2
-    shape = list(eyes.shape)
-    shape[axis] *= 2
-    return out.reshape(shape)
+def _stretched(eyes: npt.NDArray[np.uint8], height: int, width: int) -> npt.NDArray[np.uint8]:
+    """(2, H, W, 3) -> (2, height, width, 3): linear between the pixels, whose centres stay where they were."""
+    import cv2
+
+    out = np.empty((2, height, width, 3), np.uint8)
+    for eye, target in zip(eyes, out, strict=True):
+        cv2.resize(eye, (width, height), dst=target, interpolation=cv2.INTER_LINEAR)
+    return out
