@@ -100,6 +100,8 @@ class RenderLoop:
         self._bare: StereoFrame | None = None  # the unpainted frame on the stage, while there is no painting
         self._bare_at = float("-inf")
         self._shown: PaintedFrame | None = None  # the painting on the stage
+        self._next: PaintedFrame | None = None  # in another style, while the present one is still being faded in
+        self._before_coded = False  # the painting that is faded from is of a code
         self._fullscreen = False
         self._dragging = False
         self._drawn: object = None
@@ -193,8 +195,13 @@ class RenderLoop:
 
     def _receive(self, now: float) -> None:
         """Take the newest painting; before there is any, the newest frame of the source."""
-        painted = self._stylizer.painted.take()
-        if painted is not None:
+        painted = self._stylizer.painted.take() or self._next
+        self._next = None
+        if painted is not None and self._must_wait(painted, now):
+            self._next = painted
+        elif painted is not None:
+            if self._shown is not None and painted.style != self._shown.style:
+                self._before_coded = self._shown.coded
             shown = ShownFrame(painted.source.eyes, painted.pictures, painted.style, painted.other)
             self._guard(now, self._scene.show, shown, now)
             self._waiting, self._shown, self._redraw = painted, painted, True
@@ -203,6 +210,12 @@ class RenderLoop:
             if bare is not None and bare is not self._bare and now - self._bare_at >= BARE_SECONDS:
                 self._bare, self._bare_at, self._redraw = bare, now, True
                 self._guard(now, self._scene.show, ShownFrame(bare.eyes), now)
+
+    def _must_wait(self, painted: PaintedFrame, now: float) -> bool:
+        """Whether it would break off a fade: only two styles are ever mixed, and half of what is seen would vanish."""
+        frame = self._scene.frame
+        fades = frame.fading and now < frame.changed_at + self._fade_seconds
+        return fades and self._shown is not None and painted.style != self._shown.style
 
     def _tell(self, now: float) -> None:
         """Let HUD and title say how things are: at once what hands changed, the rest now and then."""
@@ -236,10 +249,12 @@ class RenderLoop:
 
     def _look(self, poses: FramePoses, now: float) -> Look:
         lively = self._feed_state.kind not in ("stale", "failed")
-        strength, shown = self._deck.current.shown_strength, self._shown
+        strength, shown, frame = self._deck.current.shown_strength, self._shown, self._scene.frame
+        faded = fade(now, frame.changed_at, self._fade_seconds) if frame.fading else 1.0
+        before, after = cover(strength, self._before_coded), cover(strength, shown is not None and shown.coded)
         return Look(
-            strength=cover(strength, shown is not None and shown.coded),
-            fade=fade(now, self._scene.frame.changed_at, self._fade_seconds),
+            strength=before + (after - before) * faded if faded < 1 else after,
+            fade=faded,
             brightness=1.0 if lively else STALE_BRIGHTNESS,
             preserve_color=self._view.preserve_color,
             region=self._region(poses),

@@ -12,11 +12,14 @@ from PIL import Image
 
 from artem_vr.live.late_stylizer import WatchedFrames
 from artem_vr.live.record import Recorder
+from artem_vr.mailbox import Mailbox
 from artem_vr.render import gl
 from artem_vr.render.context import WindowContext
 from artem_vr.render.events import CloseRequested, FilesDropped, KeyPressed
 from artem_vr.render.texture import StreamTexture
 from artem_vr.sources.feed import FeedState
+from artem_vr.sources.frame import StereoFrame
+from artem_vr.stylize.stylizer import PaintedFrame
 from artem_vr.vr.desktop_headset import DesktopHeadset
 from tests.app.conftest import EYE_HEIGHT, EYE_WIDTH, PATIENCE, Rig, flat, noise
 from tests.openvr_runtime import driver as ovr
@@ -130,6 +133,58 @@ def test_a_switch_cross_fades_and_ends_in_the_new_style(rig: Rig) -> None:
     assert values == sorted(values)
     assert values[-1] == 150
     assert len(set(values)) > 10  # about 300 ms at 90 Hz
+
+
+def jumps(values: list[int]) -> int:
+    """The greatest difference of a value and the next."""
+    return int(np.abs(np.diff(values)).max())
+
+
+def test_a_switch_during_a_fade_waits_for_its_end(rig: Rig) -> None:
+    rig.engine.paint = tinted
+    grey = flat((9, 9, 9), (9, 9, 9))
+    rig.paint(grey)
+    rig.turn()
+    values = [50]
+    for style in ("beta", "gamma", "alpha", "beta", "gamma"):
+        rig.deck.next()
+        rig.until_painted_in(style, grey)
+        for _ in range(10):  # a third of a fade
+            rig.turn()
+            values.append(int(rig.seen("left")[0, 0, 0]))
+    for _ in range(60):
+        rig.turn()
+        values.append(int(rig.seen("left")[0, 0, 0]))
+    assert values[-1] == 250, "the newest is shown in the end"
+    assert jumps(values) < 20
+
+
+def test_back_to_the_style_that_fades_in_nothing_waits(rig: Rig) -> None:
+    rig.engine.paint = tinted
+    grey = flat((9, 9, 9), (9, 9, 9))
+    rig.paint(grey)
+    rig.turn()
+    for step, style in ((rig.deck.next, "beta"), (rig.deck.next, "gamma"), (rig.deck.previous, "beta")):
+        step()
+        rig.until_painted_in(style, grey)
+        rig.turn()
+    rig.turn(60)
+    assert rig.seen("left")[0, 0, 0] == 150
+
+
+def test_how_much_is_covered_fades_too(rig: Rig) -> None:
+    """A code covers the source sooner than a network does."""
+    rig.deck.strength = 0.5
+    source = StereoFrame(flat((0, 0, 0), (0, 0, 0)), 0.0, 0)
+    values = []
+    for style, coded in (("alpha", True), ("beta", False), ("gamma", True)):
+        painting = flat((200, 200, 200), (200, 200, 200))
+        Mailbox.put(rig.log, PaintedFrame(source, painting, style, 0, 0.0, 0.0, coded))
+        for _ in range(40):
+            rig.turn()
+            values.append(int(rig.seen("left")[0, 0, 0]))
+    assert values[39::40] == [200, 100, 200]
+    assert jumps(values) < 10
 
 
 def test_a_button_changes_the_deck_within_two_vsyncs(rig: Rig) -> None:
