@@ -141,7 +141,7 @@ def shipped_networks(files: Sequence[Path] = ()) -> tuple[dict[str, nn.Module], 
 
 
 def _candidates(networks: dict[str, nn.Module], eyes: int, height: int, width: int, cache: Path) -> list[Candidate]:
-    """Everything that can be measured at this size, the baseline's two layouts first."""
+    """Everything that can be measured at this size, on each device the baseline's two layouts first."""
     found = []
     for network, engine, variant in _combinations(cache):
         begun = time.perf_counter()
@@ -157,8 +157,7 @@ def _combinations(cache: Path) -> Iterable[tuple[str, Engine, str]]:
     from artem_vr.stylize.engines import choose_engine
     from artem_vr.stylize.engines.torch_engine import TorchEngine
 
-    yield "johnson", TorchEngine("cpu", "fp32", channels_last=False), "contiguous"
-    yield "johnson", TorchEngine("cpu", "fp32", channels_last=True), "channels_last"
+    yield from _baselines("cpu")
     engines: list[Engine] = [TorchEngine("cpu", "fp32")]
     if (best := TorchEngine("cpu")).precision != "fp32":
         engines.append(best)
@@ -174,8 +173,16 @@ def _combinations(cache: Path) -> Iterable[tuple[str, Engine, str]]:
         cuda = choose_engine("torch", "cuda")
     except ArtemError:
         return
-    yield "johnson", choose_engine("torch", "cuda", "fp32"), "contiguous"
+    yield from _baselines("cuda")
     yield from ((network, cuda, "") for network in ("johnson", *OURS))
+
+
+def _baselines(device: str) -> Iterable[tuple[str, Engine, str]]:
+    """The article's network in torch fp32, in both memory layouts: which is the faster depends on the device."""
+    from artem_vr.stylize.engines.torch_engine import TorchEngine
+
+    yield "johnson", TorchEngine(device, "fp32", channels_last=False), "contiguous"
+    yield "johnson", TorchEngine(device, "fp32", channels_last=True), "channels_last"
 
 
 def _take_turns(

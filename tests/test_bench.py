@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
+import torch
 
-from artem_vr.bench import Candidate, _rows, as_text, run_bench
+from artem_vr.bench import Candidate, _combinations, _rows, as_text, run_bench
 from artem_vr.networks.compact import CompactNetwork
 from artem_vr.networks.fast import FastNetwork
 from artem_vr.networks.johnson import JohnsonNetwork
+from artem_vr.stylize.engines.torch_engine import TorchEngine
 
 FIELDS = {"network", "engine", "precision", "device", "eyes", "width", "height", "ms_median", "ratio_to_johnson_fp32"}
 
@@ -52,3 +55,14 @@ def test_the_faster_layout_is_the_baseline() -> None:
     assert [(row["network"], row["layout"], row["ratio_to_johnson_fp32"]) for row in rows] == [
         ("johnson", "channels_last", 1.0), ("fast", "", 30.0),
     ]  # fmt: skip
+
+
+def test_the_baseline_is_tried_in_both_layouts_on_every_device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)  # nothing is painted here
+    tried = [
+        (engine.device, variant, engine._channels_last)
+        for network, engine, variant in _combinations(tmp_path)
+        if isinstance(engine, TorchEngine) and (network, engine.precision) == ("johnson", "fp32")
+    ]
+    layouts = ("contiguous", False), ("channels_last", True)
+    assert tried == [(device, *layout) for device in ("cpu", "cuda") for layout in layouts]
