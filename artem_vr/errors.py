@@ -50,3 +50,11 @@ class HeadsetError(ArtemError):
     def __init__(self, cause: str, remedy: str, name: str = "") -> None:
         super().__init__(cause, remedy)
         self.name = name
+
+
+class HeadsetGpuError(HeadsetError):
+    """SteamVR cannot reach the GPU that OpenGL draws with."""
+
+    def with_renderer(self, renderer: str) -> HeadsetGpuError:
+        """The same, where it is known which GPU that is."""
+        return HeadsetGpuError(f"OpenGL runs on {renderer}. {self.cause}", self.remedy, self.name)

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from artem_vr.errors import ArtemError, HeadsetError
+from artem_vr.errors import ArtemError, HeadsetError, HeadsetGpuError
 from artem_vr.live import hud_text
 from artem_vr.live.controls import Controls, View
 from artem_vr.live.curator import Curator
@@ -159,6 +159,8 @@ class RenderLoop:
     def _lose_headset(self, error: HeadsetError) -> None:
         if isinstance(self.headset, DesktopHeadset):
             raise error
+        if isinstance(error, HeadsetGpuError):
+            error = error.with_renderer(self._context.renderer)
         self.headset.close()
         self.headset = DesktopHeadset(self.headset.eye_size, clock=self._clock)
         self._view.note(f"{error} The window goes on", self._clock(), seconds=30.0)

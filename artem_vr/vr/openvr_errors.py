@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from openvr.error_code import OpenVRError
 
-from artem_vr.errors import HeadsetError
+from artem_vr.errors import HeadsetError, HeadsetGpuError
 
 FAILURES = (OpenVRError, KeyError, ValueError)
 """What a call of pyopenvr can raise: its own errors, KeyError for a number it has no class for, and ValueError for a
@@ -17,6 +17,7 @@ INSTALL = "Install SteamVR from Steam and start it once"
 REPAIR = "Let Steam check SteamVR's files (SteamVR, Properties, Installed files), or install it again"
 CONNECT = "Connect the headset, switch it on, and look in SteamVR's window for what it misses"
 RESTART = "Restart SteamVR"
+OTHER_GPU = "Give python the headset's GPU (Windows: Settings, System, Display, Graphics, High performance)"
 
 _INIT = {
     "Init_PathRegistryNotFound": ("SteamVR is not installed", INSTALL),
@@ -35,6 +36,13 @@ _INIT = {
     "Driver_HmdInUse": ("Another program uses the headset", "Close it"),
     "Compositor_Failed": ("SteamVR's compositor does not start", RESTART),
 }
+
+_OF_THE_GPU = {
+    "CompositorError_InvalidTexture",
+    "CompositorError_TextureIsOnWrongDevice",
+    "CompositorError_SharedTexturesNotSupported",
+}
+"""What submit says where a laptop's OpenGL runs on the GPU that has no headset."""
 
 
 def name_of(error: BaseException) -> str:
@@ -56,4 +64,6 @@ def explain_init(error: BaseException) -> HeadsetError:
 def explain(doing: str, error: BaseException) -> HeadsetError:
     """A `HeadsetError` for an error while the headset was in use."""
     name = name_of(error)
+    if name in _OF_THE_GPU:
+        return HeadsetGpuError(f"SteamVR cannot take its pictures ({name})", OTHER_GPU, name)
     return HeadsetError(f"SteamVR failed while {doing} ({name})", RESTART, name)

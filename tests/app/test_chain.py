@@ -378,11 +378,21 @@ def test_behind_the_menu_and_in_a_window_we_are_seen(rig: Rig) -> None:
 def test_when_steamvr_refuses_our_pictures_the_window_goes_on(rig: Rig) -> None:
     rig.paint(noise(9))
     rig.turn(2)
-    rig.runtime.fail_next_submit(105)  # InvalidTexture
+    rig.runtime.fail_next_submit(105)  # TextureUsesUnsupportedFormat
     rig.turn()
     assert isinstance(rig.loop.headset, DesktopHeadset)
     rig.turn()
-    assert "The window goes on" in rig.view.message(rig.clock())
+    assert "Restart SteamVR. The window goes on" in rig.view.message(rig.clock())
+
+
+def test_opengl_on_the_gpu_without_the_headset_is_named_with_its_remedy(rig: Rig) -> None:
+    rig.turn(2)
+    rig.runtime.fail_next_submit(104)  # TextureIsOnWrongDevice
+    rig.turn()
+    message = rig.view.message(rig.clock())
+    assert f"OpenGL runs on {rig.context.renderer}." in message
+    assert "(CompositorError_TextureIsOnWrongDevice)" in message
+    assert "Give python the headset's GPU" in message and "Restart" not in message
 
 
 def test_pictures_that_are_none_become_a_notice(rig: Rig) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import openvr
 import pytest
 
-from artem_vr.errors import HeadsetError
+from artem_vr.errors import HeadsetError, HeadsetGpuError
 from artem_vr.vr.openvr_headset import DISCONTINUITY, OpenVRHeadset
 from artem_vr.vr.poses import inverse, levelled, product, translation, yaw_pitch
 from tests.openvr_runtime import Runtime
@@ -160,6 +160,10 @@ def test_errors_of_submit_that_pass(headset: OpenVRHeadset, runtime: Runtime, nu
     assert show(headset)
 
 
+OF_THE_GPU = (102, 104, 106)
+"""InvalidTexture, TextureIsOnWrongDevice, SharedTexturesNotSupported"""
+
+
 @pytest.mark.parametrize("number", [102, 103, 104, 105, 106])
 def test_errors_of_submit_that_stay(headset: OpenVRHeadset, runtime: Runtime, number: int) -> None:
     poses = headset.begin_frame()
@@ -167,6 +171,7 @@ def test_errors_of_submit_that_stay(headset: OpenVRHeadset, runtime: Runtime, nu
     with pytest.raises(HeadsetError, match="CompositorError_") as caught:
         headset.submit(1, 2, poses.head_to_world)
     assert "\n" not in str(caught.value)
+    assert isinstance(caught.value, HeadsetGpuError) == (number in OF_THE_GPU)
 
 
 def test_frames_in_time_miss_nothing(headset: OpenVRHeadset, runtime: Runtime) -> None:
