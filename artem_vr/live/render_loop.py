@@ -38,6 +38,9 @@ HUD_SECONDS = 0.5
 BARE_SECONDS = 0.2
 """How often the unpainted source is shown, at most, until there is a painting: the engine needs the CPU."""
 
+DIMMING_SECONDS = 0.5
+"""From the picture's full brightness to that of a source that has stalled, and back."""
+
 RESTING = "Nobody looks into the headset: film and painting rest"
 """Said to who looks at the window."""
 
@@ -103,6 +106,7 @@ class RenderLoop:
         self._next: PaintedFrame | None = None  # in another style, while the present one is still being faded in
         self._before_coded = False  # the painting that is faded from is of a code
         self._fullscreen = False
+        self._brightness, self._dimmed_at = 1.0, clock()
         self._dragging = False
         self._drawn: object = None
         self._redraw = True
@@ -250,18 +254,27 @@ class RenderLoop:
         self._context.set_title(hud_text.window_title(title, stylizer))
 
     def _look(self, poses: FramePoses, now: float) -> Look:
-        lively = self._feed_state.kind not in ("stale", "failed")
         strength, shown, frame = self._deck.current.shown_strength, self._shown, self._scene.frame
         faded = fade(now, frame.changed_at, self._fade_seconds) if frame.fading else 1.0
         before, after = cover(strength, self._before_coded), cover(strength, shown is not None and shown.coded)
         return Look(
             strength=before + (after - before) * faded if faded < 1 else after,
             fade=faded,
-            brightness=1.0 if lively else STALE_BRIGHTNESS,
+            brightness=self._dimmed(now),
             preserve_color=self._view.preserve_color,
             region=self._region(poses),
             other_strength=cover(strength, shown is not None and shown.other_coded),
         )
+
+    def _dimmed(self, now: float) -> float:
+        """The brightness: on its way to what the state of the source asks for, so that a stall is no flash."""
+        step = (now - self._dimmed_at) * (1.0 - STALE_BRIGHTNESS) / DIMMING_SECONDS
+        self._dimmed_at = now
+        if self._feed_state.kind in ("stale", "failed"):
+            self._brightness = max(STALE_BRIGHTNESS, self._brightness - step)
+        else:
+            self._brightness = min(1.0, self._brightness + step)
+        return self._brightness
 
     def _region(self, poses: FramePoses) -> Region | None:
         """The mask at this vsync; none while the painting that belongs outside of it is not there."""
