@@ -12,7 +12,7 @@ from torch import nn
 from artem_vr.errors import EngineError, StyleError
 from artem_vr.settings import Settings
 from artem_vr.styles.library import Library
-from artem_vr.stylize.engines import Engine, choose_engine, engine_for, initial_state
+from artem_vr.stylize.engines import Engine, choose_engine, engine_for
 from artem_vr.stylize.loading import LoadedStyle, StyleLoader
 from artem_vr.stylize.statistics import RateKeeper
 from artem_vr.stylize.styled import StyledPainter, Tuning, Workshop
@@ -80,8 +80,6 @@ class Brush:
                 self._rates.reset()
             self._time += elapsed or 0.0
             rate = self._rates.rate(eyes, self._time)
-            if self._state is None or self._state.shape[1] != painter.channels or rate >= 1:
-                self._state, rate = initial_state(painter.channels), 1.0
             painted, self._state = painter.paint(eyes, self._state, rate, self._tuning)
         except RuntimeError as error:  # torch's and OpenVINO's word for everything
             if not any(word in str(error).lower() for word in ("memory", "alloc")):

@@ -31,8 +31,10 @@ FORMAT_VERSION = 1
 KIND = "style code"
 MAX_BYTES = 4 * 2**20
 MAX_CHANNELS = 8192
-MAX_VALUE = 1e4
-"""No painting gives deviations or means of this size; beyond, fp16 arithmetic would overflow."""
+MAX_VALUE = 1e3
+"""No picture gives deviations or means of a fifth of this size; with much more a single channel overflows fp16.
+
+Many channels together can do so before: `stylize.styled.StyledPainter` notices that."""
 MAX_TITLE = 120
 PICTURE_SIDE = 448
 """Short side, in pixels, of the picture that is kept with a code: what the network reads by default."""

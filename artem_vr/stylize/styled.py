@@ -7,8 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
+from artem_vr.errors import EngineError
 from artem_vr.styles.codes import adjusted
-from artem_vr.stylize.engines.base import Code, Engine, Painter, Pictures, State
+from artem_vr.stylize.engines.base import Code, Engine, Painter, Pictures, State, initial_state
 from artem_vr.stylize.loading import LoadedStyle
 
 
@@ -44,14 +47,35 @@ class StyledPainter:
         self._tuned: tuple[Tuning, Code] | None = None
         self._closed = False
 
-    def paint(self, pictures: Pictures, state: State, rate: float, tuning: Tuning) -> tuple[Any, State]:
-        """As `Painter.paint`."""
+    def paint(self, pictures: Pictures, state: State | None, rate: float, tuning: Tuning) -> tuple[Any, State]:
+        """As `Painter.paint`, and the new state is finite. ``state``: None before the first frame.
+
+        Where the numbers overflow, the frame is painted again with statistics of its own. Raises `EngineError` where
+        these overflow, too.
+        """
+        code = self._code(tuning)
+        if state is not None and rate < 1:
+            painted, new_state = self._pass(pictures, state, rate, code)
+            if np.isfinite(new_state).all():
+                return painted, new_state
+        painted, new_state = self._pass(pictures, initial_state(self.channels), 1.0, code)
+        if not np.isfinite(new_state).all():
+            raise EngineError("This style's numbers overflow here", "Paint with --precision fp32, or less strongly")
+        return painted, new_state
+
+    def _code(self, tuning: Tuning) -> Code | None:
+        """None for a network of one style."""
         code, plain = self._style.code, self._style.plain
         if code is None or plain is None:
-            return self._painter.paint(pictures, state, rate)
+            return None
         if self._tuned is None or self._tuned[0] != tuning:
             self._tuned = tuning, adjusted(code, plain, tuning.strength, tuning.mean_weight, tuning.contrast)
-        return self._painter.paint(pictures, state, rate, self._tuned[1])
+        return self._tuned[1]
+
+    def _pass(self, pictures: Pictures, state: State, rate: float, code: Code | None) -> tuple[Any, State]:
+        if code is None:
+            return self._painter.paint(pictures, state, rate)
+        return self._painter.paint(pictures, state, rate, code)
 
     def close(self) -> None:
         """May be called twice."""

@@ -23,7 +23,7 @@ from artem_vr.mailbox import Mailbox
 from artem_vr.sources.frame import StereoFrame
 from artem_vr.styles.deck import Deck, Selection
 from artem_vr.styles.library import Library
-from artem_vr.stylize.engines import Engine, State, engine_for, initial_state
+from artem_vr.stylize.engines import Engine, State, engine_for
 from artem_vr.stylize.loading import Load, StyleLoader
 from artem_vr.stylize.painters import PainterKey, Painters, called, one_line
 from artem_vr.stylize.resolution import Scale, Size, choose_step, first_step, resize, steps_for, working_size
@@ -106,9 +106,8 @@ class _Series:
             self._state = None
             self._rates.reset()
         rate = self._rates.rate(eyes, captured_at)
-        state = self._state if self._state is not None else initial_state(painter.channels)
         try:
-            pictures, self._state = painter.paint(eyes, state, rate, tuning)
+            pictures, self._state = painter.paint(eyes, self._state, rate, tuning)
         except Exception:
             self._state = None  # whatever paints next begins with a frame of its own
             self._rates.reset()

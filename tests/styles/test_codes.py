@@ -17,6 +17,8 @@ from PIL import Image
 
 from artem_vr.errors import WeightsError
 from artem_vr.styles.codes import MAX_BYTES, MAX_VALUE, StyleCode, adjusted, mixed, read_code, thumbnail, write_code
+from artem_vr.styles.library import Library
+from artem_vr.stylize.loading import StyleLoader
 
 NETWORK = "ab" * 32
 numbers = st.floats(-MAX_VALUE, MAX_VALUE, width=32)
@@ -204,3 +206,13 @@ def test_a_thumbnail_is_small_and_looks_like_the_picture(size: tuple[int, int]) 
         assert image.width / image.height == pytest.approx(width / height, rel=0.02) or min(image.size) < 50
         assert np.abs(np.asarray(image).mean((0, 1)) - picture.mean((0, 1))).max() < 4
     assert len(data) < MAX_BYTES / 4
+
+
+def test_shipped_codes_are_far_from_the_limit_however_they_are_exaggerated() -> None:
+    library = Library()
+    loader = StyleLoader(library)
+    plain = loader.encoder().plain
+    codes = [loader.code(style) for style in library.styles() if style.form == "code"]
+    assert codes
+    for code in codes:
+        assert np.abs(adjusted(code, plain, mean_weight=2.0, contrast=2.0)).max() < MAX_VALUE / 4

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from artem_vr.errors import EngineError
 from artem_vr.mailbox import Mailbox
 from artem_vr.sources.frame import StereoFrame
 from artem_vr.sources.pictures import save_picture
@@ -35,13 +36,17 @@ class Painter:
         self.eyes, self.height, self.width = eyes, height, width
         self.codes: list[Code] = []
         self.rates: list[float] = []
+        self.overflows: set[float] = set()
+        """At what rates."""
         self.closed = 0
 
     def paint(self, pictures: np.ndarray, state: np.ndarray, rate: float, code: Code | None = None) -> Any:
         assert code is not None and not self.closed
         self.codes.append(code)
         self.rates.append(rate)
-        return pictures, state
+        if rate in self.overflows:
+            return pictures, np.full_like(state, np.nan)
+        return pictures, (1 - rate) * state + rate  # as the norms do: at rate 1 NaN would stay
 
     def close(self) -> None:
         self.closed += 1
@@ -87,6 +92,22 @@ def test_tuning_reaches_the_code_bit_for_bit() -> None:
         assert np.array_equal(engine.made[0].codes[-1], wanted)
     assert np.array_equal(engine.made[0].codes[0], CODES["a"])
     assert np.array_equal(engine.made[0].codes[1], PLAIN)
+
+
+def test_what_overflows_is_painted_again_without_the_past_and_leaves_nothing_behind() -> None:
+    engine = Engine()
+    painter = Workshop().make(engine, style("a"), 1, 8, 8)
+    fake, pictures = engine.made[0], np.zeros((1, 8, 8, 3), np.uint8)
+    state = painter.paint(pictures, None, 0.1, Tuning())[1]
+    fake.overflows = {0.1}
+    state = painter.paint(pictures, state, 0.1, Tuning())[1]
+    assert fake.rates == [1.0, 0.1, 1.0] and (state == 1).all()
+    fake.overflows = {0.1, 1.0}
+    with pytest.raises(EngineError, match="overflow"):
+        painter.paint(pictures, state, 0.1, Tuning())
+    fake.overflows = set()
+    state = painter.paint(pictures, np.full_like(state, np.nan), 1.0, Tuning())[1]
+    assert (state == 1).all()  # a cut forgets whatever was
 
 
 @pytest.mark.parametrize("coded", [True, False])
