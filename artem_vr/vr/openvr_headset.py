@@ -215,8 +215,9 @@ class OpenVRHeadset:
     def submit(self, left_texture: int, right_texture: int, head_pose: Matrix) -> bool:
         if self._hidden:
             return False
-        # The runtime takes the pose it gave last for the one we drew with; if that is another, it must be told.
-        late = not np.array_equal(head_pose, self._given)
+        # The runtime takes the pose it gave last for the one we drew with; if that is another, it must be told. While
+        # tracking is lost it is: what the runtime gave then is no pose.
+        late = not self._tracked or not np.array_equal(head_pose, self._given)
         flags = openvr.Submit_TextureWithPose if late else openvr.Submit_Default
         flags |= DISCONTINUITY if self._jumped else 0
         try:

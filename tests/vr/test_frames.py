@@ -97,8 +97,15 @@ def test_lost_tracking_keeps_the_last_pose(headset: OpenVRHeadset, runtime: Runt
     assert not poses.tracked
     assert poses.should_render
     np.testing.assert_array_equal(poses.head_to_world, seen)
+    assert headset.submit(1, 2, poses.head_to_world)
+    for eye in ("left", "right"):
+        used = runtime.last(eye)
+        assert used.flags & WITH_POSE, "else the old picture would pass for one of the present pose"
+        np.testing.assert_allclose(used.pose, yaw_pitch(0.0, 0.1), atol=1e-5)
     runtime.set_tracked(True)
     assert headset.begin_frame().tracked
+    show(headset)
+    assert not runtime.last("left").flags & WITH_POSE
 
 
 def test_without_tracking_from_the_start_the_world_waits(headset: OpenVRHeadset, runtime: Runtime) -> None:
