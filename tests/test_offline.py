@@ -229,6 +229,18 @@ def test_size_is_that_of_the_longer_side() -> None:
         assert painted(noise(10, 20), Look(size=longer), invert, None).shape == (*wanted, 3)
 
 
+@pytest.mark.parametrize("layout", ["sbs", "half-sbs", "tb", "half-tb"])
+@pytest.mark.parametrize("size", [10, 33, 50, 64, 100])
+def test_eyes_do_not_mix_when_they_are_resized(layout: Any, size: int) -> None:
+    stacked = layout in ("tb", "half-tb")
+    picture = np.zeros((64, 20, 3) if stacked else (20, 64, 3), np.uint8)
+    picture[np.s_[32:] if stacked else np.s_[:, 32:]] = 255
+    result = painted(picture, Look(layout, size=size), lambda eyes, elapsed: eyes, None)
+    first, second = split(result, "tb" if stacked else "sbs")
+    assert (first == 0).all() and (second == 255).all()
+    assert max(result.shape) == size // 2 * 2 and min(result.shape[:2]) == round(20 * size / 64)
+
+
 # Files
 
 

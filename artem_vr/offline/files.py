@@ -162,7 +162,7 @@ def painted(picture: Picture, look: Look, paint: PaintEyes, elapsed: float | Non
 
     An odd last column or row that belongs to no eye is left out. Raises `ArtemError`.
     """
-    picture = resized(picture, look.size)
+    picture = with_eyes_resized(picture, look.layout, look.size)
     eyes = split(picture, look.layout)
     result = joined(paint(eyes, elapsed), look.layout)
     source = picture[: result.shape[0], : result.shape[1]]
@@ -206,15 +206,40 @@ def blended(source: Picture, painting: Picture, strength: float) -> Picture:
 
 def resized(picture: Picture, longer_side: int | None) -> Picture:
     """``picture`` with its longer side at ``longer_side`` pixels, and its proportions."""
-    height, width = picture.shape[:2]
-    if longer_side is None or max(height, width) == longer_side:
+    if longer_side is None or max(picture.shape[:2]) == longer_side:
         return picture
+    return _resized_to(picture, *_size_of(picture, longer_side))
+
+
+def with_eyes_resized(picture: Picture, layout: Layout, longer_side: int | None) -> Picture:
+    """As `resized`, each eye of ``picture`` by itself: at the seam none shows anything of the other.
+
+    An eye's sides are whole pixels, so the longer side of both may be a pixel less. Raises `SourceError` where
+    ``picture`` has no room for two eyes.
+    """
+    if layout == "mono" or longer_side is None or max(picture.shape[:2]) == longer_side:
+        return resized(picture, longer_side)
+    height, width = _size_of(picture, longer_side)
+    halves: Layout = "tb" if layout in ("tb", "half-tb") else "sbs"
+    if halves == "tb":
+        height = max(1, height // 2)
+    else:
+        width = max(1, width // 2)
+    return joined(np.stack([_resized_to(eye, height, width) for eye in split(picture, halves)]), halves)
+
+
+def _size_of(picture: Picture, longer_side: int) -> tuple[int, int]:
+    """Height and width of ``picture`` with that longer side."""
+    height, width = picture.shape[:2]
+    scale = longer_side / max(height, width)
+    return max(1, round(height * scale)), max(1, round(width * scale))
+
+
+def _resized_to(picture: Picture, height: int, width: int) -> Picture:
     import cv2
 
-    scale = longer_side / max(height, width)
-    size = max(1, round(width * scale)), max(1, round(height * scale))
-    how = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
-    return np.asarray(cv2.resize(picture, size, interpolation=how), np.uint8)
+    how = cv2.INTER_AREA if height * width < picture.shape[0] * picture.shape[1] else cv2.INTER_CUBIC
+    return np.asarray(cv2.resize(picture, (width, height), interpolation=how), np.uint8)
 
 
 def paint_picture(job: Job, look: Look, paint: PaintEyes) -> dict[str, Any]:
