@@ -48,8 +48,8 @@ def load_picture(path: Path | str, max_megapixels: float = MAX_MEGAPIXELS, enoug
     quarter or an eighth of its size, which takes a third of the time.
 
     Returns (H, W, 3) uint8 RGB, top row first, C-contiguous. The orientation noted by the camera is applied,
-    transparency is laid over white, 16-bit, grey, palette and CMYK pictures are converted. Files are not trusted: the
-    size is checked before anything is decoded.
+    transparency is laid over white, 16-bit, grey, palette and CMYK pictures are converted, and colours of a profile in
+    the file become sRGB. Files are not trusted: the size is checked before anything is decoded.
 
     Raises `PictureError` when the file is missing, unreadable, empty, damaged, no picture, or larger than
     ``max_megapixels``.
@@ -169,10 +169,11 @@ class StillPicture:
 
 
 def _to_rgb(image: Any) -> Picture:
-    """A PIL image of any mode -> (H, W, 3) uint8 RGB. Decodes."""
+    """A PIL image of any mode -> (H, W, 3) uint8 sRGB. Decodes."""
     from PIL import Image, ImageOps
 
     image.load()
+    profile = image.info.get("icc_profile")
     image = ImageOps.exif_transpose(image)
     if image.mode in ("I", "F") or image.mode.startswith("I;16"):  # 16 bits (held in 32 for mode I) to 8
         deep = np.asarray(image).astype(np.float32)  # and in place: 40 megapixels of it are enough
@@ -182,7 +183,21 @@ def _to_rgb(image: Any) -> Picture:
     if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, (255, 255, 255, 255)), image)
+    if profile:
+        image = _in_srgb(image, profile)
     return np.array(image.convert("RGB"), np.uint8, order="C")
+
+
+def _in_srgb(image: Any, profile: bytes) -> Any:
+    """A PIL image whose colours are those of an ICC ``profile``, in sRGB; as it is where the profile is of no use."""
+    from PIL import ImageCms
+
+    straight = image if image.mode in ("L", "CMYK") else image.convert("RGB")  # of palettes the colours
+    try:
+        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        return ImageCms.profileToProfile(straight, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
+    except (ImageCms.PyCMSError, OSError):  # damaged, or made for pictures of another kind
+        return image
 
 
 def _to_levels(image: Any) -> npt.NDArray[np.float32]:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image, ImageFile
+from PIL import Image, ImageCms, ImageFile
 
 from artem_vr.errors import PictureError
 from artem_vr.sources import pictures
@@ -118,6 +118,42 @@ def test_cmyk_grey_and_one_bit(tmp_path):
         path = tmp_path / f"{mode}.png"
         Image.new(mode, (3, 3), ink).save(path)
         assert (load_picture(path) == (77 if mode == "L" else 255)).all()
+
+
+def red_as_green() -> bytes:
+    """An ICC profile in which the first of three numbers is green and the second red: sRGB with two tags swapped."""
+    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    return srgb.replace(b"rXYZ", b"????").replace(b"gXYZ", b"rXYZ").replace(b"????", b"gXYZ")
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
+def test_colours_of_a_profile_become_srgb(tmp_path, kind):
+    path = tmp_path / "wide.any"
+    image = Image.new("RGB", (16, 16), (200, 100, 30))
+    image.save(path, kind, icc_profile=red_as_green(), quality=100)
+    assert np.abs(load_picture(path)[8, 8].astype(int) - (100, 200, 30)).max() <= 3
+    image.save(path, kind, icc_profile=ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes(), quality=100)
+    assert np.abs(load_picture(path)[8, 8].astype(int) - (200, 100, 30)).max() <= 3
+
+
+@pytest.mark.parametrize("mode", ["P", "RGBA"])
+def test_a_profile_holds_for_palettes_and_what_lies_over_white(tmp_path, mode):
+    path = tmp_path / "wide.png"
+    image = Image.new("RGB", (8, 8), (200, 100, 30)).convert(mode)
+    if mode == "RGBA":
+        image.paste((0, 0, 0, 0), (4, 0, 8, 8))
+    image.save(path, icc_profile=red_as_green())
+    read = load_picture(path).astype(int)
+    assert np.abs(read[2, 2] - (100, 200, 30)).max() <= (2 if mode == "RGBA" else 30)  # palettes have few colours
+    assert mode == "P" or (read[:, 4:] == 255).all()
+
+
+@pytest.mark.parametrize("profile", [b"no profile", red_as_green()[:200], red_as_green()])
+def test_profiles_of_no_use_are_passed_over(tmp_path, profile):
+    path = tmp_path / "grey.png"
+    mode = "L" if profile == red_as_green() else "RGB"  # a grey picture with the profile of a coloured one
+    Image.new(mode, (8, 8), "#646464").save(path, icc_profile=profile)
+    assert (load_picture(path) == 100).all()
 
 
 @pytest.mark.parametrize(
