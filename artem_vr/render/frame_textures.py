@@ -23,8 +23,7 @@ class FrameTextures:
         self._before = [StreamTexture(2), StreamTexture(2)]
         self._other = [StreamTexture(2), StreamTexture(2)]
         self._pending: npt.NDArray[np.uint8] | None = None  # the source, until it is uploaded
-        self._source_seen = False  # the newest frame's source was asked for
-        self._source_seen = False  # the source of the frame before was asked for
+        self._source_seen = False  # it was asked for, of the newest frame
         self._source_eyes = self._painted_eyes = self._before_eyes = self._other_eyes = 0
         self._key: object = None
         self.aspect = 16 / 9
