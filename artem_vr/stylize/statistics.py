@@ -12,6 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+Layout = npt.NDArray[np.float32]
+"""(E, 6, 6, 3): a coarse picture, 0..1."""
+
 TAU_SECONDS = 0.4
 """After this long the statistics have gone 63 % of the way to a new scene's."""
 
@@ -24,8 +27,8 @@ HISTOGRAM_CUT = 0.45
 HISTOGRAM_HINT, LAYOUT_CUT = 0.2, 0.18
 """... or by this much, if the coarse picture also moved by LAYOUT_CUT (mean absolute, 0..1)."""
 
-LIGHT = 0.003
-"""Share of their brightness that all things must gain or lose at once to count as a change of the light."""
+LIGHT = 0.0015
+"""Share of their brightness by which all things may be brighter or darker than the statistics have seen them."""
 SHADES = 0.03, 0.97
 """Parts of the coarse picture beyond are black or white, and say nothing of the light."""
 
@@ -43,13 +46,12 @@ def smoothing_rate(elapsed: float, tau: float = TAU_SECONDS) -> float:
 
 @dataclass(frozen=True, eq=False)
 class Signature:
-    """What is remembered of a frame to recognise a cut, or another light."""
+    """What is remembered of a frame to recognise a cut."""
 
     shape: tuple[int, ...]
     histogram: npt.NDArray[np.float32]
     """(3, BINS), each row sums to 1."""
-    layout: npt.NDArray[np.float32]
-    """(E, 6, 6, 3): a coarse picture, 0..1."""
+    layout: Layout
 
 
 def signature(eyes: npt.NDArray[np.uint8]) -> Signature:
@@ -76,32 +78,40 @@ def is_cut(before: Signature, after: Signature) -> bool:
     return histogram > HISTOGRAM_HINT and layout > LAYOUT_CUT
 
 
-def light_changed(before: Signature, after: Signature) -> bool:
-    """Whether everything became brighter or darker by about the same share: lamps that flicker, a camera's exposure.
+def light_change(seen: Layout, layout: Layout) -> float:
+    """By what share everything is brighter (below 0: darker) than in ``seen``; 0 where not all things are alike.
 
-    Medians: what moves in less than half of the coarse picture neither hides a change of the light nor looks like one.
+    Lamps that flicker and a camera's exposure do that. Medians: what moves in less than half of the coarse picture
+    neither hides a change of the light nor looks like one.
     """
-    if before.shape != after.shape:
-        return False
-    middle = (before.layout + after.layout) / 2
+    middle = (seen + layout) / 2
     shaded = (middle > SHADES[0]) & (middle < SHADES[1])
     if np.count_nonzero(shaded) < middle.size / 8:
-        return False
-    gains = (after.layout - before.layout)[shaded] / middle[shaded]
+        return 0.0
+    gains = (layout - seen)[shaded] / middle[shaded]
     gain = float(np.median(gains))
-    return abs(gain) > LIGHT and float(np.median(np.abs(gains - gain))) < abs(gain) / 2
+    return gain if float(np.median(np.abs(gains - gain))) < abs(gain) / 2 else 0.0
+
+
+def light_rate(change: float) -> float:
+    """How much of a `light_change` is followed at once: nothing up to LIGHT, all from twice that on.
+
+    Between, so much that light which drifts is followed evenly, without a jump now and then.
+    """
+    return min(1.0, max(0.0, abs(change) / LIGHT - 1))
 
 
 class RateKeeper:
-    """Turns frames into smoothing rates: 1 for the first frame, at a cut and where the light changed, else by time.
+    """Turns frames into smoothing rates: 1 for the first frame and at a cut, else by time and by changes of the light.
 
-    Statistics of another light would make the norms pass a change of brightness on, many times magnified. Light that
-    changes too slowly to be noticed is followed as all else is, and nothing flickers.
+    Statistics of another light would make the norms pass a change of brightness on, many times magnified.
     """
 
     def __init__(self, tau: float = TAU_SECONDS) -> None:
         self._tau = tau
         self._signature: Signature | None = None
+        self._seen: Layout = np.zeros(0, np.float32)
+        """The coarse picture that the statistics belong to: smoothed as they are."""
         self._captured_at = 0.0
         self.cuts = 0
 
@@ -114,11 +124,10 @@ class RateKeeper:
         now = signature(eyes)
         before, self._signature = self._signature, now
         elapsed, self._captured_at = captured_at - self._captured_at, captured_at
-        if before is None:
+        if before is None or is_cut(before, now):
+            self.cuts += before is not None
+            self._seen = now.layout
             return 1.0
-        if is_cut(before, now):
-            self.cuts += 1
-            return 1.0
-        if light_changed(before, now):
-            return 1.0
-        return smoothing_rate(elapsed, self._tau)
+        rate = max(smoothing_rate(elapsed, self._tau), light_rate(light_change(self._seen, now.layout)))
+        self._seen = (1 - rate) * self._seen + rate * now.layout
+        return rate
