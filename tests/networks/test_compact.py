@@ -259,7 +259,8 @@ def test_strength_leads_steadily_away_from_the_photograph(reader: Reader) -> Non
     assert torch.equal(pictures[-1], reader.paint(code, photograph()))
 
 
-def test_no_code_leaves_a_lattice(reader: Reader) -> None:
+@pytest.mark.parametrize("size", [256, 512])
+def test_no_code_leaves_a_lattice(reader: Reader, size: int) -> None:
     for number, code in enumerate(reader.codes):
-        for name, picture in probes().items():
+        for name, picture in probes(size, size).items():
             assert worst_lattice(reader.paint(code, picture)) < VISIBLE, (number, name)
