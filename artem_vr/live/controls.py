@@ -145,6 +145,10 @@ class View:
 
     mirror: MirrorMode = "left"
     hud: bool = True
+    hud_seen: bool = True
+    """The information line is there now, and is not fading out; the loop says so before hands are obeyed."""
+    wake_hud: bool = False
+    """The information line shall be shown for a while; the loop does so and clears this."""
     fullscreen: bool = False
     preserve_color: bool = False
     region: RegionKind = "none"
@@ -261,7 +265,7 @@ class Controls:
             case Deed.RECENTER:
                 view.recenter = True
             case Deed.TOGGLE_HUD:
-                view.hud = not view.hud
+                view.hud = view.hud_seen = view.wake_hud = not (view.hud and view.hud_seen)
             case Deed.MIRROR_MODE:
                 modes: tuple[MirrorMode, ...] = ("both", "left", "right")
                 view.mirror = modes[(modes.index(view.mirror) + 1) % len(modes)]

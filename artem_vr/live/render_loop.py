@@ -171,6 +171,7 @@ class RenderLoop:
 
     def _obey(self, now: float) -> None:
         """Do what hands, window and runtime asked for since the last turn."""
+        self._view.hud_seen = self._scene.hud.opacity(now) == 1.0
         for event in self._context.poll():
             if isinstance(event, Resized):
                 self._redraw = True
@@ -194,6 +195,9 @@ class RenderLoop:
                 self.headset.recenter()
         except HeadsetError as error:
             self._lose_headset(error)
+        if self._view.wake_hud:
+            self._view.wake_hud = False
+            self._scene.hud.wake(now)
         if self._view.fullscreen != self._fullscreen:
             self._fullscreen = self._view.fullscreen
             self._context.set_fullscreen(self._fullscreen)
@@ -292,8 +296,9 @@ class RenderLoop:
         desktop = isinstance(self.headset, DesktopHeadset)
         look = self._look(poses, now)
         opacity = self._scene.hud.opacity(now)
-        state = (look, opacity, self._view.mirror, poses.head_to_world.tobytes(), self.hud if opacity else None)
-        changed = self._redraw or state != self._drawn
+        panel = (opacity, self._scene.hud.enabled, self.hud) if opacity else None
+        state = (look, panel, self._view.mirror, poses.head_to_world.tobytes())
+        changed = self._redraw or self._scene.hud.changing or state != self._drawn
         submits = poses.should_render and not desktop
         if not submits and not changed:
             return False

@@ -61,7 +61,7 @@ class Hud:
         self.pinned = False
         """True: never fades out."""
         self.enabled = True
-        """False: not drawn, unless there is a message."""
+        """False: no more than the message is drawn."""
         self.rasterised = 0
         """How often the panel's picture was made anew."""
         self._scale = scale
@@ -97,11 +97,17 @@ class Hud:
         """Show the panel for a while."""
         self._woken_at = now
 
+    @property
+    def _text(self) -> HudText:
+        """As much of what is to be said as is drawn."""
+        return self._wanted if self.enabled else HudText(message=self._wanted.message)
+
     def opacity(self, now: float) -> float:
         """How much of the panel is seen at ``now``, 0..1."""
-        if self._wanted == HudText() or not (self.enabled or self._wanted.message):
+        text = self._text
+        if text == HudText():
             return 0.0
-        if self.pinned or self._wanted.message:
+        if self.pinned or text.message:
             return 1.0
         left = self._woken_at + SHOWN_SECONDS + FADE_SECONDS - now
         return min(1.0, max(0.0, left / FADE_SECONDS))
@@ -151,14 +157,15 @@ class Hud:
                 self._texture.update(self._picture.result())
                 self.rasterised += 1
             self._picture = None
+        text = self._text
         if (
             self.opacity(now) > 0.0
             and self._picture is None
-            and self._wanted != self._asked
+            and text != self._asked
             and now - self._asked_at >= REFRESH_SECONDS
         ):
-            self._picture = self._worker.submit(rasterise, self._wanted, self._scale)
-            self._asked, self._asked_at = self._wanted, now
+            self._picture = self._worker.submit(rasterise, text, self._scale)
+            self._asked, self._asked_at = text, now
 
     def _draw(self, onto: Target, transform: Matrix, opacity: float) -> None:
         target.bind(onto)

@@ -15,7 +15,8 @@ from artem_vr.live.record import Recorder
 from artem_vr.mailbox import Mailbox
 from artem_vr.render import gl
 from artem_vr.render.context import WindowContext
-from artem_vr.render.events import CloseRequested, FilesDropped, KeyPressed
+from artem_vr.render.events import CloseRequested, Event, FilesDropped, KeyPressed
+from artem_vr.render.hud import FADE_SECONDS, SHOWN_SECONDS
 from artem_vr.render.texture import StreamTexture
 from artem_vr.sources.feed import FeedState
 from artem_vr.sources.frame import StereoFrame
@@ -336,6 +337,42 @@ def test_another_program_has_the_headset_for_a_while(rig: Rig) -> None:
     rig.paint(eyes)
     rig.turn(3)
     assert np.array_equal(rig.seen("left"), eyes[0][INSIDE])
+
+
+@pytest.mark.parametrize("desktop", [False, True], ids=["headset", "window"])
+def test_h_shows_the_information_line_once_it_has_faded_and_then_hides_it(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch, desktop: bool
+) -> None:
+    del rig.scene.hud.opacity  # back to the real one
+    if desktop:
+        rig.loop.headset.close()
+        rig.loop.headset = DesktopHeadset(rig.headset.eye_size, clock=rig.clock, sleep=rig.runtime.advance)
+    events: list[Event] = []
+    monkeypatch.setattr(rig.context, "poll", lambda: [events.pop()] if events else [])
+    rig.view.hud = True
+
+    def seen() -> bool:
+        """Whether there is a line in the window after some turns."""
+        rig.turn(2)
+        if rig.scene.hud._picture is not None:
+            rig.scene.hud._picture.result(PATIENCE)
+        rig.turn(2)
+        return bool(
+            rig.scene.hud.opacity(rig.clock()) == 1.0 and rig.scene.hud.rasterised and not rig.scene.hud.changing
+        )
+
+    assert seen()
+    for _ in range(2):
+        rig.runtime.advance(SHOWN_SECONDS + FADE_SECONDS)
+        assert not seen()
+        events.append(KeyPressed("h"))
+        assert seen(), "it had faded"
+        rig.runtime.advance(SHOWN_SECONDS - 1.0)
+        assert seen(), "for its usual time"
+        events.append(KeyPressed("h"))
+        assert not seen(), "it was there"
+        events.append(KeyPressed("h"))
+        assert seen(), "it was off"
 
 
 @pytest.mark.parametrize("why", ["standby", "another program"])

@@ -98,6 +98,18 @@ def test_the_view_follows_its_keys(controls):
     assert view.leave
 
 
+def test_the_information_line_is_hidden_where_it_is_seen_and_else_shown(controls):
+    view = controls.view
+    press(controls, "h")
+    assert not view.hud and not view.wake_hud
+    press(controls, "h")
+    assert view.hud and view.wake_hud
+    view.hud_seen = view.wake_hud = False  # it has faded
+    for shown in (True, False, True):
+        press(controls, "h")
+        assert (view.hud, view.wake_hud) == (shown, shown)
+
+
 def test_closing_the_window_quits(controls):
     assert controls.handle(CloseRequested(), 0.0)
     assert controls.view.leave

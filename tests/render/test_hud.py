@@ -90,6 +90,14 @@ class TestHud:
         hud.enabled = hud.pinned = True
         assert hud.opacity(9999.0) == 1.0
 
+    def test_of_a_hidden_panel_only_the_message_is_left(self, hud, pane):
+        hud.update(HudText("Senecio", "90 fps", message="the source is silent"), 0.0)
+        hud.settle(0.0)
+        whole = hud.size[1]
+        hud.enabled = False
+        hud.settle(1.0)
+        assert hud.size == rasterise(HudText(message="the source is silent")).shape[1::-1] and hud.size[1] < whole
+
     def test_it_is_written_only_when_the_text_changes(self, hud, pane):
         for frame in range(100):
             hud.update(TEXT, frame * 0.01)
