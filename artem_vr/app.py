@@ -15,8 +15,9 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 
-from artem_vr.errors import ArtemError
+from artem_vr.errors import ArtemError, SettingsError
 from artem_vr.live.chosen_source import ChosenSource
 from artem_vr.live.controls import View
 from artem_vr.live.curator import Curator, entry
@@ -30,8 +31,10 @@ from artem_vr.live.scene import Scene
 from artem_vr.render import gl, interop
 from artem_vr.render.context import Context, open_context
 from artem_vr.render.geometry import Screen
+from artem_vr.same_file import same_file
 from artem_vr.settings import Settings
 from artem_vr.sources.feed import Feed
+from artem_vr.sources.registry import parse_spec
 from artem_vr.styles.deck import Deck
 from artem_vr.styles.library import Library
 from artem_vr.stylize.engines import Engine, choose_engine
@@ -106,6 +109,8 @@ def show(settings: Settings, parts: Parts, threads: list[Stoppable], interval: S
         swap_eyes=settings.swap_eyes,
     )
     source = ChosenSource(settings.source, settings.layout, lambda: view.swap_eyes)
+    if settings.record:
+        check_record(library, settings)
     recorder = Recorder(settings.record) if settings.record else None
 
     with ExitStack() as stack:
@@ -204,6 +209,20 @@ def go_on(loop: RenderLoop, view: View, outlook: Outlook, log: PaintingLog, inte
             interval.quicken()
         outlook.check()
     loop.last_turn()
+
+
+def check_record(library: Library, settings: Settings) -> None:
+    """Raises `SettingsError` where the recording would be written over its source or one of its styles."""
+    read: dict[str, list[Path]] = {}
+    if settings.source and (spec := parse_spec(settings.source)).kind == "file":
+        read["source"] = [Path(spec.argument).expanduser()]
+    for name in ("style", "region_style"):
+        if typed := getattr(settings, name):
+            read[name.replace("_", "-")] = library.find_for(settings.precision, typed).files
+    for option, paths in read.items():
+        if any(same_file(Path(settings.record), path) for path in paths):
+            cause = f"{settings.record} is what --{option} names and would be overwritten"
+            raise SettingsError(cause, "Give --record another FILE")
 
 
 def filled_deck(library: Library, settings: Settings) -> tuple[Deck, dict[str, str]]:

@@ -138,6 +138,27 @@ def test_nor_through_a_link(tmp_path: Path) -> None:
             plan([tmp_path / "a.png"], tmp_path / name)
 
 
+@pytest.mark.parametrize("typed", ["style.png", "0.5*great_wave+0.5*style.png"])
+@pytest.mark.parametrize("output", ["style.png", "none/../style.png", "link.png", "."])
+def test_nor_is_the_style(
+    typed: str, output: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("ARTEM_VR_SETTINGS", str(tmp_path / "no.toml"))
+    save_picture(tmp_path / "style.png", noise(40, 40))
+    if output == "link.png":
+        if os.name == "nt":
+            pytest.skip("links need rights on Windows")
+        (tmp_path / "link.png").symlink_to("style.png")
+    (tmp_path / "in").mkdir()
+    save_picture(tmp_path / "in" / "style.jpg", noise(40, 40, 1))
+    before = (tmp_path / "style.png").read_bytes(), sorted(os.listdir(tmp_path))
+    assert cli.main(["stylize", "in/style.jpg", "-o", output, "--style", typed]) == 2
+    out, err = capsys.readouterr()
+    assert out == "" and err.count("\n") == 1 and "style.png is the style and would be overwritten" in err
+    assert ((tmp_path / "style.png").read_bytes(), sorted(os.listdir(tmp_path))) == before
+
+
 @pytest.mark.parametrize(
     ("name", "output"), [("a.png", "b.mp4"), ("a.png", "b"), ("a.mp4", "b.png"), ("a.mp4", "b.xyz")]
 )

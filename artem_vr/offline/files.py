@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from artem_vr.errors import ArtemError, PictureError, SettingsError, SourceError
+from artem_vr.same_file import same_file
 from artem_vr.settings import Layout, Settings
 from artem_vr.sources.frame import Picture
 from artem_vr.sources.layout import split
@@ -122,11 +123,9 @@ def _kind(path: Path) -> Kind | None:
 
 
 def _overwrites(job: Job, path: Path) -> bool:
-    """Would ``job`` write over the input ``path``?"""
+    """Would ``job`` write over ``path``, which is read?"""
     if job.prefix is None:
-        return job.output.resolve() == path.resolve() or (
-            job.output.exists() and path.exists() and job.output.samefile(path)
-        )
+        return same_file(job.output, path)
     numbered = path.name.startswith(f"{job.prefix}_") and path.suffix.lower() == ".png"
     return numbered and path.parent.resolve() == job.output.resolve()
 
@@ -304,7 +303,12 @@ def stylize(
     from artem_vr.styles.library import Library
     from artem_vr.stylize.styled import cover
 
-    style = load_style(Library(), settings.style, settings)
+    library = Library()
+    if settings.style:
+        for path in library.find_for(settings.precision, settings.style).files:
+            if any(_overwrites(job, path) for job in jobs):
+                raise SettingsError(f"{path} is the style and would be overwritten", "Name another OUTPUT")
+    style = load_style(library, settings.style, settings)
     facts = {"style": style.name, "strength": look.strength, "layout": look.layout}
     brushes: dict[Kind, Brush] = {}
 

@@ -13,6 +13,7 @@ import numpy as np
 from artem_vr.errors import ArtemError, StyleError
 from artem_vr.offline.brush import Brush, load_style
 from artem_vr.offline.files import resized
+from artem_vr.same_file import same_file
 from artem_vr.settings import Settings
 from artem_vr.sources.frame import Picture
 from artem_vr.sources.pictures import load_picture, save_picture
@@ -33,7 +34,7 @@ def style_sheet(
     A style that cannot be used costs one line to ``report``. Raises `ArtemError` if there is nothing to show.
     """
     settings = replace(settings, strength=1.0)
-    if output.exists() and photo.exists() and output.samefile(photo):
+    if same_file(output, photo):
         raise StyleError(f"{output} is the photograph itself", "Name another FILE")
     picture = resized(load_picture(photo), CELL)
     cells = [("the photograph", picture)]

@@ -65,6 +65,11 @@ class Style:
     """False: there is a better style of the same painting; this one is found by name only."""
 
     @property
+    def files(self) -> list[Path]:
+        """What is read to paint so; of a blend the files of all its parts."""
+        return [part.path for _, part in self.parts] or [self.path]
+
+    @property
     def binarised(self) -> bool:
         return self.network == "binary"
 

@@ -221,6 +221,28 @@ def check(arguments: argparse.Namespace) -> None:
         raise SettingsError(f"--crop is {_shown(arguments.crop)}", "Give a multiple of 8 from 64 to 4096")
     if not arguments.content.is_dir():
         raise PictureError(f"no folder {arguments.content}", "Give --content a folder of photographs")
+    check_output(arguments)
+
+
+def check_output(arguments: argparse.Namespace) -> None:
+    """Raises `SettingsError` where the weights would be written over something that the training reads."""
+    output: Path = arguments.output
+    if not output.exists():
+        return
+    from artem_vr.errors import SettingsError
+    from artem_vr.same_file import same_file
+    from artem_vr.training.data import SUFFIXES
+
+    for name in ("style", "base", "teacher", "vgg", "content"):
+        given = getattr(arguments, name, None) or []
+        for path in given if isinstance(given, list) else [given]:
+            if same_file(output, path):
+                raise SettingsError(f"{output} is what --{name} names and would be overwritten", "Give -o another FILE")
+            pictures = (p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES) if path.is_dir() else ()
+            if any(same_file(output, picture) for picture in pictures):
+                raise SettingsError(
+                    f"{output} is a picture in {path} of --{name} and would be overwritten", "Give -o another FILE"
+                )
 
 
 def check_range(name: str, value: Any) -> None:

@@ -147,6 +147,34 @@ def test_unknown_styles_sources_and_recordings_are_refused_before_anything_opens
     assert opened == []
 
 
+@pytest.mark.parametrize(
+    ("option", "typed", "record"),
+    [
+        ("source", "film.mp4", "film.mp4"),
+        ("source", "photo.png", "link.png"),
+        ("source", "link.png", "./photo.png"),
+        ("style", "photo.png", "photo.png"),
+        ("region_style", "0.5*photo.png+0.5*other.png", "photo.png"),
+    ],
+)
+def test_a_recording_never_goes_onto_what_it_shows(
+    option: str, typed: str, record: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if "link.png" in (typed, record):
+        if os.name == "nt":
+            pytest.skip("links need rights on Windows")
+        (tmp_path / "link.png").symlink_to("photo.png")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "film.mp4").write_bytes(b"a film")
+    for name in ("photo.png", "other.png"):
+        Image.new("RGB", (40, 40)).save(tmp_path / name)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    parts = app.Parts(engine=lambda _: pytest.fail("something was opened"))
+    with pytest.raises(SettingsError, match="would be overwritten"):
+        app.run(settings(**{option: typed}, record=record), parts)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
 @pytest.mark.parametrize(("trouble", "on_device"), [(None, True), ("unavailable: no cuda-bindings", False)])
 def test_paintings_stay_on_the_gpu_only_where_they_can_be_drawn_from_there(
     monkeypatch: pytest.MonkeyPatch, trouble: str | None, on_device: bool

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import argparse
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from artem_vr.networks.compact import CompactNetwork
 from artem_vr.networks.fast import FastNetwork
 from artem_vr.networks.johnson import JohnsonNetwork
 from artem_vr.styles.library import Library
+from artem_vr.training.cli import check_output
 from artem_vr.training.publish import publish
 from tests.training.refusals import assert_one_line
 
@@ -100,3 +103,48 @@ def test_bad_input_is_one_line_and_status_2(
     assert train(pictures, vgg_file, tmp_path, *arguments) == 2
     assert_one_line(capsys, cause)
     assert not (tmp_path / "stripes.safetensors").exists()
+
+
+@pytest.mark.parametrize(
+    ("kind", "option", "victim"),
+    [
+        ("fast", "--style", "painting.png"),
+        ("fast", "--base", "old.safetensors"),
+        ("fast", "--vgg", "old.safetensors"),
+        ("fast", "--content", "photographs/deep/a.png"),
+        ("binary", "--style", "painting.png"),
+        ("binary", "--teacher", "old.safetensors"),
+        ("adain", "--style", "painting.png"),
+        ("adain", "--style", "paintings/b.png"),
+        ("adain", "--base", "old.safetensors"),
+    ],
+)
+@pytest.mark.parametrize("linked", [False, True])
+def test_what_is_read_is_never_overwritten(
+    kind: str, option: str, victim: str, linked: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    for name in ("painting.png", "old.safetensors", "photographs/deep/a.png", "paintings/b.png", "paintings/c.png"):
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
+        Path(name).write_bytes(b"kept")
+    output = victim
+    if linked:
+        if os.name == "nt":
+            pytest.skip("links need rights on Windows")
+        output = "link.safetensors"
+        Path(output).symlink_to(victim)
+    words = ["train", kind, "--content", "photographs", "-o", output, "--style", "painting.png"]
+    if kind == "adain":
+        words.append("paintings")
+    if option not in ("--content", "--style"):
+        words += [option, victim]
+    assert main(words) == 2
+    assert_one_line(capsys, f"{output} is ")
+    assert Path(victim).read_bytes() == b"kept" and not Path("runs").exists()
+
+
+def test_weights_of_an_earlier_training_are_replaced(tmp_path: Path) -> None:
+    """Also where they lie among the photographs."""
+    (tmp_path / "old.safetensors").touch()
+    check_output(argparse.Namespace(output=tmp_path / "old.safetensors", content=tmp_path, style=tmp_path / "no.png"))
