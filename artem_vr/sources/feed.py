@@ -203,7 +203,7 @@ class Feed:
     def _deliver(self, shot: Shot, now: float) -> None:
         """Put a frame into the mailbox; the lock is held."""
         at = now if shot.captured_at is None else shot.captured_at
-        frame = StereoFrame(np.ascontiguousarray(shot.eyes), at, self._sequence, shot.head_pose)
+        frame = StereoFrame(np.ascontiguousarray(shot.eyes), at, self._sequence, shot.head_pose, shot.still)
         self._sequence += 1
         if self._last_at is None or self._error is not None:
             self._first_at = now

@@ -21,9 +21,11 @@ class StereoFrame:
     ``sequence`` counts the frames of one source from 0, without gaps for frames never read.
     ``head_pose`` is head-to-world, 4x4 float32, at that time, where the source is tied to the
     headset; None elsewhere.
+    ``still``: of a photograph, in which nothing will ever move.
     """
 
     eyes: npt.NDArray[np.uint8]
     captured_at: float
     sequence: int
     head_pose: npt.NDArray[np.float32] | None = None
+    still: bool = False

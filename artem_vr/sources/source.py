@@ -22,11 +22,13 @@ class Shot:
     ``eyes`` is (E, H, W, 3) uint8 RGB, top row first, C-contiguous; E is 1 (mono) or 2 (left, right).
     ``captured_at`` is ``time.perf_counter()`` when the picture was taken, in seconds; None: the feed stamps it
     when ``read`` returns. ``head_pose`` is head-to-world, 4x4 float32, where the source is tied to the headset.
+    ``still``: nothing will ever move in what this source shows.
     """
 
     eyes: npt.NDArray[np.uint8]
     captured_at: float | None = None
     head_pose: npt.NDArray[np.float32] | None = None
+    still: bool = False
 
 
 class Source(Protocol):

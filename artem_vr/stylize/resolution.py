@@ -3,7 +3,7 @@
 A size given by ``--scale`` is exact: 1 is the headset's recommended size per eye, or, for a source
 of quite another shape, as many pixels in the source's shape. ``auto`` keeps the source's proportions
 and never more pixels than the source has, and goes down a few fixed steps until the engine keeps up;
-few, because each size is another compiled network.
+few, because each size is another compiled network. A photograph keeps the size it began with: nothing in it moves.
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ STEPS = (1.0, 0.75, 0.5, 0.35, 0.25)
 LEAST, GREATEST = 64, 4096
 TARGET_SECONDS = 1 / 12
 """``auto`` wants a painted pair at least this often; heads move smoothly whatever the paintings do."""
+STILL_SECONDS = 1.0
+"""That often where nothing moves, by the engine's rough speed: a huge photograph begins smaller on a slow machine."""
 ALIKE = 1.25
 """Aspects are about the same up to this ratio. Headset cameras and square eyes are about as an eye's target is; strokes
 painted in its shape and shown in their own stretch no more than this."""
@@ -63,7 +65,7 @@ def working_size(source: Size, eye: Size | None, scale: Scale, step: float = 1.0
     pixels = source[0] * source[1]
     if eye is not None:
         pixels = min(pixels, eye[0] * eye[1])
-    shrink = step * (pixels / (source[0] * source[1])) ** 0.5
+    shrink = step * min((pixels / (source[0] * source[1])) ** 0.5, GREATEST / max(source))
     if shrink >= 1.0:
         return _clamp(source[0]), _clamp(source[1])
     return _round8(source[0] * shrink), _round8(source[1] * shrink)
@@ -101,10 +103,11 @@ def choose_step(
     return best
 
 
-def first_step(source: Size, eye: Size | None, eyes: int, pixels_per_second: float) -> float:
-    """Where ``auto`` starts, from an engine's rough speed in pixels a second."""
+def first_step(source: Size, eye: Size | None, eyes: int, pixels_per_second: float, still: bool = False) -> float:
+    """Where ``auto`` starts, from an engine's rough speed in pixels a second; and stays, with a ``still`` source."""
     height, width = working_size(source, eye, "auto")
-    return choose_step(1.0, eyes * height * width / pixels_per_second, steps=steps_for(source, eye))
+    target = STILL_SECONDS if still else TARGET_SECONDS
+    return choose_step(1.0, eyes * height * width / pixels_per_second, target, steps_for(source, eye))
 
 
 def resize(eyes: npt.NDArray[np.uint8], size: Size) -> npt.NDArray[np.uint8]:

@@ -309,7 +309,8 @@ class Stylizer:
         if step is None:
             step = 1.0
             if self._scale == "auto":
-                step = first_step((height, width), self._eye_size, eyes, self._engine.pixels_per_second)
+                speed = self._engine.pixels_per_second
+                step = first_step((height, width), self._eye_size, eyes, speed, frame.still)
             self._step = {(eyes, (height, width)): step}
             self._at_step.clear()
         size = working_size((height, width), self._eye_size, self._scale, step)
@@ -331,7 +332,7 @@ class Stylizer:
 
     def _judge_size(self, frame: StereoFrame, size: Size, seconds: float) -> None:
         """With "auto": another size if the painter is too slow, or has much time left. A pair took ``seconds``."""
-        if self._scale != "auto":
+        if self._scale != "auto" or frame.still:
             return
         eyes, height, width, _ = frame.eyes.shape
         step = self._step[eyes, (height, width)]

@@ -73,6 +73,15 @@ def test_first_step() -> None:
     assert first_step((2000, 2000), None, 2, 1e7) == 0.25
 
 
+def test_a_photograph_begins_at_its_size_unless_it_is_huge() -> None:
+    assert first_step((1000, 1500), None, 1, 15e6) < 1.0 == first_step((1000, 1500), None, 1, 15e6, still=True)
+    assert first_step((5000, 5000), None, 1, 15e6, still=True) == 0.75
+
+
+def test_auto_keeps_the_shape_of_a_huge_picture() -> None:
+    assert working_size((4000, 8000), None, "auto") == (2048, 4096)
+
+
 def test_auto_makes_no_mud() -> None:
     assert steps_for((512, 768), None) == (1.0, 0.75)
     assert steps_for((240, 320), None) == (1.0,)

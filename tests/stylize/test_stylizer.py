@@ -118,9 +118,11 @@ class Setup:
     def shared(self) -> LoadedStyle:
         raise AssertionError("nobody reads pictures here")
 
-    def send(self, eyes: int = 2, height: int = 64, width: int = 72, value: int = 100) -> StereoFrame:
+    def send(
+        self, eyes: int = 2, height: int = 64, width: int = 72, value: int = 100, still: bool = False
+    ) -> StereoFrame:
         pictures = np.full((eyes, height, width, 3), value, np.uint8)
-        frame = StereoFrame(pictures, self.count / 30, self.count)
+        frame = StereoFrame(pictures, self.count / 30, self.count, still=still)
         self.count += 1
         self.frames.put(frame)
         return frame
@@ -394,6 +396,18 @@ def test_auto_comes_down_when_the_engine_is_slow(make: Callable[..., Setup]) -> 
 
     setup = make(scale="auto", clock=clock)
     wait_for(lambda: setup.paint(height=512, width=512).pictures.shape[1] == 384)
+
+
+def test_a_photograph_keeps_its_size_however_slow_the_engine(make: Callable[..., Setup]) -> None:
+    now = [0.0]
+
+    def clock() -> float:
+        now[0] += 3.0
+        return now[0]
+
+    setup = make(scale="auto", clock=clock)
+    for _ in range(40):
+        assert setup.paint(eyes=1, height=512, width=768, still=True).pictures.shape == (1, 512, 768, 3)
 
 
 def test_auto_does_not_judge_a_smaller_size_by_the_times_of_the_larger_one(make: Callable[..., Setup]) -> None:
