@@ -10,6 +10,8 @@ draws. Engine, headset, window and source open side by side, so that the first p
 
 from __future__ import annotations
 
+import itertools
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -144,7 +146,7 @@ def show(settings: Settings, parts: Parts, threads: list[Stoppable], interval: S
             say(f"there is no display: drawing off screen ({context.renderer})")
             if not settings.frames:
                 log.limit = OFFSCREEN_FRAMES
-                recorder = recorder or Recorder(picture_path())
+                recorder = recorder or Recorder(unused(picture_path()))
         if desktop:
             hz = min(settings.desktop_refresh_hz, SOFTWARE_HZ) if gl.is_software() else settings.desktop_refresh_hz
             headset = DesktopHeadset(desktop_eye_size(settings, context), hz)
@@ -193,9 +195,10 @@ def show(settings: Settings, parts: Parts, threads: list[Stoppable], interval: S
             renderer=context.renderer,
         )
     if recorder is not None:
-        say(f"kept in {recorder.path}" if kept else recorder.failure or "nothing was recorded")
-        if context.offscreen and not settings.frames and kept:
+        if context.offscreen and not settings.frames and kept:  # its answer, and so on standard output
             print(recorder.path.resolve(), flush=True)
+        else:
+            say(f"kept in {recorder.path}" if kept else recorder.failure or "nothing was recorded")
     if settings.frames:
         print(one_line(report), flush=True)
     return 0
@@ -209,6 +212,16 @@ def go_on(loop: RenderLoop, view: View, outlook: Outlook, log: PaintingLog, inte
             interval.quicken()
         outlook.check()
     loop.last_turn()
+
+
+def unused(path: Path) -> Path:
+    """``path``, or where that is there already the first of path-2, path-3 and so on that is not."""
+    free = path
+    for number in itertools.count(2):
+        if not os.path.lexists(free):
+            break
+        free = path.with_stem(f"{path.stem}-{number}")
+    return free
 
 
 def check_record(library: Library, settings: Settings) -> None:

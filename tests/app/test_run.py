@@ -55,12 +55,16 @@ def picture(tmp_path: Path) -> Path:
 def test_without_a_display_it_ends_by_itself_and_says_where_the_picture_is(
     tmp_path: Path, picture: Path, swap: bool
 ) -> None:
+    for name in ("artem-vr.png", "artem-vr-2.png"):
+        (tmp_path / name).write_bytes(b"an older one")
     options = ("--layout", "sbs", "--no-hud", "--mirror", "both", *(["--swap-eyes"] if swap else []))
     done = run(tmp_path, None, "--source", str(picture), *options)
     assert done.returncode == 0, done.stderr
     path = Path(done.stdout.strip())
-    assert path == tmp_path / "artem-vr.png"
+    assert path == tmp_path / "artem-vr-3.png"
+    assert (tmp_path / "artem-vr.png").read_bytes() == (tmp_path / "artem-vr-2.png").read_bytes() == b"an older one"
     assert "no display" in done.stderr
+    assert (done.stdout + done.stderr).count("artem-vr-3.png") == 1
     seen = np.asarray(Image.open(path))
     height, width = seen.shape[:2]
     eyes = [(255, 0, 0), (0, 0, 255)]
