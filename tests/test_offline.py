@@ -110,6 +110,18 @@ def test_missing_and_empty_inputs_leave_the_others(tmp_path: Path) -> None:
     assert [path.name for path, _ in errors] == ["none.png", "empty"]
 
 
+def test_several_inputs_go_into_a_folder_whatever_is_missing(stylize: Any, tmp_path: Path) -> None:
+    save_picture(tmp_path / "b.png", noise(8, 8))
+    status, out, err = stylize("none.jpg", "b.png", "-o", "many")
+    assert (status, out) == (2, os.path.join("many", "b.png") + "\n")
+    assert err.count("\n") == 1 and "none.jpg" in err
+    (tmp_path / "taken").write_bytes(b"a file")
+    status, out, err = stylize("none.jpg", "b.png", "-o", "taken")
+    lines = err.splitlines()
+    assert (status, out, len(lines)) == (2, "", 2) and "none.jpg" in lines[0] and "taken is a file" in lines[1]
+    assert stylize("b.png", "b.png", "-o", "one.png")[:2] == (0, "one.png\n")
+
+
 @pytest.mark.parametrize(
     ("inputs", "output"),
     [

@@ -100,13 +100,11 @@ def run(arguments: argparse.Namespace) -> int:
     film = next((path for path in inputs if path.suffix.lower() in files.VIDEO_SUFFIXES), None)
     if optimizing and film is not None:
         raise SettingsError(f"{film} is a video, and --method optimize paints pictures", "Leave --method out")
-    jobs, errors = files.plan(inputs, Path(arguments.output), files.typed_as_folder(arguments.output))
 
     def report(line: str) -> None:
         print(f"artem-vr: {line}", file=sys.stderr)
 
-    for _, line in errors:
-        report(line)
+    jobs, errors = files.plan(inputs, Path(arguments.output), files.typed_as_folder(arguments.output), report)
     outcome, facts = files.Outcome(), dict[str, Any]()
     if jobs and optimizing:
         outcome, facts = _optimize(arguments, jobs, settings.device, report)

@@ -64,16 +64,24 @@ class Outcome:
     errors: list[dict[str, str]] = field(default_factory=list)
 
 
-def plan(inputs: Sequence[Path], output: Path, into_folder: bool = False) -> tuple[list[Job], list[tuple[Path, str]]]:
+def plan(
+    inputs: Sequence[Path],
+    output: Path,
+    into_folder: bool = False,
+    report: Callable[[str], None] = lambda line: None,
+) -> tuple[list[Job], list[tuple[Path, str]]]:
     """What is to be written where, and for each input that cannot be used a line that says why.
 
     OUTPUT is a folder if it is one already, if ``into_folder`` (the user typed a separator at its end), or if
-    there are several files to paint. Raises `SettingsError` for a plan that makes no sense as a whole.
+    there are several inputs, whether all can be used or not. Raises `SettingsError` for a plan that makes no sense
+    as a whole; by then ``report`` has got the lines about single inputs.
     """
     files, errors = _listed(inputs)
+    for _, line in errors:
+        report(line)
     if not files:
         return [], errors
-    several = len(files) > 1 or any(path.is_dir() for path in inputs)
+    several = len(set(inputs)) > 1 or any(path.is_dir() for path in inputs)
     if not (output.is_dir() or into_folder or several):
         path, kind = files[0]
         numbered = kind == "video" and not output.suffix
@@ -82,7 +90,7 @@ def plan(inputs: Sequence[Path], output: Path, into_folder: bool = False) -> tup
         jobs = [Job(path, kind, output, path.stem if numbered else None)]
     else:
         if output.is_file():
-            raise SettingsError(f"{output} is a file, and there are {len(files)} files to paint", "Name a folder")
+            raise SettingsError(f"{output} is a file, and there are several files to paint", "Name a folder")
         jobs = [
             Job(path, kind, output, name) if kind == "video" else Job(path, kind, output / f"{name}.png")
             for (path, kind), name in zip(files, _names(files), strict=True)
