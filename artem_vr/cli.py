@@ -13,6 +13,8 @@ import difflib
 import importlib
 import io
 import os
+import shlex
+import subprocess
 import sys
 import threading
 from collections.abc import Sequence
@@ -70,6 +72,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     if name not in COMMANDS and not name.startswith("-"):
         near = difflib.get_close_matches(name, COMMANDS, n=1)
         remedy = f'did you mean "{near[0]}"?' if near else f"there are {', '.join(COMMANDS)}."
+        if os.path.isfile(name):
+            typed = subprocess.list2cmdline([name]) if os.name == "nt" else shlex.quote(name)
+            remedy = f"to paint a file: artem-vr stylize {typed} -o OUTPUT; to watch it: artem-vr --source {typed}"
         return _say(f'there is no command "{name}"; {remedy}', 2)
     try:
         arguments = build_parser(name).parse_args(words)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -168,6 +169,23 @@ def test_a_view_that_is_not_there_yet_is_said(
 def test_a_misspelt_command_is_recognised(capsys: pytest.CaptureFixture[str]) -> None:
     cli.main(["stilize"])
     assert 'did you mean "stylize"?' in one_line(capsys)
+
+
+@pytest.mark.parametrize("name", ["photo.jpg", "my film.mp4"])
+def test_a_file_for_a_command_is_told_what_can_be_done_with_it(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / name).touch()
+    assert cli.main([name]) == 2
+    said, painting, watching = one_line(capsys).strip().split(": artem-vr ")
+    assert f'no command "{name}"' in said
+    painting = painting.removesuffix("; to watch it")
+    if os.name != "nt":
+        assert shlex.split(painting) == ["stylize", name, "-o", "OUTPUT"]
+        assert shlex.split(watching) == ["--source", name]
+    assert cli.main(["absent.jpg"]) == 2
+    assert "there are run, stylize" in one_line(capsys)
 
 
 @pytest.mark.parametrize(
