@@ -160,6 +160,8 @@ class View:
     """Width of the region's edge, in heights of the picture."""
     swap_eyes: bool = False
     """The eyes that the layout takes apart are exchanged; the thread that reads the source looks at this."""
+    mono: bool = False
+    """The source's newest frame is one picture for both eyes; the loop says so before hands are obeyed."""
     pointer: tuple[float, float] | None = None
     """Of the mouse, in pixels from the window's top left; None until it was moved."""
     recenter: bool = False
@@ -259,6 +261,8 @@ class Controls:
             case Deed.REGION:
                 self.set_region(REGIONS[(REGIONS.index(view.region) + 1) % len(REGIONS)])
                 view.note(f"Painted: {REGION_WORDS.get(view.region, view.region)}", now)
+            case Deed.SWAP_EYES if view.mono:
+                view.note("There is one picture for both eyes: nothing to exchange", now)
             case Deed.SWAP_EYES:
                 view.swap_eyes = not view.swap_eyes
                 view.note(f"Eyes {'exchanged' if view.swap_eyes else 'as the layout says'}", now)

@@ -172,6 +172,8 @@ class RenderLoop:
     def _obey(self, now: float) -> None:
         """Do what hands, window and runtime asked for since the last turn."""
         self._view.hud_seen = self._scene.hud.opacity(now) == 1.0
+        newest = self._feed.latest
+        self._view.mono = newest is not None and len(newest.eyes) == 1
         for event in self._context.poll():
             if isinstance(event, Resized):
                 self._redraw = True

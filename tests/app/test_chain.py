@@ -375,6 +375,17 @@ def test_h_shows_the_information_line_once_it_has_faded_and_then_hides_it(
         assert seen(), "it was off"
 
 
+def test_the_eyes_of_one_picture_are_not_exchanged(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    events: list[Event] = []
+    monkeypatch.setattr(rig.context, "poll", lambda: [events.pop()] if events else [])
+    for eyes, says, swapped in ((noise(1)[:1], "one picture for both eyes", False), (noise(2), "exchanged", True)):
+        rig.put(eyes)
+        events.append(KeyPressed("x"))
+        rig.turn()
+        assert says in rig.loop.hud.message
+        assert rig.view.swap_eyes is swapped
+
+
 @pytest.mark.parametrize("why", ["standby", "another program"])
 def test_while_nobody_looks_nothing_is_painted(rig: Rig, why: str) -> None:
     watched = threading.Event()
