@@ -10,6 +10,7 @@ import pytest
 
 from artem_vr.cli import COMMANDS, build_parser
 from artem_vr.live.controls import keyboard_table
+from artem_vr.settings import NAMES, STORED
 
 README = (Path(__file__).parents[1] / "README.md").read_text("utf-8")
 
@@ -17,6 +18,11 @@ README = (Path(__file__).parents[1] / "README.md").read_text("utf-8")
 def test_every_key_is_in_the_table() -> None:
     for keys, does in keyboard_table():
         assert re.search(rf"^\| {re.escape(keys)} +\| {re.escape(does)} +\|$", README, re.MULTILINE), keys
+
+
+def test_the_settings_that_the_file_cannot_hold_are_named() -> None:
+    for name in (name for name in NAMES if name not in STORED):
+        assert re.search(rf"`{name}`[^.]* concern one run", README), name
 
 
 def test_every_file_it_names_is_there() -> None:
