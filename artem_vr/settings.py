@@ -46,8 +46,10 @@ def _number(default: float, minimum: float, maximum: float, auto: bool = False) 
     return dataclasses.field(default="auto" if auto else default, metadata=limits)
 
 
-def _whole(default: int, minimum: int, maximum: int, stored: bool = True) -> Any:
-    limits = {"kind": "whole", "minimum": minimum, "maximum": maximum, "stored": stored}
+def _whole(default: int, minimum: int, maximum: int, stored: bool = True, written: int | None = None) -> Any:
+    """``written``: the least that can be typed, where ``minimum`` stands for none."""
+    least = minimum if written is None else written
+    limits = {"kind": "whole", "minimum": minimum, "maximum": maximum, "stored": stored, "written": least}
     return dataclasses.field(default=default, metadata=limits)
 
 
@@ -114,7 +116,7 @@ class Settings:
     """Time constant with which the networks' statistics follow the source; 0 does not smooth."""
     desktop_refresh_hz: float = _number(60.0, 10.0, 240.0)
     """Frame rate of the window when there is no headset."""
-    frames: int = _whole(0, 0, 10**9, stored=False)
+    frames: int = _whole(0, 0, 10**9, stored=False, written=1)
     """End after this many stylised frames and print one JSON line; 0: run until told to quit."""
     record: str = _text(stored=False)
     """File that keeps what the mirror showed; empty: none."""
@@ -149,7 +151,11 @@ def checked(name: str, value: object) -> Any:
         return value
     if kind == "choice" and value in rule["planned"]:
         raise SettingsError(f"The {name} {value} is not there yet", f"Take {' or '.join(rule['choices'])}")
-    raise SettingsError(f"{name} cannot be {_shown(value)}", f"It must be {_expectation(name)}")
+    raise _meaningless(name, value)
+
+
+def _meaningless(name: str, value: object) -> SettingsError:
+    return SettingsError(f"{name} cannot be {_shown(value)}", f"It must be {_expectation(name)}")
 
 
 def parsed(name: str, text: str) -> Any:
@@ -164,6 +170,8 @@ def parsed(name: str, text: str) -> Any:
             value = int(text) if kind == "whole" else float(text)
         except ValueError:
             value = text
+    if kind == "whole" and isinstance(value, int) and value < FIELDS[name].metadata["written"]:
+        raise _meaningless(name, value)
     return checked(name, value)
 
 
@@ -181,8 +189,9 @@ def _expectation(name: str) -> str:
         return "one line of text"
     if rule["kind"] == "switch":
         return "true or false"
-    what = "a whole number" if rule["kind"] == "whole" else "a number"
-    return f"{'auto or ' if rule.get('auto') else ''}{what} from {rule['minimum']:g} to {rule['maximum']:g}"
+    if rule["kind"] == "whole":
+        return f"a whole number from {rule['written']} to {rule['maximum']}"
+    return f"{'auto or ' if rule['auto'] else ''}a number from {rule['minimum']:g} to {rule['maximum']:g}"
 
 
 def _shown(value: object) -> str:

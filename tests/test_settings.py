@@ -166,6 +166,14 @@ def test_huge_whole_numbers_are_refused(text: str) -> None:
         Settings(frames=10**5000)
 
 
+@pytest.mark.parametrize("text", ["0", "-3", "2000000000", "1.5", "many"])
+def test_what_frames_can_be_is_said_in_one_true_line(text: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        parsed("frames", text)
+    assert caught.value.remedy == "It must be a whole number from 1 to 1000000000"
+    assert (parsed("frames", "1"), parsed("frames", "1000000000")) == (1, 1000000000)
+
+
 @pytest.mark.parametrize(("text", "value"), [("1", True), ("Yes", True), ("ON", True), ("0", False), ("false", False)])
 def test_switches_in_the_environment(text: str, value: bool) -> None:
     loaded, _ = load(path=Path("/nonexistent"), environment={"ARTEM_VR_HUD": text})
