@@ -61,10 +61,7 @@ def _reader(name: str) -> Callable[[str], Any]:
 
     def read(text: str) -> Any:
         try:
-            value = settings.parsed(name, text)
-            if name == "frames" and value == 0:
-                raise SettingsError("frames cannot be 0", "It must be a whole number from 1 up")
-            return value
+            return settings.parsed(name, text)
         except SettingsError as error:
             raise argparse.ArgumentTypeError(f"{error.cause}; {error.remedy[0].lower()}{error.remedy[1:]}") from None
 
