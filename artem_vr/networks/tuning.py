@@ -25,13 +25,13 @@ SMALLEST = 4
 STEPS = 2
 """Of Gauss and Newton."""
 
-SINGLE = 0.1
+SINGLE = 0.2
 """How far each number of a code may change by itself, over its size, when all together may become once as large."""
 
 LEAST = 0.1
 """What the size of a number is taken for, at least."""
 
-RIDGE = 1e-4
+RIDGE = 1e-5
 """How exactly means and deviations (of colours in [0, 1]) must be met, as a variance."""
 
 LEAST_DEVIATION = 0.03
