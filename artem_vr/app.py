@@ -10,33 +10,28 @@ draws. Engine, headset, window and source open side by side, so that the first p
 
 from __future__ import annotations
 
-import itertools
-import os
 import threading
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
 
-from artem_vr.errors import ArtemError, SettingsError
+from artem_vr.errors import ArtemError
 from artem_vr.live.chosen_source import ChosenSource
 from artem_vr.live.controls import View
 from artem_vr.live.curator import Curator, entry
 from artem_vr.live.late_stylizer import HeldFrames, LateStylizer, WatchedFrames
 from artem_vr.live.outlook import Outlook
 from artem_vr.live.process import Stoppable, SwitchInterval, ends_on_request, leave, picture_path, say, stop_all
-from artem_vr.live.record import Recorder
+from artem_vr.live.record import Recorder, check_record
 from artem_vr.live.render_loop import RenderLoop
 from artem_vr.live.run_report import PaintingLog, RunMeter, one_line
 from artem_vr.live.scene import Scene
 from artem_vr.render import gl, interop
 from artem_vr.render.context import Context, open_context
 from artem_vr.render.geometry import Screen
-from artem_vr.same_file import same_file
 from artem_vr.settings import Settings
 from artem_vr.sources.feed import Feed
-from artem_vr.sources.registry import parse_spec
 from artem_vr.styles.deck import Deck
 from artem_vr.styles.library import Library
 from artem_vr.stylize.engines import Engine, choose_engine
@@ -146,7 +141,7 @@ def show(settings: Settings, parts: Parts, threads: list[Stoppable], interval: S
             say(f"there is no display: drawing off screen ({context.renderer})")
             if not settings.frames:
                 log.limit = OFFSCREEN_FRAMES
-                recorder = recorder or Recorder(unused(picture_path()))
+                recorder = recorder or Recorder(picture_path())
         if desktop:
             hz = min(settings.desktop_refresh_hz, SOFTWARE_HZ) if gl.is_software() else settings.desktop_refresh_hz
             headset = DesktopHeadset(desktop_eye_size(settings, context), hz)
@@ -212,30 +207,6 @@ def go_on(loop: RenderLoop, view: View, outlook: Outlook, log: PaintingLog, inte
             interval.quicken()
         outlook.check()
     loop.last_turn()
-
-
-def unused(path: Path) -> Path:
-    """``path``, or where that is there already the first of path-2, path-3 and so on that is not."""
-    free = path
-    for number in itertools.count(2):
-        if not os.path.lexists(free):
-            break
-        free = path.with_stem(f"{path.stem}-{number}")
-    return free
-
-
-def check_record(library: Library, settings: Settings) -> None:
-    """Raises `SettingsError` where the recording would be written over its source or one of its styles."""
-    read: dict[str, list[Path]] = {}
-    if settings.source and (spec := parse_spec(settings.source)).kind == "file":
-        read["source"] = [Path(spec.argument).expanduser()]
-    for name in ("style", "region_style"):
-        if typed := getattr(settings, name):
-            read[name.replace("_", "-")] = library.find_for(settings.precision, typed).files
-    for option, paths in read.items():
-        if any(same_file(Path(settings.record), path) for path in paths):
-            cause = f"{settings.record} is what --{option} names and would be overwritten"
-            raise SettingsError(cause, "Give --record another FILE")
 
 
 def filled_deck(library: Library, settings: Settings) -> tuple[Deck, dict[str, str]]:

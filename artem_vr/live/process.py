@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import sys
@@ -79,11 +80,15 @@ def leave(status: int) -> None:
 
 
 def picture_path() -> Path:
-    """Where a run that nobody can see leaves its picture: here, or else in the folder for temporary files."""
+    """Where a run that nobody can see leaves its picture: here, or else in the folder for temporary files.
+
+    The first of artem-vr.png, artem-vr-2.png and so on that is not there yet.
+    """
     folder = Path.cwd()
     if not os.access(folder, os.W_OK):
         folder = Path(tempfile.gettempdir())
-    return folder / "artem-vr.png"
+    names = itertools.chain(["artem-vr.png"], (f"artem-vr-{number}.png" for number in itertools.count(2)))
+    return next(folder / name for name in names if not os.path.lexists(folder / name))
 
 
 def say(line: str | None) -> None:

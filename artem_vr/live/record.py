@@ -15,6 +15,10 @@ import numpy.typing as npt
 
 from artem_vr.errors import SettingsError
 from artem_vr.mailbox import Mailbox
+from artem_vr.same_file import same_file
+from artem_vr.settings import Settings
+from artem_vr.sources.registry import parse_spec
+from artem_vr.styles.library import Library
 
 Picture = npt.NDArray[np.uint8]  # (H, W, 3) uint8 RGB, top row first
 
@@ -91,6 +95,20 @@ class PictureWriter:
             part.replace(self._path)
         finally:
             part.unlink(missing_ok=True)
+
+
+def check_record(library: Library, settings: Settings) -> None:
+    """Raises `SettingsError` where the recording would be written over its source or one of its styles."""
+    read: dict[str, list[Path]] = {}
+    if settings.source and (spec := parse_spec(settings.source)).kind == "file":
+        read["source"] = [Path(spec.argument).expanduser()]
+    for name in ("style", "region_style"):
+        if typed := getattr(settings, name):
+            read[name.replace("_", "-")] = library.find_for(settings.precision, typed).files
+    for option, paths in read.items():
+        if any(same_file(Path(settings.record), path) for path in paths):
+            cause = f"{settings.record} is what --{option} names and would be overwritten"
+            raise SettingsError(cause, "Give --record another FILE")
 
 
 class Recorder:

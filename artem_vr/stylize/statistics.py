@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-Layout = npt.NDArray[np.float32]
+CoarsePicture = npt.NDArray[np.float32]
 """(E, 6, 6, 3): a coarse picture, 0..1."""
 
 TAU_SECONDS = 0.4
@@ -51,7 +51,7 @@ class Signature:
     shape: tuple[int, ...]
     histogram: npt.NDArray[np.float32]
     """(3, BINS), each row sums to 1."""
-    layout: Layout
+    layout: CoarsePicture
 
 
 def signature(eyes: npt.NDArray[np.uint8]) -> Signature:
@@ -78,7 +78,7 @@ def is_cut(before: Signature, after: Signature) -> bool:
     return histogram > HISTOGRAM_HINT and layout > LAYOUT_CUT
 
 
-def light_change(seen: Layout, layout: Layout) -> float:
+def light_change(seen: CoarsePicture, layout: CoarsePicture) -> float:
     """By what share everything is brighter (below 0: darker) than in ``seen``; 0 where not all things are alike.
 
     Lamps that flicker and a camera's exposure do that. Medians: what moves in less than half of the coarse picture
@@ -110,7 +110,7 @@ class RateKeeper:
     def __init__(self, tau: float = TAU_SECONDS) -> None:
         self._tau = tau
         self._signature: Signature | None = None
-        self._seen: Layout = np.zeros(0, np.float32)
+        self._seen: CoarsePicture = np.zeros(0, np.float32)
         """The coarse picture that the statistics belong to: smoothed as they are."""
         self._captured_at = 0.0
         self.cuts = 0

@@ -18,7 +18,7 @@ from artem_vr.errors import WeightsError
 from artem_vr.networks.binary import BinaryNetwork
 from artem_vr.networks.fast import FastNetwork
 from artem_vr.networks.layers import Given, InstanceNorm, Normalizer, OwnStatistics
-from artem_vr.training.fast import FastObjective, LossWeights, lattice_of
+from artem_vr.training.fast import FastObjective, LossWeights
 
 
 @dataclass(frozen=True)
@@ -102,8 +102,4 @@ class TaughtObjective(FastObjective):
         result["painting"] = relative_error(paintings, target)
         pairs = zip(ours.kept, theirs.kept, strict=True)
         result["features"] = torch.stack([relative_error(our, their) for our, their in pairs]).mean()
-        if grids is not None and noise is not None:
-            result["consistency"] = self.consistency(paintings, pictures, statistics.recorded, grids, noise)
-        if ramps is not None:
-            result["lattice"] = lattice_of(self.network, ramps)
-        return self.weighed(result)
+        return self.weighed(result | self.conduct(paintings, pictures, statistics.recorded, grids, noise, ramps))

@@ -109,11 +109,7 @@ class FastObjective(TrainedAlike):
         statistics = OwnStatistics()
         paintings = self.network(pictures.contiguous(memory_format=torch.channels_last), statistics)
         result = self.appearance(paintings, pictures, int(scale))
-        if grids is not None and noise is not None:
-            result["consistency"] = self.consistency(paintings, pictures, statistics.recorded, grids, noise)
-        if ramps is not None:
-            result["lattice"] = lattice_of(self.network, ramps)
-        return self.weighed(result)
+        return self.weighed(result | self.conduct(paintings, pictures, statistics.recorded, grids, noise, ramps))
 
     def appearance(self, paintings: Tensor, pictures: Tensor, scale: int) -> dict[str, Tensor]:
         """What VGG-19 says of ``paintings`` of ``pictures``, (B, 3, H, W) each; strokes as at short side ``scale``."""
@@ -128,6 +124,23 @@ class FastObjective(TrainedAlike):
             "content": losses.content_loss(features[losses.CONTENT_LAYER], content),
             "variation": losses.total_variation(paintings.float()),
         }
+
+    def conduct(
+        self,
+        paintings: Tensor,
+        pictures: Tensor,
+        recorded: list[tuple[Tensor, Tensor]],
+        grids: Tensor | None,
+        noise: Tensor | None,
+        ramps: Tensor | None,
+    ) -> dict[str, Tensor]:
+        """Consistency and lattice, as far as the batch has what they look at; of the ``paintings`` of ``pictures``."""
+        result = {}
+        if grids is not None and noise is not None:
+            result["consistency"] = self.consistency(paintings, pictures, recorded, grids, noise)
+        if ramps is not None:
+            result["lattice"] = lattice_of(self.network, ramps)
+        return result
 
     def consistency(
         self,

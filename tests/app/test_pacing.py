@@ -115,10 +115,8 @@ def slow(rig: Rig) -> Iterator[SlowPainter]:
     painter.end()
 
 
-@pytest.fixture
-def blocked(rig: Rig) -> Iterator[None]:
-    """The network hangs, with the painting of ``noise(0)`` on the screen."""
-    slow_motion(rig)
+def hang(rig: Rig) -> threading.Event:
+    """The network hangs, in the painting of ``noise(1)``, until the event is set."""
     begun, free = threading.Event(), threading.Event()
 
     def block(style: str, pictures: np.ndarray) -> np.ndarray:
@@ -129,6 +127,14 @@ def blocked(rig: Rig) -> Iterator[None]:
     rig.engine.paint = block
     rig.put(noise(1))
     assert begun.wait(PATIENCE)
+    return free
+
+
+@pytest.fixture
+def blocked(rig: Rig) -> Iterator[None]:
+    """The network hangs, with the painting of ``noise(0)`` on the screen."""
+    slow_motion(rig)
+    free = hang(rig)
     yield
     free.set()
 
@@ -274,16 +280,7 @@ def usual_latency(rig: Rig) -> float:
 def test_after_a_stall_of_the_network_the_newest_frame_is_next(rig: Rig) -> None:
     rig.paint(noise(0))
     usual = usual_latency(rig)
-    blocked, free = threading.Event(), threading.Event()
-
-    def block(style: str, pictures: np.ndarray) -> np.ndarray:
-        blocked.set()
-        free.wait(PATIENCE)
-        return pictures.copy()
-
-    rig.engine.paint = block
-    rig.put(noise(1))
-    assert blocked.wait(PATIENCE)
+    free = hang(rig)
     while rig.log.arrived.acquire(blocking=False):
         pass
     for number in range(180):  # two seconds of a camera at 90 Hz
