@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from artem_vr.evaluation import metrics, motion, stereo
+from artem_vr.evaluation import lattice, metrics, motion, stereo
 from artem_vr.evaluation.binarised import parameter_count
 from artem_vr.evaluation.subjects import Subject
 from artem_vr.networks.vgg import STYLE_LAYERS, VGG19
@@ -48,6 +48,8 @@ class Row:
     edge: float = math.nan
     """Correlation of edges with the photograph's."""
     edge_ssim: float = math.nan
+    weave: float = math.nan
+    """How much the strokes follow a grid of pixels (`lattice.weave`); 0 is best."""
     style_retrieval: float = math.nan
     """Share of pictures whose nearest painting in tex is the right one."""
     content_retrieval: float = math.nan
@@ -240,7 +242,7 @@ def _measure_stills(
     exam: Exam, subject: Subject, style: str, row: Row, steps: Callable[[Iterable[Still]], Iterable[Still]]
 ) -> None:
     names = list(exam.painting_statistics)
-    styles, texs, contents, correlations, ssims, right_style, right_content = ([] for _ in range(7))
+    styles, texs, contents, correlations, ssims, weaves, right_style, right_content = ([] for _ in range(8))
     for still in steps(exam.stills):
         painted = subject.still(still.picture)
         features = exam.features(painted)
@@ -261,11 +263,13 @@ def _measure_stills(
         edges = metrics.edges(painted)
         correlations.append(metrics.edge_correlation(edges, still.edges))
         ssims.append(metrics.edge_ssim(edges, still.edges))
+        weaves.append(lattice.weave(painted))
     row.style_loss = metrics.geometric_mean(torch.cat(styles))
     row.tex = metrics.geometric_mean(torch.cat(texs))
     row.content_loss = metrics.geometric_mean(torch.cat(contents))
     row.edge = metrics.plain_mean(torch.cat(correlations))
     row.edge_ssim = metrics.plain_mean(torch.cat(ssims))
+    row.weave = metrics.geometric_mean(torch.cat(weaves))
     row.style_retrieval = metrics.plain_mean(torch.cat(right_style).float())
     row.content_retrieval = metrics.plain_mean(torch.cat(right_content).float())
 

@@ -1,4 +1,4 @@
-"""Measures a lattice: spectral peaks that the steps of a network's head leave in its output."""
+"""Measures what the steps of a network's head leave in its output: a lattice where nothing is, a weave in strokes."""
 
 from __future__ import annotations
 
@@ -68,3 +68,23 @@ def lattice_peaks(picture: Tensor) -> dict[tuple[int, int], tuple[float, float]]
 def worst_lattice(picture: Tensor) -> float:
     """Amplitude of the strongest peak that stands out four times from its surroundings; 0 if none does."""
     return max((peak for peak, around in lattice_peaks(picture).values() if peak > 4 * around), default=0.0)
+
+
+def weave(pictures: Tensor) -> Tensor:
+    """(B,): how much steps between neighbouring pixels depend on where in `PERIOD` they lie; 0 if not at all.
+
+    Mean step by its place: variance of the eight over their squared mean. Averaged over both directions, and over
+    the steps and how far each differs from the next, which a comb of fine lines shows in. 0.04: at some places they
+    are larger than at those beside them by about a fifth up and down. A photograph has below 0.001.
+
+    ``pictures`` (B, C, H, W), sides of at least 10; has a gradient.
+    """
+    parts = []
+    for picture in (pictures, pictures.transpose(2, 3)):
+        steps = picture[..., 1:] - picture[..., :-1]
+        for differences in (steps, steps[..., 1:] - steps[..., :-1]):
+            lines = differences.abs().mean(dim=(1, 2))  # (B, W - 1 or W - 2)
+            whole = lines.shape[1] // PERIOD * PERIOD
+            by_place = lines[:, :whole].unflatten(1, (-1, PERIOD)).mean(dim=1)  # (B, 8)
+            parts.append(by_place.var(dim=1, correction=0) / by_place.mean(dim=1).clamp_min(1e-4).square())
+    return torch.stack(parts).mean(dim=0)

@@ -35,6 +35,7 @@ COLUMNS: dict[str, Cell] = {
     "content": _number("content_loss", 3),
     "edge": _number("edge", 2),
     "edge SSIM": _number("edge_ssim", 2),
+    "weave": _number("weave", 4),
     "style found": _percent("style_retrieval"),
     "photo found": _percent("content_retrieval"),
     "e_stab": _number("e_stab", 4),
@@ -55,8 +56,8 @@ COLUMNS: dict[str, Cell] = {
 """Heading -> how a row fills it."""
 
 LEGEND = (
-    "tex, style loss, content: 0 is best; edge, edge SSIM: 1 is the photograph's; gains: 1 is as steady as the input; "
-    "flicker: change over contrast; found: share of pictures whose painting, or photograph, is told from them."
+    "tex, style loss, content, weave: 0 is best; edge, edge SSIM: 1 is the photograph's; gains: 1 is as steady as the "
+    "input; flicker: change over contrast; found: share of pictures whose painting, or photograph, is told from them."
 )
 
 

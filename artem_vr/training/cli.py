@@ -87,6 +87,7 @@ def add_style_arguments(parser: argparse.ArgumentParser) -> None:
         "--consistency-weight", type=float, default=2.0, help="steadiness in motion and between the eyes; 0 is off"
     )
     parser.add_argument("--lattice-weight", type=float, default=0.3, help="no pattern of the network's own; 0 is off")
+    parser.add_argument("--weave-weight", type=float, default=20.0, help="nor its grid in fine strokes; 0 is off")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -144,6 +145,7 @@ def loss_weights(arguments: argparse.Namespace) -> dict[str, float]:
         "variation": arguments.tv_weight,
         "consistency": arguments.consistency_weight,
         "lattice": arguments.lattice_weight,
+        "weave": arguments.weave_weight,
     }
 
 

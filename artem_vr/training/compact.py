@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from artem_vr.errors import WeightsError
+from artem_vr.evaluation.lattice import weave
 from artem_vr.evaluation.split import held_out
 from artem_vr.networks.compact import CompactNetwork
 from artem_vr.networks.fast import FastNetwork
@@ -305,6 +306,8 @@ class CompactObjective(nn.Module):
             result["consistency"] = losses.consistency_loss(warps.sample(painted, grids), again.float(), mask)
         if self.weights.lattice:
             result["lattice"] = lattice_of(self.network, ramps, OwnStatistics(code))
+        if self.weights.weave:
+            result["weave"] = weave(painted).mean()
         weights = vars(self.weights)
         result[TOTAL] = sum((weights[name] * value for name, value in result.items()), torch.zeros(()))
         return result

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from artem_vr.evaluation.lattice import weave
 from artem_vr.networks.layers import GivenStatistics, OwnStatistics
 from artem_vr.networks.vgg import VGG19
 from artem_vr.sources.pictures import load_picture
@@ -28,6 +29,7 @@ class LossWeights:
     variation: float = 1.0
     consistency: float = 2.0
     lattice: float = 0.3
+    weave: float = 20.0
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,7 @@ def lattice_of(network: nn.Module, ramps: Tensor, statistics: OwnStatistics | No
 
 
 class FastObjective(TrainedAlike):
-    """Gram, texture, content, total variation, consistency and lattice losses of a network.
+    """Gram, texture, content, total variation, consistency, lattice and weave losses of a network.
 
     Consistency on still photographs: the painting of a moved, noisy photograph must be the moved
     painting. The second pass reuses the statistics of the first, as the stylizer does from
@@ -134,12 +136,14 @@ class FastObjective(TrainedAlike):
         noise: Tensor | None,
         ramps: Tensor | None,
     ) -> dict[str, Tensor]:
-        """Consistency and lattice, as far as the batch has what they look at; of the ``paintings`` of ``pictures``."""
+        """Consistency, lattice and weave, as far as they are asked for; of the ``paintings`` of ``pictures``."""
         result = {}
         if grids is not None and noise is not None:
             result["consistency"] = self.consistency(paintings, pictures, recorded, grids, noise)
         if ramps is not None:
             result["lattice"] = lattice_of(self.network, ramps)
+        if self.weights.weave:
+            result["weave"] = weave(paintings.float()).mean()
         return result
 
     def consistency(

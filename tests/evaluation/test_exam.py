@@ -71,6 +71,18 @@ class Flickering:
         return paint
 
 
+class Woven:
+    """Columns of two pixels."""
+
+    name = "woven"
+
+    def still(self, pictures: Tensor) -> Tensor:
+        return pictures[..., ::2].repeat_interleave(2, dim=3)
+
+    def sequence(self):
+        return self.still
+
+
 @pytest.fixture(scope="module")
 def vgg() -> VGG19:
     torch.manual_seed(0)
@@ -110,6 +122,13 @@ def test_flicker_shows_in_every_gain(exam: Exam) -> None:
     for name in ("e_stab", "flicker", "motion_gain", "stereo_error", "stereo_flicker", "stereo_gain", "noise_gain",
                  "film_gain"):  # fmt: skip
         assert getattr(row, name) > 2 * getattr(steady, name), name
+
+
+def test_a_grid_in_the_strokes_shows_in_weave_alone(exam: Exam) -> None:
+    woven, whole = measure(exam, Woven(), "stripes"), measure(exam, Unchanged(), "stripes")
+    assert whole.weave < 0.02 and woven.weave > 0.2
+    assert woven.tex < 1.2 * whole.tex and woven.edge > 0.9
+    assert measure(exam, Grey(), "stripes").weave == 0
 
 
 def test_the_painting_itself_is_found_and_the_photograph_is_not(exam: Exam) -> None:
@@ -227,7 +246,7 @@ def test_json_has_the_promised_keys_and_no_nan() -> None:
     printed = json.loads(json.dumps(report.as_json(ROWS, {"seed": 0}), allow_nan=False))
     promised = {
         "network", "style", "style_loss", "content_loss", "style_retrieval", "content_retrieval", "e_stab",
-        "stereo_error", "disparity_drift", "noise_gain", "tex", "edge", "ms", "parameters", "file_bytes",
+        "stereo_error", "disparity_drift", "noise_gain", "tex", "edge", "weave", "ms", "parameters", "file_bytes",
     }  # fmt: skip
     assert printed["seed"] == 0 and promised <= set(printed["rows"][0])
     assert printed["rows"][1]["tex"] is None and printed["rows"][0]["tex"] == 0.65

@@ -1,4 +1,4 @@
-"""What the headset network promises: its budget, and no lattice."""
+"""What the headset network promises: its budget, no lattice and no weave."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from artem_vr.evaluation.lattice import VISIBLE, probes, worst_lattice
+from artem_vr.evaluation.lattice import VISIBLE, probes, weave, worst_lattice
 from artem_vr.networks.checkpoint import load_network
 from artem_vr.networks.fast import FastNetwork
 from artem_vr.networks.johnson import JohnsonNetwork
 from artem_vr.networks.layers import InstanceNorm, OwnStatistics, UpsampleConv, conv
+from artem_vr.sources.demo import DemoSource
 from artem_vr.styles.library import Library, Style
 
 
@@ -69,13 +70,24 @@ def test_the_architecture_leaves_no_lattice_even_untrained(seed: int) -> None:
     assert worst_of(FastNetwork()) < VISIBLE
 
 
+SHIPPED = [s for s in Library().styles() if s.kind == "shipped" and s.form == "network"]
+
+
 @pytest.mark.parametrize("size", [(256, 256), (512, 512), (1512, 1680)], ids=str)
-@pytest.mark.parametrize(
-    "style",
-    [s for s in Library().styles() if s.kind == "shipped" and s.form == "network" and not s.binarised],
-    ids=lambda style: style.name,
-)
+@pytest.mark.parametrize("style", [s for s in SHIPPED if not s.binarised], ids=lambda style: style.name)
 def test_no_shipped_style_has_a_lattice(style: Style, size: tuple[int, int]) -> None:
     """The larger the picture, the more a faint lattice stands out from strokes, which average out."""
     network, _ = load_network(style.path)
     assert worst_of(network, *size) < VISIBLE
+
+
+@pytest.mark.parametrize("style", SHIPPED, ids=lambda style: style.name)
+def test_no_shipped_style_weaves_its_strokes(style: Style) -> None:
+    """Steps between neighbouring pixels depend on the grid of the layers below by less than a tenth up and down."""
+    shot = DemoSource(768, 512).read()
+    assert shot is not None
+    picture = torch.from_numpy(shot.eyes[0]).permute(2, 0, 1)[None] / 255
+    assert weave(picture).item() < 1e-3
+    network, _ = load_network(style.path)
+    with torch.no_grad():
+        assert weave(network(picture)).item() < 0.01

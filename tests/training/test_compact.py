@@ -51,21 +51,25 @@ def test_a_few_steps_lower_the_loss_on_a_tiny_fixed_set(pictures: Path, tmp_path
     assert losses[-1]["plain"] < losses[0]["plain"] and losses[-1]["palette"] < losses[0]["palette"]
 
 
-def test_a_lattice_on_ramps_is_one_of_the_losses(pictures: Path) -> None:
+def test_a_lattice_on_ramps_and_a_weave_in_strokes_are_losses(pictures: Path) -> None:
     objective = make_objective(pictures)
     batch = objective.batch(0, 2, 0)
 
     def losses(weight: float) -> dict[str, float]:
-        objective.weights = CompactLossWeights(lattice=weight)
+        objective.weights = CompactLossWeights(lattice=weight, weave=10 * weight)
         with torch.no_grad():
             return {name: float(value) for name, value in objective(**batch).items()}
 
     untrained, without = losses(0.3), losses(0)
-    assert "lattice" not in without
-    assert untrained["total"] - without["total"] == pytest.approx(0.3 * untrained["lattice"], abs=1e-4)
-    # columns of two pixels on whatever is painted
-    objective.network.painter.register_forward_hook(lambda *args: args[2] + 0.1 * stripes(args[2]))
+    assert not without.keys() & {"lattice", "weave"}
+    both = 0.3 * untrained["lattice"] + 3 * untrained["weave"]
+    assert untrained["total"] - without["total"] == pytest.approx(both, abs=1e-4)
+    painter = objective.network.painter
+    handle = painter.register_forward_hook(lambda *args: args[2] + 0.1 * stripes(args[2]))  # on whatever is painted
     assert losses(0.3)["lattice"] > 100 * (untrained["lattice"] + 0.01)
+    handle.remove()
+    painter.register_forward_hook(lambda *args: args[2][..., ::2].repeat_interleave(2, dim=3))  # columns of two pixels
+    assert losses(0.3)["weave"] > 0.2
 
 
 def stripes(like: torch.Tensor) -> torch.Tensor:

@@ -43,6 +43,24 @@ def test_a_few_steps_lower_the_loss_on_a_fixed_batch(pictures: Path, tmp_path: P
     assert totals[-1] < 0.9 * totals[0]
 
 
+def test_a_weave_in_the_strokes_is_one_of_the_losses(pictures: Path, tmp_path: Path) -> None:
+    objective = make_trainer(pictures, tmp_path).objective
+    assert isinstance(objective, FastObjective)
+    batch = objective.batch(0, 2, 0)
+
+    def losses(weight: float) -> dict[str, float]:
+        objective.weights = LossWeights(weave=weight)
+        with torch.no_grad():
+            return {name: float(value) for name, value in objective(**batch).items()}
+
+    untrained, without = losses(10), losses(0)
+    assert "weave" not in without
+    assert untrained["total"] - without["total"] == pytest.approx(10 * untrained["weave"], abs=1e-4)
+    # whatever is painted, in columns of two pixels
+    objective.network.register_forward_hook(lambda *args: args[2][..., ::2].repeat_interleave(2, dim=3))
+    assert losses(10)["weave"] > 0.4
+
+
 def test_resuming_gives_what_an_unbroken_run_gives(pictures: Path, tmp_path: Path) -> None:
     whole = make_trainer(pictures, tmp_path / "whole", iterations=8)
     whole.run(progress=False)
