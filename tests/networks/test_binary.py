@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from artem_vr import assets
 from artem_vr.errors import WeightsError
-from artem_vr.evaluation.lattice import VISIBLE, lattice_peaks, probes, worst_lattice
+from artem_vr.evaluation.lattice import VISIBLE, probes, worst_lattice
 from artem_vr.networks.binary import WORD, BinaryLayer, BinaryNetwork
 from artem_vr.networks.checkpoint import load_network, save_network
 from artem_vr.networks.layers import GivenStatistics, InstanceNorm, OwnStatistics, statistics_channels
@@ -169,20 +169,6 @@ def test_no_lattice_even_untrained(seed: int) -> None:
 
 def test_two_styles_are_shipped() -> None:
     assert len(SHIPPED) >= 2
-
-
-@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
-def test_shipped_styles_have_no_more_of_a_lattice_than_their_teachers(path: Path) -> None:
-    """None on flat pictures. On ramps both networks paint strokes that begin on the grid of the body: a peak that
-    stands out is no more than a fifth higher than the teacher's at the same wave."""
-    pupil, _ = load_network(path)
-    teacher, _ = load_network(path.with_stem(path.stem.removesuffix("_xnor")))
-    with torch.no_grad():
-        for name, picture in probes().items():
-            ours, theirs = lattice_peaks(pupil(picture)), lattice_peaks(teacher(picture))
-            for wave, (peak, around) in ours.items():
-                allowed = VISIBLE if "grey" in name else max(VISIBLE, 1.2 * theirs[wave][0])
-                assert peak <= 4 * around or peak <= allowed, (name, wave)
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)

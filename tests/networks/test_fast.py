@@ -74,7 +74,7 @@ SHIPPED = [s for s in Library().styles() if s.kind == "shipped" and s.form == "n
 
 
 @pytest.mark.parametrize("size", [(256, 256), (512, 512), (1512, 1680)], ids=str)
-@pytest.mark.parametrize("style", [s for s in SHIPPED if not s.binarised], ids=lambda style: style.name)
+@pytest.mark.parametrize("style", SHIPPED, ids=lambda style: style.name)
 def test_no_shipped_style_has_a_lattice(style: Style, size: tuple[int, int]) -> None:
     """The larger the picture, the more a faint lattice stands out from strokes, which average out."""
     network, _ = load_network(style.path)
