@@ -135,6 +135,7 @@ class CompactObjective(nn.Module):
     next iterations' paintings), else all are painted with the texture that is least wrong on average.
     Consistency as in `training.fast`: the painting of a moved, noisy photograph must be the moved painting.
     Lattice: what is painted on ramps must not show the periods of the network's own steps (`losses.lattice_loss`).
+    Weave: nor must strokes follow them (`evaluation.lattice.weave`).
     """
 
     def __init__(
