@@ -12,6 +12,9 @@ WAVES = [(i, j) for i in range(5) for j in range(-3, 5) if (i, j) > (0, 0) and (
 """What such a pattern is made of: waves of so many cycles in `PERIOD` pixels (across, down); (2, -2) falls to the left
 with a period of 4. All there are, each once."""
 
+UNSEEN = 1e-3
+"""Step between neighbouring pixels, RGB in [0, 1], below which steps count for next to nothing in `weave`."""
+
 VISIBLE = 1 / 255
 """Amplitude of a sine, RGB in [0, 1]: one level of an eight-bit picture, which nobody sees."""
 
@@ -83,7 +86,9 @@ def weave(pictures: Tensor) -> Tensor:
     for picture in (pictures, pictures.transpose(2, 3)):
         steps = picture[..., 1:] - picture[..., :-1]
         for differences in (steps, steps[..., 1:] - steps[..., :-1]):
-            lines = differences.abs().mean(dim=(1, 2))  # (B, W - 1 or W - 2)
+            # smooth where there is no step: signs are a matter of rounding there, and gradients would be
+            sizes = (differences.square() + UNSEEN**2).sqrt() - UNSEEN
+            lines = sizes.mean(dim=(1, 2))  # (B, W - 1 or W - 2)
             whole = lines.shape[1] // PERIOD * PERIOD
             by_place = lines[:, :whole].unflatten(1, (-1, PERIOD)).mean(dim=1)  # (B, 8)
             parts.append(by_place.var(dim=1, correction=0) / by_place.mean(dim=1).clamp_min(1e-4).square())

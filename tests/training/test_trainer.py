@@ -58,7 +58,7 @@ def test_a_weave_in_the_strokes_is_one_of_the_losses(pictures: Path, tmp_path: P
     assert untrained["total"] - without["total"] == pytest.approx(10 * untrained["weave"], abs=1e-4)
     # whatever is painted, in columns of two pixels
     objective.network.register_forward_hook(lambda *args: args[2][..., ::2].repeat_interleave(2, dim=3))
-    assert losses(10)["weave"] > 0.4
+    assert losses(10)["weave"] > 0.2
 
 
 def test_resuming_gives_what_an_unbroken_run_gives(pictures: Path, tmp_path: Path) -> None:
