@@ -78,7 +78,7 @@ def weave(pictures: Tensor) -> Tensor:
 
     Mean step by its place: variance of the eight over their squared mean. Averaged over both directions, and over
     the steps and how far each differs from the next, which a comb of fine lines shows in. 0.04: at some places they
-    are larger than at those beside them by about a fifth up and down. A photograph has below 0.001.
+    are larger than at those beside them by about a fifth up and down. A photograph has about 0.001.
 
     ``pictures`` (B, C, H, W), sides of at least 10; has a gradient.
     """
