@@ -80,7 +80,7 @@ def weave(pictures: Tensor) -> Tensor:
     the steps and how far each differs from the next, which a comb of fine lines shows in. 0.04: at some places they
     are larger than at those beside them by about a fifth up and down. A photograph has about 0.001.
 
-    ``pictures`` (B, C, H, W), sides of at least 10; has a gradient.
+    ``pictures`` (B, C, H, W), RGB or any other channels in [0, 1], sides of at least 10. Has a gradient.
     """
     parts = []
     for picture in (pictures, pictures.transpose(2, 3)):
@@ -91,5 +91,6 @@ def weave(pictures: Tensor) -> Tensor:
             lines = sizes.mean(dim=(1, 2))  # (B, W - 1 or W - 2)
             whole = lines.shape[1] // PERIOD * PERIOD
             by_place = lines[:, :whole].unflatten(1, (-1, PERIOD)).mean(dim=1)  # (B, 8)
-            parts.append(by_place.var(dim=1, correction=0) / by_place.mean(dim=1).clamp_min(1e-4).square())
+            mean = by_place.mean(dim=1).clamp_min(1e-4)  # a flat picture has no steps: 0
+            parts.append(by_place.var(dim=1, correction=0) / mean.square())
     return torch.stack(parts).mean(dim=0)

@@ -24,7 +24,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "plain_weight": 4.0,
         "distinction_weight": 0.3,
         "lattice_weight": 0.3,
-        "weave_weight": 20.0,
+        "weave_weight": 0.0,
         "consistency_weight": 1.0,
         "crops": 600,
         "answer_rounds": 3,

@@ -59,6 +59,7 @@ class CompactLossWeights(LossWeights):
 
     texture: float = 2.0
     consistency: float = 1.0
+    weave: float = 0.0
     palette: float = 5.0
     plain: float = 4.0
     distinction: float = 0.3
