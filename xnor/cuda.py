@@ -237,6 +237,12 @@ def _start_table(g: Geometry) -> NDArray[np.int32]:
     return np.stack([first // channels, first % channels], axis=1).astype(np.int32)
 
 
+def _depth_table(g: Geometry) -> NDArray[np.int32]:
+    channels = g.channels // g.groups
+    taps = _tap_table(g)
+    return np.column_stack([taps.repeat(channels, axis=0), np.tile(np.arange(channels, dtype=np.int32), len(taps))])
+
+
 def filters_to(place_of: Any, packed: PackedFilters) -> DeviceFilters:
     """``packed`` on the GPU where ``place_of`` lies."""
     with _Place(place_of) as place:
@@ -359,7 +365,7 @@ def conv2d(
             spread = place.vector(input_scale, "input_scale", wanted, 1.0).reshape(g.batch, g.groups, plane)
         grid = _convolution_blocks(g, kernels.TILE)
         _kernel("convolve")[grid, (kernels.THREADS, kernels.THREADS), place.stream](
-            words, ready.words, tap_sums, taps, starts, g,
+            words.reshape(words.size), ready.words, tap_sums, taps, starts, g,
             place.vector(scale, "scale", (g.outputs,), 1.0), place.vector(bias, "bias", (g.outputs,), 0.0), spread,
             scaled, last, unused if scaled else made, made if scaled else unused,
         )  # fmt: skip
@@ -421,26 +427,41 @@ def gemm(
         return _hand_back(place, example, result, (rows, columns), None)
 
 
+@dataclass(frozen=True, eq=False)
+class GeneralFilters:
+    """Filters of `general_conv2d` on one GPU, in the order in which the kernel reads them."""
+
+    rows: Any
+    depths: Any
+    owner: Any = None  # keeps the memory alive
+
+
+def general_filters(place_of: Any, filters: Any, g: Geometry) -> GeneralFilters:
+    """Filters (O, C / groups, KH, KW) float32 on the GPU where ``place_of`` lies."""
+    with _Place(place_of) as place:
+        depths = place.upload(_depth_table(g))
+        if place.torch is not None:
+            rows = _tensor_floats(filters).permute(0, 2, 3, 1).reshape(g.outputs, -1).contiguous()
+            return GeneralFilters(place.array(rows), depths, rows)
+        host = np.ascontiguousarray(np.transpose(np.asarray(filters, np.float32), (0, 2, 3, 1)))
+        return GeneralFilters(place.upload(host.reshape(g.outputs, -1)), depths)
+
+
 def general_conv2d(pictures: Any, filters: Any, g: Geometry) -> Any:
-    """The convolution without bits (zero padding): pictures (N, C, H, W) and filters (O, C / groups, KH, KW)
-    float32.
+    """The convolution without bits (zero padding): pictures (N, C, H, W) float32, filters as of `general_filters` or
+    made by it.
     """
+    ready = filters if isinstance(filters, GeneralFilters) else general_filters(pictures, filters, g)
     with _Place(pictures) as place:
         if is_tensor(pictures):
             pictures = pictures.contiguous()
         view, _, owner = _natural(place, pictures, "pictures", 1)
-        if place.torch is not None:
-            rows = _tensor_floats(filters).permute(0, 2, 3, 1).reshape(g.outputs, -1).contiguous()
-            weights = place.array(rows)
-        else:
-            rows = np.ascontiguousarray(np.transpose(np.asarray(filters, np.float32), (0, 2, 3, 1)))
-            weights = place.upload(rows.reshape(g.outputs, -1))
         result, made = place.empty((g.batch * g.outputs * g.out_height * g.out_width,), np.float32)
         grid = _convolution_blocks(g, kernels.GENERAL_TILE)
         _kernel("general")[grid, (kernels.THREADS, kernels.THREADS), place.stream](
-            view, weights, place.upload(_tap_table(g)), g, made
+            view, ready.rows, ready.depths, g, made
         )
-        del owner, rows
+        del owner
         return _hand_back(place, pictures, result, (g.batch, g.outputs, g.out_height, g.out_width), None)
 
 
@@ -465,7 +486,7 @@ def convolve_packed(words: Any, filters: DeviceFilters, g: Geometry, *, channels
         ones = place.filled((g.outputs,), 1.0, np.float32)[1]
         grid = _convolution_blocks(g, kernels.TILE)
         _kernel("convolve")[grid, (kernels.THREADS, kernels.THREADS), place.stream](
-            place.array(words).view(np.uint32), filters.words, tap_sums, taps, starts, g, ones, ones,
+            place.array(words.view(-1)).view(np.uint32), filters.words, tap_sums, taps, starts, g, ones, ones,
             place.nothing(3, np.float32), False, channels_last, made, ones,
         )  # fmt: skip
         return result

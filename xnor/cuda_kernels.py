@@ -147,7 +147,7 @@ def multiply(
             rows[k, line] = value
             columns[k, line] = other
         cuda.syncthreads()
-        for k in range(STEP):
+        for k in range(min(STEP, words - base)):
             for i in range(SIDE):
                 for j in range(SIDE):
                     sums[i, j] += cuda.popc(uint32(rows[k, y + i * THREADS] ^ columns[k, x + j * THREADS]))
@@ -182,11 +182,11 @@ def convolve(
     """Direct convolution of packed pixels. The grid: tiles of pixels, for each tile of a group's outputs, for each
     group of each picture.
 
-    pixels (N, H, W, groups, words of a group), filters (O, words at least), both uint32. taps (KH * KW, 2) int32:
-    offset of each tap in pixels. starts (words, 2) int32: the tap and channel of a word's first sign. tap_sums (KH
-    * KW, O) int32 for zero padding, else (0, 0). input_scale (N, groups, pixels) or (0, 0, 0). The result is flat,
-    in ``ints``, or in ``floats`` where ``scaled``, in the order (N, O, pixels) or, with ``channels_last``, (N,
-    pixels, O).
+    pixels, flat, of (N, H, W, groups, words of a group), and filters (O, words at least), both uint32. taps (KH *
+    KW, 2) int32: offset of each tap in pixels, the farthest last. starts (words, 2) int32: the tap and channel of a
+    word's first sign. tap_sums (KH * KW, O) int32 for zero padding, else (0, 0). input_scale (N, groups, pixels) or
+    (0, 0, 0). The result is flat, in ``ints``, or in ``floats`` where ``scaled``, in the order (N, O, pixels) or,
+    with ``channels_last``, (N, pixels, O).
     """
     windows = cuda.shared.array((STEP, ROW), uint32)
     weights = cuda.shared.array((STEP, ROW), uint32)
@@ -206,13 +206,15 @@ def convolve(
     n = cuda.blockIdx.x // pixel_tiles // output_tiles // g.groups
     bits = channels * g.kernel_height * g.kernel_width
     words = (bits + 31) // 32
-    group_words = pixels.shape[4]
+    group_words = (channels + 31) // 32
     outside = uint32(0xFFFFFFFF) if g.padding_value == 1 else uint32(0)
     # The pixel whose window this thread gathers, the same one in every step.
     mine = me % TILE
     top = (first_pixel + mine) // g.out_width * g.stride_y - g.padding_y
     left = (first_pixel + mine) % g.out_width * g.stride_x - g.padding_x
     exists = first_pixel + mine < plane
+    pixel_words = g.groups * group_words
+    corner = ((n * g.height + top) * g.width + left) * pixel_words + group * group_words
     for i in range(SIDE):
         for j in range(SIDE):
             sums[i, j] = 0
@@ -238,9 +240,10 @@ def convolve(
                     if v >= 0 and v < g.height and u >= 0 and u < g.width:
                         word = channel // 32
                         shift = channel % 32
-                        some = pixels[n, v, u, group, word] >> uint32(shift)
+                        at = corner + (taps[tap, 0] * g.width + taps[tap, 1]) * pixel_words + word
+                        some = pixels[at] >> uint32(shift)
                         if shift > 0 and word + 1 < group_words:
-                            some |= pixels[n, v, u, group, word + 1] << uint32(32 - shift)
+                            some |= pixels[at + 1] << uint32(32 - shift)
                     count = min(32 - filled, channels - channel)
                     if count < 32:
                         some &= (uint32(1) << uint32(count)) - uint32(1)
@@ -252,7 +255,7 @@ def convolve(
                         tap += 1
             windows[k, mine] = window
         cuda.syncthreads()
-        for k in range(STEP):
+        for k in range(min(STEP, words - base)):
             for i in range(SIDE):
                 for j in range(SIDE):
                     sums[i, j] += cuda.popc(uint32(weights[k, y + i * THREADS] ^ windows[k, x + j * THREADS]))
@@ -261,9 +264,18 @@ def convolve(
         for j in range(SIDE):
             sums[i, j] = bits - 2 * sums[i, j]
     if tap_sums.shape[0] > 0:
-        # Clear bits of zero padding were read as -1: give back what those taps took away. The loops over the sums
-        # stay innermost and of fixed length, else the compiler moves the sums from registers to memory.
-        for tap in range(taps.shape[0]):
+        # Clear bits of zero padding were read as -1: give back what those taps took away. Most windows lie inside. The
+        # loops over the sums stay innermost and of fixed length, else the compiler moves the sums from registers to
+        # memory.
+        last = taps.shape[0] - 1
+        outer = 0
+        for j in range(SIDE):
+            pixel = first_pixel + x + j * THREADS
+            v = pixel // g.out_width * g.stride_y - g.padding_y
+            u = pixel % g.out_width * g.stride_x - g.padding_x
+            if v < 0 or v + taps[last, 0] >= g.height or u < 0 or u + taps[last, 1] >= g.width:
+                outer = taps.shape[0]
+        for tap in range(outer):
             for j in range(SIDE):
                 pixel = first_pixel + x + j * THREADS
                 v = pixel // g.out_width * g.stride_y - g.padding_y + taps[tap, 0]
@@ -289,11 +301,12 @@ def convolve(
                     ints[at] = sums[i, j]
 
 
-def general(pictures: Any, filters: Any, taps: Any, g: Geometry, out: Any) -> None:
+def general(pictures: Any, filters: Any, depths: Any, g: Geometry, out: Any) -> None:
     """The same convolution without bits, the opponent in the measurements: float32 and fused multiply-adds.
 
-    pictures (N, C, H, W) and filters (O, KH * KW * C / groups) float32 in the order (ky, kx, channel); zero
-    padding; out flat (N, O, pixels). The grid as that of `convolve`.
+    pictures (N, C, H, W) and filters (O, KH * KW * C / groups) float32 in the order (ky, kx, channel); depths (KH *
+    KW * C / groups, 3) int32: row, column and channel of each; zero padding; out flat (N, O, pixels). The grid as
+    that of `convolve`.
     """
     windows = cuda.shared.array((GENERAL_STEP, GENERAL_ROW), float32)
     weights = cuda.shared.array((GENERAL_STEP, GENERAL_ROW), float32)
@@ -332,11 +345,10 @@ def general(pictures: Any, filters: Any, taps: Any, g: Geometry, out: Any) -> No
             k = place // GENERAL_TILE
             value = float32(0)
             if exists and base + k < depth:
-                tap = (base + k) // channels
-                v = top + taps[tap, 0]
-                u = left + taps[tap, 1]
+                v = top + depths[base + k, 0]
+                u = left + depths[base + k, 1]
                 if v >= 0 and v < g.height and u >= 0 and u < g.width:
-                    value = pictures[n, group * channels + (base + k) % channels, v, u]
+                    value = pictures[n, group * channels + depths[base + k, 2], v, u]
             windows[k, mine] = value
         cuda.syncthreads()
         for k in range(GENERAL_STEP):
@@ -378,7 +390,7 @@ def signatures() -> dict[str, tuple[Any, tuple[Any, ...]]]:
         "convolve": (
             convolve,
             (
-                array(word, 5),
+                array(word, 1),
                 array(word, 2),
                 array(integer, 2),
                 array(integer, 2),

@@ -125,8 +125,9 @@ class OwnStatistics:
         batch, channels, height, width = x.shape
         given = given or self.code(norm)
         weight, bias = (None, None) if given else (norm.weight.to(x.dtype), norm.bias.to(x.dtype))
-        y, mean, deviation = torch.native_group_norm(  # a group a channel: one fused kernel
-            x, weight, bias, batch, channels, height * width, channels, EPSILON
+        # A group a channel: one fused kernel. On a GPU it takes planes only, and is given NHWC by cuDNN in bf16.
+        y, mean, deviation = torch.native_group_norm(
+            x.contiguous() if x.is_cuda else x, weight, bias, batch, channels, height * width, channels, EPSILON
         )
         mean, deviation = mean.detach().float(), deviation.detach().float()  # (B, C), (B, C) reciprocal
         self.recorded.append((mean, deviation.pow(-2) - EPSILON))
