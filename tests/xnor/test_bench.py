@@ -103,3 +103,12 @@ def test_a_product_that_would_take_minutes_in_bf16_is_left_out(monkeypatch: pyte
     monkeypatch.setattr(bench, "SLOW_MS", 0.0)
     first, second = bench.run_bench("cpu", quick=True)["rows"]
     assert first["bf16_ms"] > 0 and second["bf16_ms"] is None and second["ratio_bf16"] is None
+
+
+@pytest.mark.parametrize("allowed", [False, True])
+def test_float32_is_not_computed_in_tf32_unless_it_says_so(allowed: bool) -> None:
+    import torch
+
+    before = torch.backends.cudnn.allow_tf32
+    assert bench._with_tf32(allowed, lambda: torch.backends.cudnn.allow_tf32) is allowed
+    assert torch.backends.cudnn.allow_tf32 is before
