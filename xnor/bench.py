@@ -4,9 +4,9 @@ A row times one convolution or product four ways: these bits (packing of the act
 before, as in use), the same kernel without bits (`general`), torch in float32 and torch in bfloat16 (CPU) or float16
 (GPU). torch runs in both memory layouts and the faster one counts; so do ours. Every contender allocates its own
 result, as it does in use: ours lies on recycled memory (memory.py), torch's on what the allocator gives, mostly fresh.
-The contenders take turns, and the fastest of the rounds counts, for all of them alike: on a
-machine that does other work at the same time it is the least disturbed figure. A ratio is the other's time over
-ours: above 1 we win.
+On a GPU each is replayed from a CUDA graph, whose memory is kept. The contenders take turns, and the fastest of the
+rounds counts, for all of them alike: on a machine that does other work at the same time it is the least disturbed
+figure. A ratio is the other's time over ours: above 1 we win.
 """
 
 from __future__ import annotations

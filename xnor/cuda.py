@@ -431,8 +431,8 @@ def gemm(
 class GeneralFilters:
     """Filters of `general_conv2d` on one GPU, in the order in which the kernel reads them."""
 
-    rows: Any
-    depths: Any
+    rows: Any  # kernel's view, float32 (O, KH * KW * C / groups), in the order (ky, kx, channel)
+    depths: Any  # kernel's view, int32 (KH * KW * C / groups, 3): row, column and channel of each
     owner: Any = None  # keeps the memory alive
 
 

@@ -125,7 +125,7 @@ class OwnStatistics:
         batch, channels, height, width = x.shape
         given = given or self.code(norm)
         weight, bias = (None, None) if given else (norm.weight.to(x.dtype), norm.bias.to(x.dtype))
-        # A group a channel: one fused kernel. On a GPU it takes planes only, and is given NHWC by cuDNN in bf16.
+        # A group a channel: one fused kernel. On a GPU it takes planes only, and cuDNN may give it NHWC.
         y, mean, deviation = torch.native_group_norm(
             x.contiguous() if x.is_cuda else x, weight, bias, batch, channels, height * width, channels, EPSILON
         )

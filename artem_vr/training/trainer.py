@@ -7,6 +7,7 @@ DistributedDataParallel averages the gradients.
 
 from __future__ import annotations
 
+import atexit
 import csv
 import json
 import math
@@ -102,6 +103,7 @@ class Process:
             take_own_gpu(int(os.environ.get("LOCAL_RANK", "0")))
         if not dist.is_initialized():
             dist.init_process_group("nccl" if on_gpu else "gloo")
+            atexit.register(_leave)
         return Process(dist.get_rank(), dist.get_world_size())
 
     @property
@@ -127,6 +129,12 @@ class Process:
             kind, cause, remedy = failure
             raise kind(cause, remedy)
         return made
+
+
+def _leave() -> None:
+    """Leaves the group while Python still runs: its threads, ended with the interpreter, now and then abort."""
+    if dist.is_initialized():
+        dist.destroy_process_group()
 
 
 def take_own_gpu(number: int) -> None:
