@@ -162,13 +162,12 @@ def _combinations(cache: Path) -> Iterable[tuple[str, Engine, str]]:
     if (best := TorchEngine("cpu")).precision != "fp32":
         engines.append(best)
     yield from ((network, engine, "") for engine in engines for network in OURS)
-    for precision in ("fp32", "auto"):
+    for precision in ("fp32", "bf16", "int8"):
         try:
             engine = choose_engine("openvino", "cpu", precision, cache=cache)
         except ArtemError:
             continue
-        if precision == "fp32" or engine.precision != "fp32":
-            yield from ((network, engine, "") for network in (*OURS, "johnson"))
+        yield from ((network, engine, "") for network in (("fast",) if precision == "int8" else (*OURS, "johnson")))
     try:
         cuda = choose_engine("torch", "cuda")
     except ArtemError:

@@ -77,18 +77,18 @@ def tuned(painter: FastNetwork, code: Tensor, mean: Tensor, deviation: Tensor) -
 
 
 @functools.cache
-def dead_leaves() -> Tensor:
-    """(LEAVES, 3, SIDE, SIDE), RGB in [0, 1]: discs of all sizes that hide each other, always the same.
+def dead_leaves(side: int = SIDE, discs: int = DISCS) -> Tensor:
+    """(LEAVES, 3, side, side), RGB in [0, 1]: discs of all sizes that hide each other, always the same.
 
     Their edges, shades and sizes have the statistics of natural scenes (Lee, Mumford & Huang 2001).
     """
     random = np.random.default_rng(0)
-    pictures = np.zeros((LEAVES, SIDE, SIDE, 3), np.uint8)
+    pictures = np.zeros((LEAVES, side, side, 3), np.uint8)
     for picture in pictures:
-        for _ in range(DISCS):
+        for _ in range(discs):
             # radii with a density of r^-3
-            radius = (1 / SMALLEST**2 - random.random() * (1 / SMALLEST**2 - 1 / SIDE**2)) ** -0.5
+            radius = (1 / SMALLEST**2 - random.random() * (1 / SMALLEST**2 - 1 / side**2)) ** -0.5
             colour = 255 * (0.75 * random.random() + 0.25 * random.random(3))
-            x, y = random.random(2) * SIDE
+            x, y = random.random(2) * side
             cv2.circle(picture, (round(x), round(y)), round(radius), colour.tolist(), cv2.FILLED, cv2.LINE_AA)
     return torch.from_numpy(pictures).permute(0, 3, 1, 2).float() / 255

@@ -21,7 +21,8 @@ def engines(cache: Path) -> list[Engine]:
     """Torch computes in bf16 on every CPU; OpenVINO only where the CPU has it."""
     found: list[Engine] = [TorchEngine("cpu", "fp32"), TorchEngine("cpu", "bf16")]
     if importlib.util.find_spec("openvino"):
-        found.append(choose_engine("openvino", precision="bf16" if cpu_has_bf16() else "fp32", cache=cache))
+        for precision in ("int8", "bf16" if cpu_has_bf16() else "fp32"):
+            found.append(choose_engine("openvino", precision=precision, cache=cache))
     return found
 
 

@@ -6,7 +6,16 @@ import importlib.util
 from pathlib import Path
 
 from artem_vr.errors import EngineError
-from artem_vr.stylize.engines.base import BINARY, Engine, NetworkOrLoader, Painter, Pictures, State, initial_state
+from artem_vr.stylize.engines.base import (
+    BINARY,
+    EIGHT_BITS,
+    Engine,
+    NetworkOrLoader,
+    Painter,
+    Pictures,
+    State,
+    initial_state,
+)
 
 __all__ = [
     "BINARY",
@@ -22,7 +31,7 @@ __all__ = [
 
 ENGINES = ("auto", "torch", "openvino")
 DEVICES = ("auto", "cpu", "cuda")
-PRECISIONS = ("auto", "fp32", "bf16", "fp16", "xnor")
+PRECISIONS = ("auto", "fp32", "bf16", "fp16", "int8", "xnor")
 
 
 def choose_engine(
@@ -68,12 +77,15 @@ def choose_engine(
 
 
 def engine_for(chosen: Engine, network: NetworkOrLoader) -> Engine:
-    """What executes ``network``: the ``chosen`` engine, but torch and `xnor` on its device where it is binarised."""
-    if getattr(network, "architecture", "") != BINARY or chosen.precision == "xnor":
-        return chosen
-    from artem_vr.stylize.engines.torch_engine import TorchEngine
+    """What executes ``network``: the ``chosen`` engine, but torch and `xnor` on its device where it is binarised, and
+    floats where 8 bits were chosen and it has no such form."""
+    kind = getattr(network, "architecture", "")
+    if kind == BINARY and chosen.precision != "xnor":
+        from artem_vr.stylize.engines.torch_engine import TorchEngine
 
-    return TorchEngine(chosen.device, "xnor", on_device=getattr(chosen, "on_device", False))
+        return TorchEngine(chosen.device, "xnor", on_device=getattr(chosen, "on_device", False))
+    floats: Engine | None = getattr(chosen, "floats", None)
+    return floats if floats is not None and kind != EIGHT_BITS else chosen
 
 
 def _cuda_is_likely() -> bool:

@@ -29,6 +29,8 @@ NetworkOrLoader = Union["nn.Module", Callable[[], "nn.Module"]]
 
 BINARY = "binary"
 """``architecture`` of the networks that only torch with the kernels of `xnor` executes."""
+EIGHT_BITS = "fast"
+"""``architecture`` of the networks that an engine of precision "int8" executes, and no others."""
 
 
 BLOCK = 4
@@ -64,7 +66,7 @@ class Engine(Protocol):
     name: str
     """"openvino" or "torch"."""
     precision: str
-    """What really runs: "fp32", "bf16", "fp16" or "xnor"."""
+    """What really runs: "fp32", "bf16", "fp16", "int8" or "xnor"."""
     device: str
     """"cpu" or "cuda"."""
     pixels_per_second: float

@@ -12,12 +12,13 @@ the statistics of all phases of a channel. Pictures are cut into blocks as bytes
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from artem_vr.networks.fast import FastNetwork
+from artem_vr.networks.fast import FastNetwork, ResidualBlock
 from artem_vr.networks.layers import (
     EPSILON,
     Affine,
@@ -35,9 +36,15 @@ from artem_vr.networks.layers import (
     rectified,
     statistics_channels,
 )
-from artem_vr.stylize.engines.base import BLOCK
+from artem_vr.networks.tuning import dead_leaves
+from artem_vr.stylize.engines.base import BLOCK, pack
+from artem_vr.stylize.engines.eight_bits import EightBits
 
 PHASES = 4  #: of an upsampling by 2: rows times columns
+COLOURS = 3
+
+SEEN = (256, 1200)
+"""Side in pixels, and discs, of the made-up pictures by which the levels of 8 bits are put up."""
 
 
 class BlockForm(nn.Module):
@@ -49,6 +56,11 @@ class BlockForm(nn.Module):
     """
 
     own: Tensor | None
+    encode4: nn.Module
+    encode8: nn.Module
+    decode4: nn.Module
+    decode2: nn.Module
+    decode1: nn.Module
 
     def __init__(self, network: FastNetwork, coded: bool = False) -> None:
         super().__init__()
@@ -58,10 +70,12 @@ class BlockForm(nn.Module):
         self.register_buffer("own", None if coded else own_code(network), persistent=False)
         outputs = network.encode4.weight.shape[0]
         weight = network.encode4.weight.reshape(outputs, 3, BLOCK * BLOCK, 3, 3)  # unshuffle: colour, row, column
-        self.encode4 = _conv(weight.transpose(1, 2).reshape(outputs, 48, 3, 3), network.encode4.bias)
+        weight = weight.transpose(1, 2).reshape(outputs, 48, 3, 3)
+        assert network.encode4.bias is not None
+        # it reads bytes as they are, whole numbers that bf16 can hold: x / 255 - 0.5 is in weights and bias
+        self.encode4 = _conv(weight / 255, network.encode4.bias - 0.5 * weight.sum((1, 2, 3)))
         self.encode8, self.blocks = network.encode8, network.blocks
         self.decode4, self.decode2 = _phases(network.decode4), _phases(network.decode2)
-        self.radius4, self.radius2 = network.decode4.radius, network.decode2.radius
         self.decode1 = _conv(fold_again(network.decode1), network.decode1.bias.repeat(BLOCK * BLOCK))
         self.beyond = nn.ModuleDict(edge_phases(network.decode1.weight.shape[1]))
         for convolution in (self.encode8, *(c for c in self.blocks.modules() if isinstance(c, nn.Conv2d))):
@@ -73,21 +87,45 @@ class BlockForm(nn.Module):
 
     def forward(self, blocks: Tensor, state: Tensor, rate: Tensor, code: Tensor | None = None) -> tuple[Tensor, Tensor]:
         statistics = PhaseStatistics(state, rate, code if self.coded else self.own)
-        x = blocks.permute(0, 3, 1, 2).float() / 255 - 0.5  # (E, 48, H/4, W/4)
-        y = Feature(self.encode4(F.pad(x, (1,) * 4, mode="replicate")))
+        x = blocks.float()
+        x = torch.cat((x[:, :1], x, x[:, -1:]), 1)  # padded as it lies: OpenVINO then needs no other layout
+        x = torch.cat((x[:, :, :1], x, x[:, :, -1:]), 2)
+        y = Feature(self.encode4(x.permute(0, 3, 1, 2)))
         skip = rectified(statistics, self.norm_encode4, y)  # (E, quarter, H/4, W/4)
         y = rectified(statistics, self.norm_encode8, convolved(self.encode8, skip))  # (E, eighth, H/8, W/8)
         for block in self.blocks:
             y = block(y, statistics)
-        grown = F.pad(y.seen, (self.radius4,) * 4, mode="replicate")
-        y = convolved(self.decode4, Feature(grown, y.beyond))  # (E, 4 * quarter, H/8, W/8)
+        y = convolved(self.decode4, y)  # (E, 4 * quarter, H/8, W/8)
         y = rectified(Shuffled(statistics), self.norm_decode4, y, skip)  # (E, quarter, H/4, W/4)
-        grown = F.pad(y.seen, (self.radius2,) * 4, mode="replicate")
-        y = convolved(self.decode2, Feature(grown, y.beyond))  # (E, 4 * half, H/4, W/4)
+        y = convolved(self.decode2, y)  # (E, 4 * half, H/4, W/4)
         x = F.relu(normalized(statistics, self.norm_decode2, y))
         x = torch.sigmoid(self.decode1(self._grown(x)))  # (E, 48, H/4, W/4)
         painted = (x * 255 + 0.5).clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1)
         return painted.contiguous(), statistics.new_state()
+
+    def in_eight_bits(self) -> BlockForm:
+        """A copy whose convolutions are `EightBits`. Raises ValueError where codes are inputs: then features differ."""
+        if self.coded:
+            raise ValueError("a network that takes codes has no 8-bit form")
+        form = copy.deepcopy(self)
+        form.encode4 = bytes_ = _in_eight_bits(form.encode4)
+        form.encode8 = _in_eight_bits(form.encode8)
+        for block in form.blocks:
+            assert isinstance(block, ResidualBlock)
+            for name in ("conv1", "conv2"):
+                setattr(block, name, _in_eight_bits(getattr(block, name)))
+        form.decode4 = _in_eight_bits(form.decode4, lambda outputs: outputs // PHASES)
+        form.decode2 = _in_eight_bits(form.decode2, lambda outputs: outputs // PHASES)
+        form.decode1 = _in_eight_bits(form.decode1, lambda outputs: outputs % COLOURS, inputs_alike=PHASES)
+        state = torch.zeros(2, form.channels)
+        with torch.no_grad():
+            for picture in (dead_leaves(*SEEN) * 255).round().byte().permute(0, 2, 3, 1).numpy():
+                form(torch.from_numpy(pack(picture[None])), state, torch.ones(1))
+        bytes_.settle(lowest=0, step=1)
+        for convolution in form.modules():
+            if isinstance(convolution, EightBits) and convolution is not bytes_:
+                convolution.settle()
+        return form
 
     def _grown(self, x: Tensor) -> Tensor:
         """One more block on each side. The outermost half-size pixel goes on, so its phase fills both places."""
@@ -191,14 +229,22 @@ def edge_phases(inputs: int) -> dict[str, nn.Module]:
     }
 
 
+def _in_eight_bits(
+    convolution: nn.Module, channel_of: Callable[[Tensor], Tensor] | None = None, inputs_alike: int = 1
+) -> EightBits:
+    """``channel_of``: from the numbers of outputs to those of the channels whose phases they are."""
+    assert isinstance(convolution, nn.Conv2d)
+    alike = None if channel_of is None else channel_of(torch.arange(len(convolution.weight)))
+    return EightBits(convolution, inputs_alike, alike)
+
+
 def _phases(up: UpsampleConv) -> nn.Conv2d:
-    return _conv(up.folded_weight(), up.bias.repeat_interleave(4))
+    return _conv(up.folded_weight(), up.bias.repeat_interleave(4), up.radius)
 
 
-def _conv(weight: Tensor, bias: Tensor | None) -> nn.Conv2d:
-    """A convolution without padding."""
-    conv = nn.Conv2d(weight.shape[1], weight.shape[0], weight.shape[2])
+def _conv(weight: Tensor, bias: Tensor, padding: int = 0) -> nn.Conv2d:
+    """A convolution that pads by repetition."""
+    conv = nn.Conv2d(weight.shape[1], weight.shape[0], weight.shape[2], padding=padding, padding_mode="replicate")
     conv.weight = nn.Parameter(weight.detach().clone(), requires_grad=False)
-    assert bias is not None and conv.bias is not None
     conv.bias = nn.Parameter(bias.detach().clone(), requires_grad=False)
     return conv
