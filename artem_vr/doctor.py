@@ -136,8 +136,8 @@ def openvino(answer: Answer) -> Finding:
         return Finding("OpenVINO", "absent", "not installed", remedy)
     if "error" in answer:
         return Finding("OpenVINO", "absent", answer["error"], "Reinstall it: pip install --force-reinstall openvino")
-    bf16 = "bf16" if "BF16" in answer["cpu"] else "no bf16, so it computes in fp32"
-    return Finding("OpenVINO", "ok", f"{answer['version']}, {', '.join(answer['devices'])}, {bf16}")
+    floats = "bf16" if "BF16" in answer["cpu"] else "no bf16, so what is not in int8 is in fp32"
+    return Finding("OpenVINO", "ok", f"{answer['version']}, {', '.join(answer['devices'])}, {floats}")
 
 
 def engine(answer: Answer) -> Finding:
