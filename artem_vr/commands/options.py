@@ -22,7 +22,8 @@ HELP = {
     "view": "how the headset shows it; there is no other view yet (default: screen)",
     "device": "what computes (default: auto)",
     "engine": "what executes the network; auto takes the fastest that is there",
-    "precision": "arithmetic of the network; xnor takes the style's binarised version (default: auto)",
+    "precision": "arithmetic of the network: auto is the fastest, fp32 the most exact, xnor takes the style's "
+    "binarised version (default: auto)",
     "scale": "working size over the headset's own size per eye, or as many pixels in the source's shape where that is "
     "quite another: auto, or 0.25 to 1 (default: auto)",
     "mirror": "which eyes the window shows (default: left)",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import platform
 import subprocess
 import sys
 from collections.abc import Callable
@@ -266,6 +267,8 @@ def test_a_cache_that_cannot_be_written(tmp_path: Path) -> None:
 def test_choice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     if not torch.cuda.is_available():
         assert choose_engine(cache=tmp_path).name == "openvino"
+        if platform.machine() in ("x86_64", "AMD64"):
+            assert choose_engine(cache=tmp_path).precision == "int8"
         with pytest.raises(EngineError, match="CUDA"):
             choose_engine(device="cuda")
     assert choose_engine("torch", "cpu", "fp32").precision == "fp32"

@@ -108,7 +108,7 @@ class BlockForm(nn.Module):
         if self.coded:
             raise ValueError("a network that takes codes has no 8-bit form")
         form = copy.deepcopy(self)
-        form.encode4 = bytes_ = _in_eight_bits(form.encode4)
+        form.encode4 = first = _in_eight_bits(form.encode4)
         form.encode8 = _in_eight_bits(form.encode8)
         for block in form.blocks:
             assert isinstance(block, ResidualBlock)
@@ -121,9 +121,9 @@ class BlockForm(nn.Module):
         with torch.no_grad():
             for picture in (dead_leaves(*SEEN) * 255).round().byte().permute(0, 2, 3, 1).numpy():
                 form(torch.from_numpy(pack(picture[None])), state, torch.ones(1))
-        bytes_.settle(lowest=0, step=1)
+        first.settle(lowest=0, step=1)  # it reads bytes
         for convolution in form.modules():
-            if isinstance(convolution, EightBits) and convolution is not bytes_:
+            if isinstance(convolution, EightBits) and convolution is not first:
                 convolution.settle()
         return form
 

@@ -8,7 +8,6 @@ and compiling take a fraction of a second a size.
 from __future__ import annotations
 
 import contextlib
-import functools
 import hashlib
 import json
 import os
@@ -125,7 +124,8 @@ class OpenVinoEngine:
         self.conversions = 0
         """How many networks had to be converted because the cache had no sound copy."""
         self.pixels_per_second = {"bf16": 60e6, "int8": 40e6}.get(precision, 20e6)
-        self._in_floats = functools.partial(OpenVinoEngine, floats, cache, threads)
+        self.floats = self if precision != "int8" else OpenVinoEngine(floats, cache, threads)
+        """The fastest engine of this kind for networks without an 8-bit form."""
         self._config: dict[str, Any] = {
             "INFERENCE_PRECISION_HINT": _PRECISIONS[precision],
             "PERFORMANCE_HINT": "LATENCY",
@@ -133,11 +133,6 @@ class OpenVinoEngine:
         }
         if threads:
             self._config["INFERENCE_NUM_THREADS"] = threads
-
-    @functools.cached_property
-    def floats(self) -> OpenVinoEngine:
-        """The fastest engine of this kind for networks without an 8-bit form; always the same one."""
-        return self if self.precision != "int8" else self._in_floats()
 
     def prepare(self, style_key: str, network: NetworkOrLoader, eyes: int, height: int, width: int) -> Painter:
         if self.precision == "int8" and getattr(network, "architecture", "") != EIGHT_BITS:
