@@ -14,7 +14,7 @@ import sys
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
-from importlib import metadata
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
@@ -23,11 +23,20 @@ from artem_vr import __version__, assets, probes, settings
 Status = Literal["ok", "absent", "bad"]
 Answer = Mapping[str, Any]
 
-REQUIRED = (
-    "glfw", "mss", "numpy", "opencv-python", "openvr", "pillow", "platformdirs", "PyOpenGL", "safetensors", "tomli-w",
-    "torch",
-)  # fmt: skip
-"""Libraries that ``run`` cannot do without, as the package index names them."""
+REQUIRED = {
+    "glfw": "glfw",
+    "mss": "mss",
+    "numpy": "numpy",
+    "opencv-python": "cv2",  # which other packages have, too
+    "openvr": "openvr",
+    "pillow": "PIL",
+    "platformdirs": "platformdirs",
+    "PyOpenGL": "OpenGL",
+    "safetensors": "safetensors",
+    "tomli-w": "tomli_w",
+    "torch": "torch",
+}
+"""Libraries that ``run`` cannot do without: what to ask the package index for, and the module that it brings."""
 
 
 @dataclass(frozen=True)
@@ -98,14 +107,9 @@ def python(version: tuple[int, ...] = sys.version_info[:3]) -> Finding:
     return Finding("Python", "ok", detail, essential=True)
 
 
-def libraries(version_of: Callable[[str], str] = metadata.version) -> Finding:
-    """The libraries that must be there; found by their metadata, without importing them."""
-    missing = []
-    for name in REQUIRED:
-        try:
-            version_of(name)
-        except metadata.PackageNotFoundError:
-            missing.append(name)
+def libraries(find: Callable[[str], object | None] = find_spec) -> Finding:
+    """The libraries that must be there: ``find`` looks for a module without importing it, None if there is none."""
+    missing = [package for package, module in REQUIRED.items() if find(module) is None]
     if missing:
         detail, remedy = f"missing: {', '.join(missing)}", f"pip install {' '.join(missing)}"
         return Finding("Libraries", "bad", detail, remedy, essential=True)

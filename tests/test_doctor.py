@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
-from importlib import metadata
+from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import Any
 
@@ -84,13 +84,15 @@ def test_it_runs_without_what_is_only_useful(capsys: pytest.CaptureFixture[str])
 def test_old_python_and_missing_libraries() -> None:
     assert doctor.python((3, 10, 1)).status == "bad"
 
-    def version(name: str) -> str:
-        if name == "glfw":
-            raise metadata.PackageNotFoundError(name)
-        return "1"
+    finding = doctor.libraries(lambda module: None if module in ("glfw", "cv2") else module)
+    assert finding.status == "bad" and finding.essential and finding.remedy == "pip install glfw opencv-python"
 
-    finding = doctor.libraries(version)
-    assert finding.status == "bad" and finding.essential and finding.remedy == "pip install glfw"
+
+def test_a_library_is_there_whatever_package_brought_it(tmp_path: Path) -> None:
+    """OpenCV comes as opencv-python, as opencv-python-headless, from a distribution: as one module."""
+    for module in doctor.REQUIRED.values():
+        (tmp_path / f"{module}.py").touch()
+    assert doctor.libraries(lambda module: PathFinder.find_spec(module, [str(tmp_path)])).status == "ok"
 
 
 def test_damaged_weights_are_named(sound_weights: Path) -> None:
