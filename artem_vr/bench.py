@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from artem_vr import __version__
-from artem_vr.errors import ArtemError, EngineError
+from artem_vr.errors import ArtemError, EngineError, WeightsError
 from artem_vr.stylize.engines.quiet import import_openvino
 
 if TYPE_CHECKING:
@@ -119,6 +119,8 @@ def shipped_networks(files: Sequence[Path] = ()) -> tuple[dict[str, nn.Module], 
     weights: dict[str, str] = {}
     for path in files:
         network, metadata = load_network(path)
+        if metadata["architecture"] not in (*OURS, "johnson"):
+            raise WeightsError(f"bench does not compare {path.name}", "For networks of bits: artem-vr bench xnor")
         networks[metadata["architecture"]], weights[metadata["architecture"]] = network, path.stem
     library = Library()
     shipped = [(style.path, style.sha256, style.name) for style in library.styles() if style.form == "network"]

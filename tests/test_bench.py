@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from artem_vr.bench import Candidate, _combinations, _rows, as_text, run_bench
+from artem_vr import assets
+from artem_vr.bench import Candidate, _combinations, _rows, as_text, run_bench, shipped_networks
+from artem_vr.errors import WeightsError
 from artem_vr.networks.compact import CompactNetwork
 from artem_vr.networks.fast import FastNetwork
 from artem_vr.networks.johnson import JohnsonNetwork
@@ -66,3 +68,8 @@ def test_the_baseline_is_tried_in_both_layouts_on_every_device(tmp_path: Path, m
     ]
     layouts = ("contiguous", False), ("channels_last", True)
     assert tried == [(device, *layout) for device in ("cpu", "cuda") for layout in layouts]
+
+
+def test_weights_that_are_not_compared_are_refused() -> None:
+    with pytest.raises(WeightsError, match="bench xnor"):
+        shipped_networks([assets.folder("weights") / "starry_night_xnor.safetensors"])

@@ -107,8 +107,6 @@ def run(arguments: argparse.Namespace) -> int:
         for style in dict.fromkeys(candidate.style for candidate in candidates):
             painting = short_side(exam.paintings[style], arguments.painting_size)
             rows.append(_optimized_row(few, style, Optimized(vgg(), painting, arguments.optimize_iterations)))
-    if arguments.sheet is not None:
-        report.save_sheet(arguments.sheet, _sheet(exam, candidates))
     heading = (
         f"{conditions['photographs']} photographs of {conditions['size']} pixels, {conditions['moving']} of them "
         f"in motion; {len(paintings)} paintings; stereo {conditions['stereo']}; seed {conditions['seed']}"
@@ -117,6 +115,8 @@ def run(arguments: argparse.Namespace) -> int:
         print(json.dumps(report.as_json(rows, conditions)))
     else:
         print((report.as_markdown if arguments.markdown else report.as_text)(rows, heading))
+    if arguments.sheet is not None:  # last: whatever happens to it, what was measured is said
+        report.save_sheet(arguments.sheet, _sheet(exam, candidates))
     return 0
 
 
@@ -143,6 +143,26 @@ def _check(arguments: argparse.Namespace) -> None:
             raise SettingsError(f"--{option.replace('_', '-')} is {value}", f"Give a number from {least} to {most}")
     if arguments.seed < 0:
         raise SettingsError(f"--seed is {arguments.seed}", "Give 0 or more")
+    if arguments.sheet is not None:
+        _check_sheet(arguments)
+
+
+def _check_sheet(arguments: argparse.Namespace) -> None:
+    """Raises `SettingsError` before hours of measuring where the sheet could not be kept, or would replace an input."""
+    from artem_vr.evaluation.pictures import SUFFIXES
+    from artem_vr.same_file import same_file
+
+    sheet: Path = arguments.sheet
+    if sheet.suffix.lower() not in SUFFIXES or sheet.is_dir():
+        raise SettingsError(f"--sheet {sheet} is no name of a picture", "Give it a name that ends in .png")
+    if not sheet.parent.is_dir():
+        raise SettingsError(f"the folder of --sheet {sheet} does not exist", "Make it, or give another FILE")
+    if not sheet.exists():
+        return
+    given = (getattr(arguments, name) for name in ("content", "paintings", "stereo", "film"))
+    for place in (place for place in given if place is not None):
+        if any(same_file(sheet, file) for file in (place.rglob("*") if place.is_dir() else [place])):
+            raise SettingsError(f"--sheet {sheet} is read and would be overwritten", "Give --sheet another FILE")
 
 
 def _paintings(folder: Path, most_held_out: int | None) -> dict[str, Tensor]:

@@ -62,7 +62,8 @@ class Connection:
         self.address = address
         self._silence, self._patience = silence, patience
         kind = http.client.HTTPSConnection if address.scheme == "https" else http.client.HTTPConnection
-        self._http = kind(address.host, address.port, timeout=silence)
+        port = address.port or kind.default_port  # left to it, it takes an IPv6 address's last group for the port
+        self._http = kind(address.host, port, timeout=silence)
         self._socket: _TimedSocket | None = None
         self._answer: http.client.HTTPResponse | None = None
         self.deadline: float | None = None

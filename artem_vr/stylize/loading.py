@@ -133,7 +133,7 @@ class StyleLoader:
 
 
 def load_network_style(style: Style) -> LoadedStyle:
-    """A style that is a network of its own. Raises `WeightsError`.
+    """A style that is a network of its own. Raises `WeightsError`, or `StyleError` for one that is no single style.
 
     The sum is checked here, so a network that an engine has in its cache is used for a file of
     exactly these bytes only.
@@ -149,4 +149,6 @@ def load_network_style(style: Style) -> LoadedStyle:
     if style.sha256 is not None and digest != style.sha256:
         raise WeightsError(f"The weights of {style.name} are damaged", "Reinstall the program, or choose another style")
     architecture = read_metadata(style.path.name, data).get("architecture", "")
+    if architecture == "compact":
+        raise StyleError(f"{style.path.name} paints like any picture: it is no style by itself", "Name a picture")
     return LoadedStyle(digest, WeightsLoader(style.path, digest, architecture))

@@ -227,11 +227,14 @@ def check(arguments: argparse.Namespace) -> None:
 
 
 def check_output(arguments: argparse.Namespace) -> None:
-    """Raises `SettingsError` where the weights would be written over something that the training reads."""
+    """Raises `SettingsError` where the weights could not be used, or would replace what the training reads."""
+    from artem_vr.errors import SettingsError
+
     output: Path = arguments.output
+    if output.suffix.lower() != ".safetensors" or output.is_dir():
+        raise SettingsError(f"-o {output} is no name of weights", "Give it a name that ends in .safetensors")
     if not output.exists():
         return
-    from artem_vr.errors import SettingsError
     from artem_vr.same_file import same_file
     from artem_vr.training.data import SUFFIXES
 

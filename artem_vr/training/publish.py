@@ -32,9 +32,13 @@ COMPACT_FILE = "compact.safetensors"
 def publish(weights: Path, folder: Path, name: str, title: str, artist: str = "", year: str = "") -> dict[str, str]:
     """Adds ``weights`` to ``folder`` as style ``name``; returns its entry of index.json.
 
-    Raises `WeightsError` for a bad file; the folder is then as it was.
+    Raises `WeightsError` for a bad file, `StyleError` for a bad name; the folder is then as it was.
     """
     network, metadata = load_network(weights)
+    if isinstance(network, CompactNetwork):
+        raise WeightsError(f"{weights.name} paints like any picture: it is no single style", "Give it to --compact")
+    if normalize(name) != name:
+        raise StyleError(f"A style cannot be named {name!r}", f"Name it {normalize(name)}")
     folder.mkdir(parents=True, exist_ok=True)
     file = f"{name}.safetensors"
     entry = {

@@ -24,6 +24,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 from tqdm import tqdm
 
+from artem_vr.atomic_file import write_atomically
 from artem_vr.errors import ArtemError, EngineError, SettingsError, WeightsError
 
 TOTAL = "total"
@@ -218,7 +219,9 @@ class Trainer:
         """Trains until the schedule ends; resumes where ``folder`` left off. ``after`` runs at checkpoints."""
         self.folder.mkdir(parents=True, exist_ok=True)
         self.resume()
-        schedule, smooth = self.schedule, dict[str, float]()
+        if self.process.first:
+            self._drop_later_losses()
+        schedule, smooth = self.schedule, dict(self.losses)
         bar = tqdm(
             total=schedule.iterations,
             initial=self.iteration,
@@ -235,9 +238,10 @@ class Trainer:
             if not self.process.first:
                 continue
             self.losses = smooth
-            if self.iteration % 50 == 0 or last:
+            draws = self.iteration % schedule.sample_every == 0 or last
+            if self.iteration % 50 == 0 or draws:
                 self._log(smooth)
-            if self.iteration % schedule.sample_every == 0 or last:
+            if draws:
                 self._draw()
             if self.iteration % schedule.checkpoint_every == 0 or last:
                 self.save()
@@ -292,6 +296,15 @@ class Trainer:
             if fresh:
                 writer.writerow(["iteration", *losses])
             writer.writerow([self.iteration, *(f"{value:.5f}" for value in losses.values())])
+
+    def _drop_later_losses(self) -> None:
+        """Takes out of ``losses.csv`` what was computed after the checkpoint, and is now computed again."""
+        path = self.folder / "losses.csv"
+        if not path.exists():
+            return
+        head, *rows = path.read_text("utf-8").splitlines(keepends=True)
+        kept = [row for row in rows if int(row.partition(",")[0]) <= self.iteration]
+        write_atomically(path, "".join([head, *kept]).encode())
 
     def _draw(self) -> None:
         from artem_vr.sources.pictures import save_picture

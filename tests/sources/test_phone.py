@@ -368,3 +368,12 @@ def test_decoding_is_rgb_and_refuses_halves():
     assert decode_jpeg(b"", "it") is None
     assert decode_jpeg(jpeg_claiming(0, 9), "it") is None
     assert decode_jpeg(grey_jpeg(5)[:-30], "it") is None
+
+
+@pytest.mark.parametrize(("scheme", "port"), [("http", 80), ("https", 443)])
+def test_an_ipv6_address_without_a_port_keeps_its_last_group(scheme: str, port: int) -> None:
+    from artem_vr.sources.http_client import Address, Connection
+
+    for host in ("fe80::abcd", "fd00::1:8080"):
+        connection = Connection(Address(scheme, host, None, "/video", "", "", "shown"), 1.0, 1.0)
+        assert (connection._http.host, connection._http.port) == (host, port)

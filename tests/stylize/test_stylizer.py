@@ -17,7 +17,7 @@ from artem_vr.errors import StyleError, WeightsError
 from artem_vr.mailbox import Mailbox
 from artem_vr.sources.frame import StereoFrame
 from artem_vr.styles.deck import Deck
-from artem_vr.styles.library import Style
+from artem_vr.styles.library import Library, Style
 from artem_vr.stylize.engines.graph import loaded
 from artem_vr.stylize.loading import LoadedStyle, load_network_style
 from artem_vr.stylize.painters import MOST, PainterKey, Painters, called, how_many
@@ -586,3 +586,10 @@ def test_load_style_checks_the_sum(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-1])
     with pytest.raises(WeightsError):
         loaded(style.network)
+
+
+def test_the_network_for_any_picture_is_no_style_by_itself() -> None:
+    compact = Library().compact
+    assert compact is not None
+    with pytest.raises(StyleError, match="paints like any picture"):
+        load_network_style(Style("x", "X", "own", compact[0]))

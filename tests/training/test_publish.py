@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from artem_vr.errors import StyleError, WeightsError
 from artem_vr.networks.checkpoint import load_network, save_network
 from artem_vr.networks.compact import CompactNetwork
 from artem_vr.networks.fast import FastNetwork
@@ -124,3 +125,14 @@ def test_what_is_missing_is_asked_for(place: Path, words: list[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         run(place, *words)
     assert caught.value.code == 2
+
+
+def test_what_the_library_could_not_use_is_not_published(tmp_path: Path) -> None:
+    save_network(tmp_path / "a.safetensors", FastNetwork(16, 16, 8, 1), {})
+    with pytest.raises(StyleError, match="my_style"):
+        publish.publish(tmp_path / "a.safetensors", tmp_path / "into", "My Style", "Mine")
+    compact = Library().compact
+    assert compact is not None
+    with pytest.raises(WeightsError, match="--compact"):
+        publish.publish(compact[0], tmp_path / "into", "mine", "Mine")
+    assert not (tmp_path / "into").exists()

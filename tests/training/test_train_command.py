@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from artem_vr.cli import main
+from artem_vr.errors import SettingsError
 from artem_vr.networks.checkpoint import load_network, save_network
 from artem_vr.networks.compact import CompactNetwork
 from artem_vr.networks.fast import FastNetwork
@@ -148,3 +149,10 @@ def test_weights_of_an_earlier_training_are_replaced(tmp_path: Path) -> None:
     """Also where they lie among the photographs."""
     (tmp_path / "old.safetensors").touch()
     check_output(argparse.Namespace(output=tmp_path / "old.safetensors", content=tmp_path, style=tmp_path / "no.png"))
+
+
+@pytest.mark.parametrize("name", ["mine", "mine.pt", "folder.safetensors"])
+def test_a_name_that_no_style_could_have_is_refused_before_training(tmp_path: Path, name: str) -> None:
+    (tmp_path / "folder.safetensors").mkdir()
+    with pytest.raises(SettingsError, match="no name of weights"):
+        check_output(argparse.Namespace(output=tmp_path / name))

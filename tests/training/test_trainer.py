@@ -6,6 +6,7 @@ import os
 import socket
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -195,3 +196,33 @@ def test_each_process_of_a_machine_has_a_gpu_of_its_own(monkeypatch: pytest.Monk
         join("cuda")
     monkeypatch.delenv("RANK")
     assert join("cuda") == (Process(), torch.device("cuda", 1))
+
+
+def test_losses_are_told_as_if_there_had_been_no_interruption(pictures: Path, tmp_path: Path) -> None:
+    """Also of a training that draws its sheets more often than every 50 iterations."""
+
+    def trainer(folder: Path) -> Trainer:
+        made = make_trainer(pictures, folder, iterations=8)
+        made.schedule = replace(made.schedule, sample_every=2)
+        return made
+
+    whole = trainer(tmp_path / "whole")
+    whole.run(progress=False)
+    broken = trainer(tmp_path / "broken")
+    batch = broken.objective.batch
+
+    def interrupted(iteration: int, *places: int) -> dict[str, torch.Tensor]:
+        if iteration == 6:  # 2, 4 and 6 are in the table, and 4 was kept
+            raise KeyboardInterrupt
+        return batch(iteration, *places)
+
+    broken.objective.batch = interrupted  # type: ignore[method-assign]
+    with pytest.raises(KeyboardInterrupt):
+        broken.run(progress=False)
+    resumed = trainer(tmp_path / "broken")
+    resumed.run(progress=False)
+
+    assert resumed.losses == pytest.approx(whole.losses, abs=1e-3)
+    tables = [np.genfromtxt(tmp_path / name / "losses.csv", delimiter=",", names=True) for name in ("whole", "broken")]
+    assert tables[0]["iteration"].tolist() == tables[1]["iteration"].tolist() == [2, 4, 6, 8]
+    assert tables[1]["total"] == pytest.approx(tables[0]["total"], abs=1e-3)
