@@ -216,7 +216,7 @@ def test_losses_are_told_as_if_there_had_been_no_interruption(pictures: Path, tm
             raise KeyboardInterrupt
         return batch(iteration, *places)
 
-    broken.objective.batch = interrupted  # type: ignore[method-assign]
+    broken.objective.batch = interrupted  # type: ignore[assignment, method-assign]
     with pytest.raises(KeyboardInterrupt):
         broken.run(progress=False)
     resumed = trainer(tmp_path / "broken")
