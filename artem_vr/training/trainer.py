@@ -302,9 +302,13 @@ class Trainer:
         path = self.folder / "losses.csv"
         if not path.exists():
             return
-        head, *rows = path.read_text("utf-8").splitlines(keepends=True)
-        kept = [row for row in rows if int(row.partition(",")[0]) <= self.iteration]
-        write_atomically(path, "".join([head, *kept]).encode())
+        lines = path.read_bytes().splitlines(keepends=True)
+        rows = (line for line in lines[1:] if line.endswith(b"\n"))  # the last may have been cut off
+        kept = [row for row in rows if int(row.partition(b",")[0]) <= self.iteration]
+        if kept:
+            write_atomically(path, b"".join([lines[0], *kept]))
+        else:
+            path.unlink()
 
     def _draw(self) -> None:
         from artem_vr.sources.pictures import save_picture

@@ -219,6 +219,8 @@ def test_losses_are_told_as_if_there_had_been_no_interruption(pictures: Path, tm
     broken.objective.batch = interrupted  # type: ignore[assignment, method-assign]
     with pytest.raises(KeyboardInterrupt):
         broken.run(progress=False)
+    with (tmp_path / "broken" / "losses.csv").open("a") as table:
+        table.write("8,0.1")  # the power went
     resumed = trainer(tmp_path / "broken")
     resumed.run(progress=False)
 
