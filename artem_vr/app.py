@@ -22,7 +22,7 @@ from artem_vr.live.controls import View
 from artem_vr.live.curator import Curator, entry
 from artem_vr.live.late_stylizer import HeldFrames, LateStylizer, WatchedFrames
 from artem_vr.live.outlook import Outlook
-from artem_vr.live.process import Stoppable, SwitchInterval, ends_on_request, leave, picture_path, say, stop_all
+from artem_vr.live.process import Interpreter, Stoppable, ends_on_request, leave, picture_path, say, stop_all
 from artem_vr.live.record import Recorder, check_record
 from artem_vr.live.render_loop import RenderLoop
 from artem_vr.live.run_report import PaintingLog, RunMeter, one_line
@@ -72,9 +72,9 @@ def run(settings: Settings, parts: Parts = Parts()) -> int:
     """Run until told to quit; the exit status. Raises `ArtemError` for what the user can mend."""
     threads: list[Stoppable] = []
     status, error = 2, None
-    with SwitchInterval() as interval, ends_on_request():
+    with Interpreter() as interpreter, ends_on_request():
         try:
-            status = show(settings, parts, threads, interval)
+            status = show(settings, parts, threads, interpreter)
         except ArtemError as caught:
             error = caught
         finally:
@@ -87,7 +87,7 @@ def run(settings: Settings, parts: Parts = Parts()) -> int:
     return status
 
 
-def show(settings: Settings, parts: Parts, threads: list[Stoppable], interval: SwitchInterval) -> int:
+def show(settings: Settings, parts: Parts, threads: list[Stoppable], interpreter: Interpreter) -> int:
     """Everything between start and end. What it starts is in ``threads``; the caller stops it."""
     log = PaintingLog(settings.frames)
     meter = RunMeter(time.perf_counter(), log)
@@ -169,7 +169,7 @@ def show(settings: Settings, parts: Parts, threads: list[Stoppable], interval: S
         )
         try:
             outlook = Outlook(source, feed, stylizer, deck, log, first_is_held=every_frame)
-            go_on(loop, view, outlook, log, interval)
+            go_on(loop, view, outlook, log, interpreter)
         finally:
             loop.headset.close()  # first of all: SteamVR kills who dawdles
             stop_all(threads, 0.0)  # only asks; `run` waits for them
@@ -199,12 +199,12 @@ def show(settings: Settings, parts: Parts, threads: list[Stoppable], interval: S
     return 0
 
 
-def go_on(loop: RenderLoop, view: View, outlook: Outlook, log: PaintingLog, interval: SwitchInterval) -> None:
+def go_on(loop: RenderLoop, view: View, outlook: Outlook, log: PaintingLog, interpreter: Interpreter) -> None:
     """Turn after turn until the viewer leaves or ``log`` is full. Raises `ArtemError` if it comes to nothing."""
     while not (view.leave or log.full):
         loop.turn()
         if log.distinct or not isinstance(loop.headset, DesktopHeadset):
-            interval.quicken()
+            interpreter.quicken()
         outlook.check()
     loop.last_turn()
 

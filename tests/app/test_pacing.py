@@ -6,11 +6,13 @@ so far that this machine, busy as it may be, has ample time for a turn.
 
 from __future__ import annotations
 
+import gc
 import statistics
 import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any
 
@@ -19,7 +21,7 @@ import pytest
 
 from artem_vr import app
 from artem_vr.live.controls import View
-from artem_vr.live.process import SwitchInterval
+from artem_vr.live.process import Interpreter
 from artem_vr.live.run_report import PaintingLog
 from artem_vr.mailbox import Mailbox
 from artem_vr.vr.desktop_headset import DesktopHeadset
@@ -197,9 +199,9 @@ def times_quicker(rig: Rig) -> float:
     """How many times quicker a turn is once the app has told threads to take turns quickly."""
     usual, quick = [], []
     for _ in range(5):  # by turns, so that a busy moment of the machine meets both
-        with SwitchInterval() as interval:
+        with Interpreter() as interpreter:
             usual.append(turn_seconds(rig, 5))
-            interval.quicken()
+            interpreter.quicken()
             quick.append(turn_seconds(rig, 5))
     return statistics.median(usual) / statistics.median(quick)
 
@@ -246,8 +248,8 @@ def test_once_it_runs_the_app_lets_threads_take_turns_quickly(headset: Any, usua
     loop: Any = Turns(headset, view, log)
     outlook: Any = SimpleNamespace(check=lambda: None)
     usual = sys.getswitchinterval()
-    with SwitchInterval() as interval:
-        app.go_on(loop, view, outlook, log, interval)
+    with Interpreter() as interpreter:
+        app.go_on(loop, view, outlook, log, interpreter)
     assert loop.intervals == pytest.approx([usual] * usual_turns + [0.0005] * (4 - usual_turns))
     assert sys.getswitchinterval() == usual
 
@@ -309,10 +311,44 @@ def test_after_a_stall_of_the_render_loop_the_newest_frame_is_next(rig: Rig) -> 
     assert rig.runtime.count.submits - submits == 20
 
 
-def test_the_switch_interval_is_put_back() -> None:
-    before = sys.getswitchinterval()
-    with SwitchInterval() as interval:
-        assert sys.getswitchinterval() == pytest.approx(before)
-        interval.quicken()
-        assert sys.getswitchinterval() < before
-    assert sys.getswitchinterval() == pytest.approx(before)
+@contextmanager
+def full_collections() -> Iterator[list[int]]:
+    """A list that grows with each collection of everything."""
+    seen: list[int] = []
+
+    def note(phase: str, told: dict[str, int]) -> None:
+        if phase == "start" and told["generation"] == 2:
+            seen.append(told["generation"])
+
+    gc.callbacks.append(note)
+    try:
+        yield seen
+    finally:
+        gc.callbacks.remove(note)
+
+
+def keep_many_objects() -> None:
+    """As libraries do that are imported, and networks that are prepared."""
+    kept = [[number] for number in range(500_000)]
+    del kept
+
+
+def test_once_quick_the_interpreter_does_not_walk_all_objects_beside_the_render_loop() -> None:
+    with full_collections() as usual:
+        keep_many_objects()
+    with Interpreter() as interpreter, full_collections() as quick:
+        interpreter.quicken()
+        keep_many_objects()
+    assert usual, "else this test says nothing"
+    assert not quick
+
+
+def test_how_the_interpreter_was_is_put_back() -> None:
+    before, collecting = sys.getswitchinterval(), gc.get_threshold()
+    with Interpreter() as interpreter:
+        assert sys.getswitchinterval() == pytest.approx(before) and gc.get_threshold() == collecting
+        for _ in range(2):
+            interpreter.quicken()
+        assert sys.getswitchinterval() < before and gc.get_threshold() != collecting
+        assert gc.isenabled(), "garbage goes on being collected"
+    assert sys.getswitchinterval() == pytest.approx(before) and gc.get_threshold() == collecting
