@@ -16,7 +16,7 @@ from artem_vr.errors import ArtemError, SourceError
 from artem_vr.mailbox import Mailbox
 from artem_vr.sources.frame import StereoFrame
 from artem_vr.sources.pacing import next_turn, pause
-from artem_vr.sources.source import FinalSourceError, Shot, Source
+from artem_vr.sources.source import FinalSourceError, Rest, Shot, Source
 
 Kind = Literal["opening", "live", "stale", "ended", "failed"]
 _MOST_ABANDONED = 4  # threads that hang in a driver and cannot be ended; more are not risked
@@ -62,11 +62,11 @@ class Feed:
     """Reads the source that ``source_factory`` opens, in a thread of its own.
 
     ``frames`` has the newest frame, ``latest`` keeps it also after it was taken. A live source that fails is opened
-    again with growing pauses (0.5, 1, 2, 4, 8 s); a reading that hangs is abandoned and the source opened by a new
-    thread. An error of a file, and a `FinalSourceError`, end it. With ``paced`` False every frame of a file is
-    delivered, each as soon as the one before was taken. While ``watched`` is not set nobody looks: after its first
-    frame a file waits; a live source goes on, as life does. ``clock`` gives seconds; ``sleep`` waits so long, and
-    returns early and True when the feed is to stop.
+    again with growing pauses (0.5, 1, 2, 4, 8 s), one that rests is read on; a reading that hangs is abandoned and
+    the source opened by a new thread. An error of a file, and a `FinalSourceError`, end it. With ``paced`` False
+    every frame of a file is delivered, each as soon as the one before was taken. While ``watched`` is not set
+    nobody looks: after its first frame a file waits; a live source goes on, as life does. ``clock`` gives seconds;
+    ``sleep`` waits so long, and returns early and True when the feed is to stop.
     """
 
     def __init__(
@@ -101,6 +101,7 @@ class Feed:
         self._last_at: float | None = None
         self._failures = 0
         self._error: ArtemError | None = None
+        self._rest = ""  # why no picture is due
         self._over: Literal["ended", "failed"] | None = None
         self._over_at = 0.0
 
@@ -178,7 +179,7 @@ class Feed:
         return self.frames.taken
 
     def _kind(self, now: float) -> tuple[Kind, str, float]:
-        message = str(self._error) if self._error else ""
+        message = str(self._error) if self._error else self._rest
         if self._over:
             return self._over, message, self._over_at
         if self._last_at is None:
@@ -191,7 +192,7 @@ class Feed:
 
     def _note(self, error: ArtemError) -> None:
         """Remember why the source failed; the lock is held."""
-        self._error = error
+        self._error, self._rest = error, ""
         self._failures += 1
         self._times.clear()
         self._changed.notify_all()
@@ -208,7 +209,7 @@ class Feed:
         if self._last_at is None or self._error is not None:
             self._first_at = now
         self._times.append(now)
-        self._last_at, self._failures, self._error = now, 0, None
+        self._last_at, self._failures, self._error, self._rest = now, 0, None, ""
         self.latest = frame
         self._taken().clear()
         self.frames.put(frame)
@@ -283,7 +284,7 @@ class _Reader:
             pass
         return True
 
-    def _accept(self, shot: Shot | None) -> bool:
+    def _accept(self, shot: Shot | Rest | None) -> bool:
         feed = self._feed
         with feed._lock:
             if not self._wanted():
@@ -293,6 +294,9 @@ class _Reader:
                 return False
             if shot is None:
                 raise SourceError("The source has ended", "Check that it still runs")
+            if isinstance(shot, Rest):
+                feed._rest, feed._error, feed._failures = shot.reason, None, 0
+                return True
             feed._deliver(shot, feed._clock())
             return True
 

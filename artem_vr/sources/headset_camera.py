@@ -10,7 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from artem_vr.errors import SourceError
-from artem_vr.sources.source import Shot
+from artem_vr.sources.source import Rest, Shot
+
+REST_SECONDS = 0.25
+"""How often it is said that the headset sleeps."""
 
 
 class CameraPicture(Protocol):
@@ -32,12 +35,19 @@ class CameraPicture(Protocol):
 class HeadsetCamera(Protocol):
     """What the headset hands over."""
 
+    @property
+    def asleep(self) -> bool:
+        """Whether the headset sleeps, and its camera with it."""
+
     def read(self) -> CameraPicture | None:
         """The newest picture, or None when there is no new one; never waits. May raise an `ArtemError`."""
 
 
 class HeadsetCameraSource:
-    """Reads each picture of a `HeadsetCamera` once. Raises `SourceError` when none comes for ``silence`` seconds."""
+    """Reads each picture of a `HeadsetCamera` once.
+
+    Raises `SourceError` when none comes for ``silence`` seconds in which the headset was awake.
+    """
 
     name = "headset"
     live = True
@@ -52,15 +62,23 @@ class HeadsetCameraSource:
     ) -> None:
         self._camera, self._silence, self._clock, self._sleep = camera, silence, clock, sleep
         self._sequence: int | None = None
+        self._quiet_since: float | None = None  # None: the next reading begins to wait
 
-    def read(self) -> Shot | None:
+    def read(self) -> Shot | Rest:
         begun = self._clock()
-        while self._clock() - begun < self._silence:
+        if self._quiet_since is None:
+            self._quiet_since = begun
+        while (now := self._clock()) - self._quiet_since < self._silence:
             got = self._camera.read()
             if got is not None and got.sequence != self._sequence:
-                self._sequence = got.sequence
+                self._sequence, self._quiet_since = got.sequence, None
                 return Shot(over_black(got.pictures), head_pose=got.head_pose)
+            if self._camera.asleep:
+                self._quiet_since = now  # it wakes up with the headset, and takes its time from then on
+                if now - begun >= REST_SECONDS:
+                    return Rest("The headset sleeps, and its camera with it")
             self._sleep(0.002)
+        self._quiet_since = None
         raise SourceError("The headset's camera sends no pictures", "Switch the camera on in SteamVR's settings")
 
     def skip(self) -> None:

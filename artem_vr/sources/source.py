@@ -31,6 +31,14 @@ class Shot:
     still: bool = False
 
 
+@dataclass(frozen=True)
+class Rest:
+    """A reading of a source that sleeps and is not gone: no picture is due, and it is to be read on. ``reason`` is one
+    line."""
+
+    reason: str
+
+
 class Source(Protocol):
     """A place where pictures come from. Making one opens it; it is read and closed by one thread.
 
@@ -43,8 +51,11 @@ class Source(Protocol):
     live: bool
     rate: float | None
 
-    def read(self) -> Shot | None:
-        """The next frame; None when there is none any more. Raises `SourceError` when the source is gone."""
+    def read(self) -> Shot | Rest | None:
+        """The next frame; None when there is none any more; a `Rest`, after a short while, where none is due.
+
+        Raises `SourceError` when the source is gone.
+        """
         ...
 
     def skip(self) -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from artem_vr.sources.source import Shot, Source
+from artem_vr.sources.source import Rest, Shot, Source
 
 
 class SwappedEyes:
@@ -17,9 +17,9 @@ class SwappedEyes:
         self.name, self.live, self.rate = source.name, source.live, source.rate
         self._source, self._wanted = source, wanted
 
-    def read(self) -> Shot | None:
+    def read(self) -> Shot | Rest | None:
         shot = self._source.read()
-        if shot is None or not self._wanted():
+        if not isinstance(shot, Shot) or not self._wanted():
             return shot
         return replace(shot, eyes=np.ascontiguousarray(shot.eyes[::-1]))
 

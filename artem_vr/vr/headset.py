@@ -83,6 +83,10 @@ class HeadsetCamera(Protocol):
     def size(self) -> tuple[int, int]:
         """Width and height of one eye's picture, in pixels."""
 
+    @property
+    def asleep(self) -> bool:
+        """Whether the headset sleeps, and its cameras with it: then no picture is due."""
+
     def read(self) -> CameraFrame | None:
         """The newest picture, or None when there is none that was not read before; never waits.
 

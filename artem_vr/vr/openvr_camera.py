@@ -79,13 +79,16 @@ class OpenVRCamera:
     Args:
         properties: of the headset.
         to_world: turns head-to-tracking-space into head-to-world.
+        asleep: whether the headset sleeps now; asked by the thread that reads.
 
     Raises:
         HeadsetError: there is no camera, or it is switched off.
     """
 
-    def __init__(self, properties: Properties, to_world: Callable[[Matrix], Matrix]) -> None:
-        self._to_world = to_world
+    def __init__(
+        self, properties: Properties, to_world: Callable[[Matrix], Matrix], asleep: Callable[[], bool]
+    ) -> None:
+        self._to_world, self._asleep = to_world, asleep
         self._lock = threading.Lock()
         self._sequence: int | None = None
         try:
@@ -110,6 +113,10 @@ class OpenVRCamera:
     @property
     def size(self) -> tuple[int, int]:
         return self._layout.eye_size(self._width, self._height)
+
+    @property
+    def asleep(self) -> bool:
+        return self._asleep()
 
     def read(self) -> CameraFrame | None:
         with self._lock:

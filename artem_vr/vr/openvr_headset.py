@@ -94,6 +94,7 @@ class OpenVRHeadset:
         self._recenter = True  # at the first pose: the screen is to be in front of the wearer, wherever that is
         self._put_on = PutOn()
         self._activity_at = float("-inf")  # when the runtime was last asked for it
+        self._level: int | None = None  # of activity, the last one that was known
         self._chosen = False  # the wearer has recentred
         self._jumped = False
 
@@ -101,6 +102,7 @@ class OpenVRHeadset:
         self._vsyncs = VsyncCount()
         self._polled_at = clock()
         self._ask_activity(self._polled_at)  # before the first pose: is it a wearer's?
+        self._standby = self._level == ASLEEP  # it fell asleep before we could be told
 
         self.eye_size = self._recommended_size()
         self.name = self._full_name()
@@ -319,15 +321,21 @@ class OpenVRHeadset:
             return
         self._activity_at = now
         try:
-            level = self._system.getTrackedDeviceActivityLevel(HMD)
+            level = int(self._system.getTrackedDeviceActivityLevel(HMD))
         except FAILURES:
             level = None
-        self._put_on.use(_USED.get(level))
+        used = _USED.get(level)
+        self._put_on.use(used)
+        if used is None:
+            return
+        if self._level == ASLEEP and level != ASLEEP:  # not every waking comes with an event
+            self._standby = False
+        self._level = level
 
     def camera(self) -> HeadsetCamera | None:
         if self._camera is None:
             try:
-                self._camera = OpenVRCamera(self._properties, self._to_world)
+                self._camera = OpenVRCamera(self._properties, self._to_world, lambda: self._standby)
             except HeadsetError as error:
                 log.info("%s", error)
         return self._camera
@@ -350,12 +358,13 @@ class OpenVRHeadset:
 
 
 _RECENTRED_IN_THE_MENU = (openvr.VREvent_StandingZeroPoseReset, openvr.VREvent_SeatedZeroPoseReset)
-_USED = {
+ASLEEP = openvr.k_EDeviceActivityLevel_Standby
+_USED: dict[int | None, bool] = {
     openvr.k_EDeviceActivityLevel_UserInteraction: True,
     openvr.k_EDeviceActivityLevel_UserInteraction_Timeout: False,
     openvr.k_EDeviceActivityLevel_Idle: False,
     openvr.k_EDeviceActivityLevel_Idle_Timeout: False,
-    openvr.k_EDeviceActivityLevel_Standby: False,
+    ASLEEP: False,
 }
 """Whether somebody uses the headset; what is not here, nobody knows."""
 _OPTICS_CHANGED = (openvr.VREvent_IpdChanged, openvr.VREvent_LensDistortionChanged, openvr.VREvent_PropertyChanged)

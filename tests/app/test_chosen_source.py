@@ -15,25 +15,27 @@ from artem_vr.errors import HeadsetError, SourceError
 from artem_vr.live import chosen_source
 from artem_vr.live.chosen_source import ChosenSource
 from artem_vr.sources.feed import Feed
-from artem_vr.sources.source import Shot
+from artem_vr.sources.source import Rest, Shot
 
 PATIENCE = 120.0
 
 
 class Camera:
-    """A live source whose readings do what the test says: a picture, or an error."""
+    """A live source whose readings do what the test says: a picture, a rest, or an error."""
 
     live, rate = True, None
 
     def __init__(self, name: str, *readings: Any) -> None:
         self.name, self._readings = name, list(readings)
 
-    def read(self) -> Shot:
+    def read(self) -> Shot | Rest:
         following = self._readings.pop(0) if len(self._readings) > 1 else self._readings[0]
         if callable(following):
             following = following()
         if isinstance(following, Exception):
             raise following
+        if isinstance(following, Rest):
+            return following
         return Shot(np.full((1, 4, 6, 3), following, np.uint8))
 
     def skip(self) -> None:
@@ -113,6 +115,23 @@ def test_a_camera_that_sends_nothing_is_passed_over_and_said(
     assert len(lines) == 2
     assert "headset is passed over" in lines[0] and DARK.cause in lines[0]
     assert "webcam is passed over" in lines[1] and BUSY.cause in lines[1]
+
+
+def test_a_camera_that_sleeps_with_the_headset_is_waited_for(search: Callable[..., Search]) -> None:
+    awake = threading.Event()
+
+    def picture() -> Any:
+        time.sleep(0.001)
+        return 200 if awake.is_set() else Rest("The headset sleeps")
+
+    one = search(
+        {"headset": lambda: Camera("headset", picture), "demo": refuses(AssertionError("the headset only sleeps"))}
+    )
+    one.until(lambda: one.feed.state().message == "The headset sleeps")
+    assert one.source.searching, "no reason to end"
+    awake.set()
+    one.until(lambda: one.feed.latest is not None)
+    assert one.opened == ["headset"] and one.source.name == "headset"
 
 
 def test_while_another_may_come_there_is_no_reason_to_end(search: Callable[..., Search]) -> None:

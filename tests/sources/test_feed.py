@@ -13,7 +13,7 @@ import pytest
 
 from artem_vr.errors import SourceError
 from artem_vr.sources.feed import Feed
-from artem_vr.sources.source import FinalSourceError, Shot
+from artem_vr.sources.source import FinalSourceError, Rest, Shot
 
 GONE = SourceError("The cable is out", "Put it in")
 
@@ -39,7 +39,8 @@ class Clock:
 class Scripted:
     """A source that does what the list says, then hangs until `let_go`.
 
-    A number is a picture of that grey, an error is raised, a function is called for a number, None is the end.
+    A number is a picture of that grey, a rest is one, an error is raised, None is the end; a function is called for one
+    of these.
     """
 
     name = "scripted"
@@ -49,7 +50,7 @@ class Scripted:
         self.let_go, self.reading, self.closed = threading.Event(), threading.Event(), threading.Event()
         self.skipped = 0
 
-    def read(self) -> Shot | None:
+    def read(self) -> Shot | Rest | None:
         if not self.script:
             self.reading.set()
             self.let_go.wait(60)
@@ -58,7 +59,7 @@ class Scripted:
         step = step() if callable(step) else step
         if isinstance(step, Exception):
             raise step
-        return None if step is None else grey(step)
+        return step if step is None or isinstance(step, Rest) else grey(step)
 
     def skip(self) -> None:
         self.skipped += 1
@@ -135,6 +136,31 @@ def test_before_the_first_frame_it_is_opening(feeds):
     feed = feeds(Scripted(), start=False)
     assert feed.state().kind == "opening" and feed.state().width == 0
     assert feed.stop(1)
+
+
+ASLEEP = Rest("It sleeps")
+
+
+def test_a_source_that_rests_is_read_on_and_is_neither_new_nor_failed(feeds):
+    seen = []
+
+    def look() -> int:
+        seen.append(feed.state())
+        return 7
+
+    source = Scripted(*[ASLEEP] * 50, look, ASLEEP, look)
+    feed: Feed = feeds(source, AssertionError("it was opened again"), start=False)
+    feed.start()
+    until(lambda: len(seen) == 2)
+    assert [(state.kind, state.message) for state in seen] == [("opening", "It sleeps"), ("stale", "It sleeps")]
+    assert source.reading.wait(30)
+    assert feed.latest is not None and feed.latest.sequence == 1
+
+
+def test_while_a_source_rests_waiting_for_its_first_frame_is_no_error(feeds):
+    feed = feeds(GONE, Scripted(*[ASLEEP] * 3))
+    until(lambda: feed.state().message == ASLEEP.reason)
+    assert feed.wait_first(0.0) is False
 
 
 def test_a_live_source_that_fails_is_tried_again_with_growing_pauses(feeds):

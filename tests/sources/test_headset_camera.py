@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from artem_vr.errors import HeadsetError, SourceError
-from artem_vr.sources.headset_camera import HeadsetCameraSource
+from artem_vr.sources.headset_camera import REST_SECONDS, HeadsetCameraSource
+from artem_vr.sources.source import Rest, Shot
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,6 +23,7 @@ class Taken:
 class Camera:
     def __init__(self, *script):
         self.script = list(script)
+        self.asleep = False
 
     def read(self):
         step = self.script.pop(0) if self.script else None
@@ -69,6 +71,36 @@ def test_silence_is_an_error():
     with pytest.raises(SourceError, match="sends no pictures"):
         source.read()
     assert 1.5 <= now[0] < 2
+
+
+def test_the_silence_of_a_headset_that_sleeps_is_none():
+    now = [0.0]
+
+    def sleep(seconds):
+        now[0] += seconds
+
+    camera = Camera()
+    source = HeadsetCameraSource(camera, clock=lambda: now[0], sleep=sleep)
+    camera.asleep = True
+    for _ in range(100):
+        before = now[0]
+        rest = source.read()
+        assert isinstance(rest, Rest) and "sleeps" in rest.reason
+        assert now[0] - before < 2 * REST_SECONDS, "whoever waits for it could not be stopped"
+    camera.asleep, woken_at = False, now[0]
+    camera.script = [None] * 500 + [Taken(pair(10), 1)]
+    assert isinstance(source.read(), Shot), "it took a second to wake up"
+    assert now[0] - woken_at == pytest.approx(1.0, abs=0.1)
+    begun = now[0]
+    with pytest.raises(SourceError, match="sends no pictures"):
+        source.read()
+    assert now[0] - begun >= 1.5
+
+
+def test_a_camera_that_takes_pictures_asleep_is_seen():
+    source, _ = source_of(Taken(pair(10), 1))
+    source._camera.asleep = True
+    assert isinstance(source.read(), Shot)
 
 
 def test_a_headset_that_has_gone_is_told():

@@ -61,6 +61,8 @@ def test_the_demo_and_the_headset():
         open_source("headset")
 
     class Camera:
+        asleep = False
+
         def read(self):
             return None
 

@@ -180,3 +180,15 @@ def test_the_headset_closes_while_another_thread_reads(with_camera: Runtime, hea
     headset.close()
     reader.join(60)
     assert len(said) == 1 and "has gone" in said[0]
+
+
+def test_the_camera_says_that_the_headset_sleeps(with_camera: Runtime, headset: OpenVRHeadset) -> None:
+    camera = opened(headset)
+    told = []
+    for event in (ovr.ENTER_STANDBY, ovr.LEAVE_STANDBY):
+        told.append(camera.asleep)
+        with_camera.push_event(event)
+        headset.begin_frame()
+        headset.poll_commands()
+        told.append(camera.asleep)
+    assert told == [False, True, True, False]

@@ -244,6 +244,39 @@ def test_standby_and_back(headset: OpenVRHeadset, runtime: Runtime) -> None:
     assert runtime.count.submits == before + 2
 
 
+@pytest.mark.parametrize("told_by", ["an event", "its activity"])
+def test_a_headset_that_sleeps_already_when_the_program_starts(runtime: Runtime, told_by: str) -> None:
+    runtime.set_activity(ovr.ASLEEP)
+    with OpenVRHeadset(clock=lambda: runtime.now) as headset:
+        for _ in range(90):
+            assert frame(headset) is Focus.STANDBY
+        assert runtime.count.submits == 0
+        if told_by == "an event":
+            runtime.push_event(ovr.LEAVE_STANDBY)
+        else:
+            runtime.set_activity(ovr.USED)
+        for _ in range(45):
+            frame(headset)
+        assert frame(headset) is Focus.FOCUSED
+        assert runtime.count.submits > 0
+
+
+@pytest.mark.parametrize("level", [ovr.UNKNOWN_ACTIVITY, ovr.IDLE, 77])
+def test_where_it_is_not_known_to_sleep_a_headset_gets_its_pictures(runtime: Runtime, level: int) -> None:
+    runtime.set_activity(level)
+    with OpenVRHeadset(clock=lambda: runtime.now) as headset:
+        assert frame(headset) is Focus.FOCUSED
+        assert runtime.count.submits == 2
+
+
+def test_what_its_activity_is_not_known_to_be_wakes_no_headset(runtime: Runtime) -> None:
+    runtime.set_activity(ovr.ASLEEP)
+    with OpenVRHeadset(clock=lambda: runtime.now) as headset:
+        runtime.set_activity(ovr.UNKNOWN_ACTIVITY)
+        for _ in range(45):
+            assert frame(headset) is Focus.STANDBY
+
+
 ON_THE_DESK = yaw_pitch(2.0, -0.4, (1.0, 0.7, -2.0))
 IN_THE_HANDS = yaw_pitch(-1.0, 0.8, (0.5, 1.1, -0.5))
 WORN = yaw_pitch(0.3, 0.1, (0.0, 1.7, 0.0))
