@@ -145,6 +145,9 @@ class RenderLoop:
         self._obey(began)
         self._receive(began)
         self._tell(began)
+        if self._source_counts(began):
+            self._scene.frame.upload_source()
+        self._redraw |= self._scene.hud.prepare(began)
         return self._clock() - began
 
     def last_turn(self) -> None:
@@ -259,10 +262,22 @@ class RenderLoop:
         self._scene.hud.update(self.hud, now)
         self._context.set_title(hud_text.window_title(title, stylizer))
 
-    def _look(self, poses: FramePoses, now: float) -> Look:
+    def _source_counts(self, now: float) -> bool:
+        """Whether anything of the source may be seen in this turn."""
+        before, after, faded = self._covers(now)
+        covered = after if faded == 1.0 else min(before, after)
+        view = self._view
+        return self._shown is None or covered < 1.0 or view.preserve_color or view.region != "none"
+
+    def _covers(self, now: float) -> tuple[float, float, float]:
+        """How much of the source the painting before the switch covers, how much the present one, and the fade."""
         strength, shown, frame = self._deck.current.shown_strength, self._shown, self._scene.frame
         faded = fade(now, frame.changed_at, self._fade_seconds) if frame.fading else 1.0
-        before, after = cover(strength, self._before_coded), cover(strength, shown is not None and shown.coded)
+        return cover(strength, self._before_coded), cover(strength, shown is not None and shown.coded), faded
+
+    def _look(self, poses: FramePoses, now: float) -> Look:
+        strength, shown = self._deck.current.shown_strength, self._shown
+        before, after, faded = self._covers(now)
         return Look(
             strength=before + (after - before) * faded if faded < 1 else after,
             fade=faded,
@@ -300,7 +315,7 @@ class RenderLoop:
         opacity = self._scene.hud.opacity(now)
         panel = (opacity, self._scene.hud.enabled, self.hud) if opacity else None
         state = (look, panel, self._view.mirror, poses.head_to_world.tobytes())
-        changed = self._redraw or self._scene.hud.changing or state != self._drawn
+        changed = self._redraw or state != self._drawn
         submits = poses.should_render and not desktop
         if not submits and not changed:
             return False

@@ -14,7 +14,8 @@ class FrameTextures:
     """The newest frame of both eyes. Texture ids are kept for the whole run.
 
     When the painting's ``key`` changes (another style), the last painting of the old one is kept to
-    fade from. The source is uploaded only where it is asked for: at full strength nobody sees it.
+    fade from. The source is uploaded only where it is asked for, by `upload_source` or else when it is bound: at full
+    strength nobody sees it.
     """
 
     def __init__(self) -> None:
@@ -23,7 +24,6 @@ class FrameTextures:
         self._before = [StreamTexture(2), StreamTexture(2)]
         self._other = [StreamTexture(2), StreamTexture(2)]
         self._pending: npt.NDArray[np.uint8] | None = None  # the source, until it is uploaded
-        self._source_seen = False  # it was asked for, of the newest frame
         self._source_eyes = self._painted_eyes = self._before_eyes = self._other_eyes = 0
         self._key: object = None
         self.aspect = 16 / 9
@@ -78,9 +78,6 @@ class FrameTextures:
         """
         self._pending = source
         self._source_eyes = source.shape[0]
-        if self._source_seen:  # as it will be again, in the middle of drawing
-            self._upload_source()
-        self._source_seen = False
         self.aspect = source.shape[2] / source.shape[1]
         if painted is None:
             self._painted_eyes = self._before_eyes = self._other_eyes = 0
@@ -101,11 +98,11 @@ class FrameTextures:
 
     def bind_source(self, eye: int, unit: int) -> None:
         """Bind the source of ``eye`` (0 left, 1 right) to a texture unit."""
-        self._source_seen = True
-        self._upload_source()
+        self.upload_source()
         self._source[min(eye, self._source_eyes - 1)].bind(unit)
 
-    def _upload_source(self) -> None:
+    def upload_source(self) -> None:
+        """Have the newest frame's source in its textures, before the time comes to draw it."""
         if self._pending is not None:
             for texture, picture in zip(self._source, self._pending, strict=False):
                 texture.update(picture)

@@ -52,8 +52,8 @@ class HudText:
 class Hud:
     """The panel. ``now`` is any steady clock's time in seconds, one a frame: both eyes see the same panel.
 
-    The texture is written anew only when the text changes, and its picture is made in a thread of
-    its own: it takes longer than a frame does.
+    Drawing draws what there is. `prepare`, once a frame, writes the texture anew when the text has changed; its
+    picture is made in a thread of its own, as that takes longer than a frame does.
     """
 
     def __init__(self, scale: float = 1.0) -> None:
@@ -72,7 +72,7 @@ class Hud:
         self._mesh = Mesh(geometry.rectangle(0, -1, 1, 0))
         self._wanted = HudText()
         self._asked = HudText()
-        self._woken_at = self._asked_at = self._drawn_at = float("-inf")
+        self._woken_at = self._asked_at = float("-inf")
         self._worker = ThreadPoolExecutor(1, "hud")
         self._picture: Future[Panel] | None = None
 
@@ -81,13 +81,8 @@ class Hud:
         """Width and height of the panel in pixels."""
         return (self._texture.width, self._texture.height)
 
-    @property
-    def changing(self) -> bool:
-        """Whether a newer picture is on its way: who draws only what changed has to draw again."""
-        return self._picture is not None
-
     def update(self, text: HudText, now: float) -> None:
-        """Say ``text`` from the next drawing on. Any change but that of ``detail`` shows the panel again."""
+        """Say ``text`` as soon as its picture is made. Any change but that of ``detail`` shows the panel again."""
         if replace(text, detail="") != replace(self._wanted, detail=""):
             self.wake(now)
             self._asked_at = float("-inf")
@@ -138,20 +133,21 @@ class Hud:
     def settle(self, now: float) -> None:
         """Wait until the panel shows the newest text: for still pictures and tests."""
         self._asked_at = float("-inf")
-        self._write(now)
+        self.prepare(now)
         while self._picture is not None:
             self._picture.exception()
-            self._write(now)
+            self.prepare(now)
 
     def _visible(self, now: float) -> float:
-        """The opacity; 0 until there is a picture. The picture changes with ``now`` alone."""
-        if now != self._drawn_at:
-            self._drawn_at = now
-            self._write(now)
+        """The opacity; 0 until there is a picture."""
         return self.opacity(now) if self.rasterised else 0.0
 
-    def _write(self, now: float) -> None:
-        """Take the worker's picture if it is there; ask for another if the text changed and the panel is seen."""
+    def prepare(self, now: float) -> bool:
+        """Take the worker's picture if it is there; ask for another if the text changed and the panel is seen.
+
+        Returns whether the panel looks different: who draws only what changed has to draw again.
+        """
+        before = self.rasterised
         if self._picture is not None and self._picture.done():
             if self._picture.exception() is None:
                 self._texture.update(self._picture.result())
@@ -166,6 +162,7 @@ class Hud:
         ):
             self._picture = self._worker.submit(rasterise, text, self._scale)
             self._asked, self._asked_at = text, now
+        return self.rasterised != before
 
     def _draw(self, onto: Target, transform: Matrix, opacity: float) -> None:
         target.bind(onto)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -327,6 +328,69 @@ def test_nothing_is_uploaded_between_the_poses_and_the_pair(
     assert calls == [*uploads, "begin_frame", "submit"] * 2
 
 
+def compare(rig: Rig) -> None:
+    rig.deck.compare = True
+
+
+def weaken(rig: Rig) -> None:
+    rig.deck.strength = 0.7
+
+
+def take_colours_of_the_source(rig: Rig) -> None:
+    rig.view.preserve_color = True
+
+
+def paint_the_left_half(rig: Rig) -> None:
+    rig.view.region = "left"
+
+
+@pytest.mark.parametrize("deed", [compare, weaken, take_colours_of_the_source, paint_the_left_half])
+def test_what_a_hand_asks_for_is_uploaded_before_the_poses(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch, deed: Callable[[Rig], None]
+) -> None:
+    rig.paint(noise(1))
+    rig.turn(3)
+    calls: list[str] = []
+    for owner, name in ((rig.headset, "begin_frame"), (rig.headset, "submit"), (StreamTexture, "update")):
+        tell_calls(monkeypatch, calls, owner, name)
+    deed(rig)
+    rig.turn(2)
+    assert calls == ["update", "update", "begin_frame", "submit", "begin_frame", "submit"]
+
+
+def test_the_first_frame_and_the_information_line_are_uploaded_before_the_poses(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del rig.scene.hud.opacity  # back to the real one
+    rig.view.hud = True
+    calls: list[str] = []
+    for owner, name in ((rig.headset, "begin_frame"), (rig.headset, "submit"), (StreamTexture, "update")):
+        tell_calls(monkeypatch, calls, owner, name)
+    rig.put(noise(1))
+    rig.turn()
+    assert rig.scene.hud._picture is not None
+    rig.scene.hud._picture.result(PATIENCE)
+    rig.turn()
+    assert rig.scene.hud.rasterised == 1
+    uploaded = [number for number, name in enumerate(calls) if name == "update"]
+    assert len(uploaded) >= 3
+    assert all(calls[number + 1] in ("update", "begin_frame") for number in uploaded)
+
+
+def test_asleep_from_the_start_the_window_shows_the_source(rig: Rig) -> None:
+    rig.loop._watched = watched = threading.Event()
+    rig.runtime.push_event(ovr.ENTER_STANDBY)
+    rig.turn(2)
+    assert not watched.is_set()
+    rig.put(flat((200, 10, 10), (200, 10, 10)))
+    rig.runtime.advance(1.0)
+    submits = rig.runtime.count.submits
+    rig.turn(2)
+    assert rig.runtime.count.submits == submits
+    seen = rig.scene.mirror_picture()
+    assert tuple(seen[seen.shape[0] // 2, seen.shape[1] // 2]) == (200, 10, 10)
+
+
 def test_another_program_has_the_headset_for_a_while(rig: Rig) -> None:
     rig.paint(noise(7))
     rig.turn(2)
@@ -358,7 +422,7 @@ def test_h_shows_the_information_line_once_it_has_faded_and_then_hides_it(
             rig.scene.hud._picture.result(PATIENCE)
         rig.turn(2)
         return bool(
-            rig.scene.hud.opacity(rig.clock()) == 1.0 and rig.scene.hud.rasterised and not rig.scene.hud.changing
+            rig.scene.hud.opacity(rig.clock()) == 1.0 and rig.scene.hud.rasterised and rig.scene.hud._picture is None
         )
 
     assert seen()

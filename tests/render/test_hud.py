@@ -101,7 +101,6 @@ class TestHud:
     def test_it_is_written_only_when_the_text_changes(self, hud, pane):
         for frame in range(100):
             hud.update(TEXT, frame * 0.01)
-            hud.draw_in_corner(pane, frame * 0.01)
             hud.settle(frame * 0.01)
         assert hud.rasterised == 1
 
@@ -109,7 +108,7 @@ class TestHud:
         hud.pinned = True
         for frame in range(100):
             hud.update(HudText("a", f"{frame} fps"), frame * REFRESH_SECONDS / 10)
-            hud.draw_in_corner(pane, frame * REFRESH_SECONDS / 10)
+            hud.prepare(frame * REFRESH_SECONDS / 10)
             if hud._picture is not None:
                 hud._picture.result()
         assert hud.rasterised <= 11
@@ -119,13 +118,18 @@ class TestHud:
         hud.update(HudText("Senecio"), 0.0)
         hud.settle(0.0)
         hud.update(HudText("The Kiss"), 1.0)
+        assert hud.prepare(1.0) is False
         hud.draw_in_eye(pane, see, here, 1.0)
-        assert hud.changing and hud._picture is not None
+        left = target.read_back(pane)
+        assert hud._picture is not None
         hud._picture.result()  # it is ready between the eyes
+        target.clear(pane, (0.0, 0.5, 0.0))
         hud.draw_in_eye(pane, see, here, 1.0)
-        assert hud.rasterised == 1
+        assert np.array_equal(target.read_back(pane), left)
+        assert hud.prepare(1.01) is True
+        target.clear(pane, (0.0, 0.5, 0.0))
         hud.draw_in_eye(pane, see, here, 1.01)
-        assert hud.rasterised == 2 and not hud.changing
+        assert not np.array_equal(target.read_back(pane), left)
 
     def test_it_lies_in_the_top_left_corner_of_the_window(self, hud, pane):
         hud.update(TEXT, 0.0)

@@ -50,6 +50,7 @@ def test_a_hundred_frames_make_no_objects(context):
         pictures = noise(size, size, 3, number)[None].repeat(2 if number % 40 < 20 else 1, axis=0)
         frame.update(pictures, pictures, key=number // 10, now=float(number))
         hud.update(HudText(f"style {number // 10}", f"{number} fps"), float(number))
+        hud.prepare(float(number))
         for eye in (0, 1):
             stage.draw_eye(eyes[eye], eye, frame, see, Screen(curvature=0.1 * (number % 3)), Look(0.5, 0.5))
             hud.draw_in_eye(eyes[eye], geometry.perspective(90, 4 / 3), np.eye(4, dtype="f4"), float(number))
