@@ -71,8 +71,8 @@ KEYS: tuple[KeyBinding, ...] = (
     KeyBinding(("down", "page_down"), Deed.WEAKER, "Down, Page Down", repeats=True),
     KeyBinding(("c",), Deed.COMPARE, "C"),
     KeyBinding(("b",), Deed.BLEND, "B"),
-    KeyBinding(("]", "."), Deed.MORE_OF_LAST, "] or .", repeats=True),
-    KeyBinding(("[", ","), Deed.LESS_OF_LAST, "[ or ,", repeats=True),
+    KeyBinding(("]", ".", "kp_add"), Deed.MORE_OF_LAST, "] . or keypad +", repeats=True),
+    KeyBinding(("[", ",", "kp_subtract"), Deed.LESS_OF_LAST, "[ , or keypad -", repeats=True),
     KeyBinding(("k",), Deed.KEEP, "K"),
     KeyBinding(("l",), Deed.PRESERVE_COLOR, "L"),
     KeyBinding(("g",), Deed.REGION, "G"),
@@ -220,8 +220,8 @@ class Controls:
 
     def _key(self, event: KeyPressed, now: float) -> bool:
         binding = _BY_KEY.get(event.key)
-        if binding is None or event.alt or event.control:
-            return False
+        if binding is None or ((event.alt or event.control) and not event.released):
+            return False  # another program's shortcut; but what went down alone may come up beside Ctrl
         if binding.deed is Deed.COMPARE:
             if not event.repeat:
                 self.compare(not event.released)

@@ -71,7 +71,7 @@ class Context(Protocol):
 
     def set_title(self, title: str) -> None: ...
     def set_fullscreen(self, fullscreen: bool) -> None:
-        """Fill the whole monitor, or return to the window."""
+        """Fill the monitor on which most of the window is, or return to the window."""
 
     def capture_mouse(self, captured: bool) -> None:
         """Hide the pointer and let `MouseMoved` go on past the window's edges, or stop that."""
@@ -299,11 +299,15 @@ class WindowContext:
     def set_fullscreen(self, fullscreen: bool) -> None:
         glfw, window = self._glfw, self._window
         if fullscreen and self._windowed is None:
-            monitor = glfw.get_primary_monitor()
-            if not monitor:
+            place = (*glfw.get_window_pos(window), *glfw.get_window_size(window))
+            monitors = glfw.get_monitors()  # the primary one first
+            if not monitors:
                 return
+            modes = [glfw.get_video_mode(one).size for one in monitors]
+            places = [(*glfw.get_monitor_pos(one), *size) for one, size in zip(monitors, modes, strict=True)]
+            monitor = max(zip(places, monitors, strict=True), key=lambda one: _shared_area(one[0], place))[1]
             mode = glfw.get_video_mode(monitor)
-            self._windowed = (*glfw.get_window_pos(window), *glfw.get_window_size(window))
+            self._windowed = place
             glfw.set_window_monitor(window, monitor, 0, 0, mode.size.width, mode.size.height, mode.refresh_rate)
         elif not fullscreen and self._windowed is not None:
             glfw.set_window_monitor(window, None, *self._windowed, 0)
@@ -341,8 +345,12 @@ class WindowContext:
             for first in (glfw.KEY_0, glfw.KEY_KP_0):
                 if first <= key <= first + 9:
                     return str(key - first)
-            # What the user's layout writes on the key; where it is not known, what it is in the US.
-            return (glfw.get_key_name(key, scancode) or (chr(key) if 32 < key < 127 else "")).lower()
+            # What the user's layout writes on the key; where that is not known, or of another alphabet (Cyrillic,
+            # Greek, Hebrew), what it is in the US.
+            written = glfw.get_key_name(key, scancode) or ""
+            if not written.isascii():
+                written = ""
+            return (written or (chr(key) if 32 < key < 127 else "")).lower()
 
         def on_key(_window: Any, key: int, scancode: int, action: int, modifiers: int) -> None:
             name = key_name(key, scancode)
@@ -390,3 +398,9 @@ def _glfw_error(glfw: Any) -> str:
     if not text:
         return "no reason given"
     return text.decode("utf-8", "replace") if isinstance(text, bytes) else str(text)
+
+
+def _shared_area(one: tuple[int, int, int, int], other: tuple[int, int, int, int]) -> int:
+    """Of two places on the desktop (left, top, width, height)."""
+    width, height = (min(one[i] + one[i + 2], other[i] + other[i + 2]) - max(one[i], other[i]) for i in (0, 1))
+    return max(0, width) * max(0, height)

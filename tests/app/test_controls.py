@@ -72,6 +72,15 @@ def test_compare_lasts_as_long_as_the_key_is_held(controls):
     assert not controls.deck.compare
 
 
+@pytest.mark.parametrize("modifier", ["control", "alt"])
+def test_compare_ends_when_its_key_comes_up_whatever_else_is_held(controls, modifier):
+    press(controls, "c")
+    press(controls, "c", released=True, **{modifier: True})
+    assert not controls.deck.compare
+    assert not press(controls, "c", **{modifier: True})
+    assert not controls.deck.compare, "that is another program's shortcut"
+
+
 def test_a_held_key_does_not_flash_through_the_paintings(controls):
     press(controls, "right")
     for _ in range(30):

@@ -1,7 +1,9 @@
 import os
 import subprocess
 import sys
+from collections import namedtuple
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -57,6 +59,66 @@ def test_keys(fresh):
     assert hear(fresh, "key", glfw.KEY_UNKNOWN, 0, glfw.PRESS, 0) == []
     named = {hear(fresh, "key", getattr(glfw, f"KEY_{name.upper()}"), 0, glfw.PRESS, 0)[0].key for name in KEY_NAMES}
     assert named == set(KEY_NAMES)
+
+
+@pytest.mark.parametrize(
+    ("written", "named"),
+    [("c", "c"), ("с", "c"), ("ψ", "c"), ("ב", "c"), (None, "c"), ("J", "j")],
+    ids=["latin", "cyrillic", "greek", "hebrew", "unknown", "dvorak"],
+)
+def test_letters_are_the_layouts_and_where_it_has_others_those_of_the_us(fresh, monkeypatch, written, named):
+    import glfw
+
+    monkeypatch.setattr(glfw, "get_key_name", lambda key, scancode: written)
+    assert hear(fresh, "key", glfw.KEY_C, 0, glfw.PRESS, 0) == [events.KeyPressed(named)]
+
+
+Size = namedtuple("Size", "width height")
+
+
+class Monitors:
+    """Two monitors side by side, the primary one on the left, and a window that the test puts somewhere."""
+
+    def __init__(self, monkeypatch):
+        import glfw
+
+        self.places = {"left": (0, 0, 1920, 1080), "right": (1920, -200, 2560, 1440)}
+        self.window, self.filled = (0, 0, 800, 600), []  # type: tuple[int, ...], list[tuple[object, ...]]
+        answers = {
+            "get_monitors": lambda: list(self.places),
+            "get_monitor_pos": lambda monitor: self.places[monitor][:2],
+            "get_video_mode": lambda monitor: SimpleNamespace(size=Size(*self.places[monitor][2:]), refresh_rate=60),
+            "get_window_pos": lambda window: self.window[:2],
+            "get_window_size": lambda window: self.window[2:],
+            "set_window_monitor": lambda window, *rest: self.filled.append(rest),
+        }
+        for name, answer in answers.items():
+            monkeypatch.setattr(glfw, name, answer)
+
+
+@pytest.mark.parametrize(
+    ("place", "monitor"),
+    [
+        ((100, 100, 800, 600), "left"),
+        ((2000, 100, 800, 600), "right"),
+        ((1400, 100, 800, 600), "left"),
+        ((1700, 100, 800, 600), "right"),
+        ((9000, 9000, 800, 600), "left"),
+    ],
+)
+def test_the_monitor_that_has_most_of_the_window_is_filled(fresh, monkeypatch, place, monitor):
+    desktop = Monitors(monkeypatch)
+    desktop.window = place
+    fresh.set_fullscreen(True)
+    fresh.set_fullscreen(False)
+    assert desktop.filled == [(monitor, 0, 0, *desktop.places[monitor][2:], 60), (None, *place, 0)]
+
+
+def test_without_a_monitor_the_window_stays(fresh, monkeypatch):
+    desktop = Monitors(monkeypatch)
+    desktop.places = {}
+    fresh.set_fullscreen(True)
+    assert desktop.filled == []
 
 
 def test_mouse_files_and_close(fresh):
