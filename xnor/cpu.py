@@ -16,11 +16,11 @@ from collections.abc import Callable
 from typing import Any, Literal
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from . import memory
 from .bitpack import PackedFilters
+from .compiled import compiled
 from .finish import Ending, finish_pixels, finish_planes
 from .geometry import Geometry
 from .microkernel import (
@@ -59,7 +59,7 @@ NO_FLOATS = np.zeros(0, np.float32)
 NO_INTS = np.zeros(0, np.int32)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _panels(rows: Any, first: int, last: int, panels: Any) -> None:
     """Turn rows[first:last] (n, words) into panels (ceil(n / LANES), words, LANES); rows that lack are 0."""
     for panel in range(panels.shape[0]):
@@ -72,7 +72,7 @@ def _panels(rows: Any, first: int, last: int, panels: Any) -> None:
                 panels[panel, j, lane] = 0
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _convolve_planes(
     begin: int, end: int, pixels: Any, filters: Any, nibbles: Any, g: Geometry, cut: Split, ending: Ending, out: Any
 ) -> None:
@@ -112,7 +112,7 @@ def _convolve_planes(
     stream_end()
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _convolve_pixels(
     begin: int, end: int, pixels: Any, panels: Any, unfolded: Any, g: Geometry, cut: Split, ending: Ending, out: Any
 ) -> None:
@@ -170,7 +170,7 @@ def _convolve_pixels(
     stream_end()
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _filter_panels(begin: int, end: int, filters: Any, outputs: int, panels: Any) -> None:
     """Panels of all filters, group by group (a group has ``outputs`` of them and begins with a panel of its own)."""
     group_panels = (outputs + LANES - 1) // LANES

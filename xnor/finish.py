@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
 
+from .compiled import compiled
 from .geometry import Geometry
 from .microkernel import ROWS, stream
 from .tasks import Block
@@ -27,7 +27,7 @@ class Ending(NamedTuple):
     streaming: bool
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _zero_taps(g: Geometry, pixel: int, taps: Any) -> int:
     """List the taps of an output pixel that lie outside the picture; returns how many there are."""
     top = pixel // g.out_width * g.stride_y - g.padding_y
@@ -47,7 +47,7 @@ def _zero_taps(g: Geometry, pixel: int, taps: Any) -> int:
     return count
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _correct(sums: Any, by_pixel: bool, where: Block, edges: Any, g: Geometry, tap_sums: Any) -> None:
     """Take out of the sums, (pixels, outputs) or (outputs, pixels), what padded zeros were taken for.
 
@@ -65,7 +65,7 @@ def _correct(sums: Any, by_pixel: bool, where: Block, edges: Any, g: Geometry, t
                 sums[: where.outputs, p] += missing
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _copy(source: Any, source_first: int, target: Any, target_first: int, count: int, streaming: bool) -> None:
     if streaming:
         stream(source, source_first, target, target_first, count)
@@ -74,7 +74,7 @@ def _copy(source: Any, source_first: int, target: Any, target_first: int, count:
             target[target_first + i] = source[source_first + i]
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def finish_pixels(
     sums: Any, left: Any, where: Block, edges: Any, g: Geometry, ending: Ending, finished: Any, out: Any
 ) -> None:
@@ -105,7 +105,7 @@ def finish_pixels(
         _copy(finished, 0, out, to, wide, ending.streaming)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def finish_planes(sums: Any, where: Block, edges: Any, g: Geometry, ending: Ending, finished: Any, out: Any) -> None:
     """Write the ``sums`` (outputs, pixels) of a block to ``out``, flat, plane by plane.
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from . import memory
+from .compiled import compiled
 from .geometry import Geometry
 from .microkernel import FLOAT_LANES, ROWS, float_block
 from .threads import share_out
@@ -21,7 +21,7 @@ TILE = 64
 BLOCK = 64
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _convolve(begin: int, end: int, pictures: Any, filters: Any, g: Geometry, out: Any) -> None:
     plane = g.out_height * g.out_width
     tiles = (plane + TILE - 1) // TILE

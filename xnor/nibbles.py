@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 
+from .compiled import compiled
 from .microkernel import (
     DIFFERING,
     LOOKUPS,
@@ -21,7 +21,7 @@ from .microkernel import (
 )
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def unfold_columns(rows: Any, first: int, last: int, panels: Any) -> None:
     """Unfold rows[first:last] (n, words) into panels (ceil(n / NIBBLE_LANES), nibbles, NIBBLE_LANES) of uint8."""
     nibbles = panels.shape[1]
@@ -45,7 +45,7 @@ def unfold_columns(rows: Any, first: int, last: int, panels: Any) -> None:
                         panels[panel, k + 1, lane] = two[lane] >> np.uint8(4)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def unfold_rows(begin: int, end: int, rows: Any, unfolded: Any) -> None:
     """Unfold rows[begin:end] (n, words) into ``unfolded`` (n, nibbles) of uint8, each nibble times 16."""
     octets = rows.view(np.uint8)  # a processor with AVX2 has the lowest bits first
@@ -59,7 +59,7 @@ def unfold_rows(begin: int, end: int, rows: Any, unfolded: Any) -> None:
             target[nibbles - 1] = source[nibbles // 2] << np.uint8(4)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def multiply_nibbles(
     rows: Any, first: int, count: int, last_row: int, panel: Any, sums: Any, column: int, bits: Any
 ) -> None:
@@ -78,7 +78,7 @@ def multiply_nibbles(
                 )
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def multiply_nibbles_out(
     rows: Any, count: int, panel: Any, sums: Any, to_sums: Any, bits: Any, target: Any, place: int, stride: int,
     streaming: bool,
@@ -112,7 +112,7 @@ def multiply_nibbles_out(
                 nibble_block(rows, row, last_row, panel, final, end, DIFFERING, sums, row, 0, start, target, to, stride)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def unfold_filters(begin: int, end: int, filters: Any, outputs: int, panels: Any) -> None:
     """`unfold_columns` of all filters, group by group: a group has ``outputs`` of them and begins with a new panel."""
     group_panels = (outputs + NIBBLE_LANES - 1) // NIBBLE_LANES

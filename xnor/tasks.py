@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from numba import njit
-
+from .compiled import compiled
 from .geometry import Geometry
 from .threads import thread_count
 
@@ -45,7 +44,7 @@ def task_count(g: Geometry, cut: Split) -> int:
     return g.batch * g.groups * cut.tiles * cut.parts
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def block_of(task: int, cut: Split, g: Geometry) -> Block:
     """The block that is task number ``task``."""
     outputs = g.outputs // g.groups
@@ -60,7 +59,7 @@ def block_of(task: int, cut: Split, g: Geometry) -> Block:
     )  # fmt: skip
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def some_outputs(block: Block, first: int, most: int) -> Block:
     """The block's pixels with at most ``most`` of its outputs, from the ``first`` one on."""
     return Block(

@@ -5,18 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from . import memory
 from .bitpack import word_count
+from .compiled import compiled
 from .errors import XnorError
 from .geometry import Geometry
 from .microkernel import pack_signs
 from .threads import share_out
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _pack_plane_line(planes: Any, thresholds: Any, groups: int, words: Any) -> bool:
     """Line ``planes`` (C, W), rows contiguous, into ``words`` (W, groups, words of a group). True if it holds a NaN."""
     channels, width = planes.shape
@@ -58,7 +58,7 @@ def _pack_plane_line(planes: Any, thresholds: Any, groups: int, words: Any) -> b
     return nans != 0
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _pack_planes(begin: int, end: int, pictures: Any, thresholds: Any, groups: int, words: Any, bad: Any) -> None:
     """pictures (N, C, H, W), C-contiguous; words (N, H, W, groups, words of a group) written whole."""
     height = pictures.shape[2]
@@ -67,7 +67,7 @@ def _pack_planes(begin: int, end: int, pictures: Any, thresholds: Any, groups: i
         bad[line] = _pack_plane_line(pictures[n, :, y], thresholds, groups, words[n, y])
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _pack_pixel_line(values: Any, thresholds: Any, channels: int, groups: int, words: Any) -> bool:
     """Line ``values`` (W * C,), channels together, into ``words`` (W, groups, words of a group). True if it holds a
     NaN.
@@ -109,7 +109,7 @@ def _pack_pixel_line(values: Any, thresholds: Any, channels: int, groups: int, w
     return nans != 0
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _pack_pixels(
     begin: int, end: int, values: Any, thresholds: Any, channels: int, groups: int, words: Any, bad: Any
 ) -> None:
@@ -118,7 +118,7 @@ def _pack_pixels(
         bad[line] = _pack_pixel_line(values[line], thresholds, channels, groups, words[line])
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _whole_windows(
     flat: Any, g: Geometry, start: int, stride: int, group_words: int, step_y: int, step_x: int,
     windows: Any, begin: int, end: int,
@@ -139,7 +139,7 @@ def _whole_windows(
         start += stride
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _narrow_windows(
     flat: Any, g: Geometry, start: int, stride: int, channels: int, step_y: int, step_x: int,
     windows: Any, begin: int, end: int,
@@ -159,7 +159,7 @@ def _narrow_windows(
         start += stride
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _append(value: Any, bits: int, filling: Any, used: int, j: int, windows: Any, p: int) -> Any:
     """The lowest ``bits`` of ``value`` behind the ``used`` ones of ``filling``, which goes to windows[p, j] when it is
     full. Returns the new ``filling``, ``used`` and ``j``.
@@ -175,7 +175,7 @@ def _append(value: Any, bits: int, filling: Any, used: int, j: int, windows: Any
     return filling, used, j
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _neighbouring_windows(
     flat: Any, g: Geometry, start: int, pixel_step: int, channels: int, step_y: int,
     windows: Any, begin: int, end: int,
@@ -199,7 +199,7 @@ def _neighbouring_windows(
         at += pixel_step
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _even_windows(flat: Any, g: Geometry, start: int, channels: int, step_y: int, windows: Any) -> None:
     """`_neighbouring_windows` of words a pixel apart, all in ``windows`` (n, words), where no pixel lies across two
     words: in vectors.
@@ -219,7 +219,7 @@ def _even_windows(flat: Any, g: Geometry, start: int, channels: int, step_y: int
             windows[p, word] = column[p]
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _any_window(pixels: Any, g: Geometry, n: int, group: int, top: int, left: int, window: Any) -> None:
     """A window of any kind: it may reach outside the picture, and a pixel may end in the middle of a word."""
     group_words = pixels.shape[4]
@@ -253,7 +253,7 @@ def _any_window(pixels: Any, g: Geometry, n: int, group: int, top: int, left: in
         window[j] = filling
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def gather(pixels: Any, g: Geometry, n: int, group: int, first: int, count: int, windows: Any, edges: Any) -> int:
     """Dense windows of ``count`` output pixels from ``first`` on into the rows of ``windows`` (tile, words).
 
