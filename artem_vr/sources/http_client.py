@@ -11,7 +11,7 @@ import ssl
 import time
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import unquote, urlsplit, urlunsplit
+from urllib.parse import unquote, urljoin, urlsplit, urlunsplit
 
 from artem_vr.errors import SourceError
 
@@ -87,7 +87,7 @@ class Connection:
         except (OSError, http.client.HTTPException, ValueError) as error:
             raise self._refusal(error) from None
         if self._answer.status != 200:
-            raise self._bad_status(self._answer.status)
+            raise self._bad_status(self._answer)
         return self._answer
 
     def read(self) -> bytes:
@@ -138,15 +138,34 @@ class Connection:
             return SourceError(f"{shown} cannot be reached ({reason})", "Check that both are in the same WLAN")
         return SourceError(f"{shown} does not speak HTTP", "Check address and port")
 
-    def _bad_status(self, status: int) -> SourceError:
-        shown = self.address.shown
+    def _bad_status(self, answer: http.client.HTTPResponse) -> SourceError:
+        shown, status = self.address.shown, answer.status
         if status == 401:
+            ways = answer.headers.get_all("WWW-Authenticate", [])
+            if ways and not any(way.strip().lower().startswith("basic") for way in ways):
+                way = one_line(ways[0].split()[0]) if ways[0].split() else "an unknown way"
+                remedy = "Switch the app's password off, or its way of asking to Basic"
+                return SourceError(f"{shown} asks for a password by {way}, which is not known here", remedy)
+            if self.address.user or self.address.password:
+                return SourceError(f"{shown} refuses this name and password", "Check both in the app's settings")
             return SourceError(f"{shown} asks for a password", "Write phone:http://USER:PASSWORD@HOST:PORT/video")
         if status == 404:
             return SourceError(f"{shown} does not exist", "IP Webcam's paths are /video and /shot.jpg")
         if 300 <= status < 400:
-            return SourceError(f"{shown} leads to another address", "Give that address itself")
+            target = one_line(answer.headers.get("Location", ""))
+            remedy = f"Write phone:{urljoin(self._bare_url(), target)}" if target else "Give that address itself"
+            return SourceError(f"{shown} leads to another address", remedy)
         return SourceError(f"{shown} answers with status {status}", "Check the address")
+
+    def _bare_url(self) -> str:
+        """The address without name and password."""
+        shown = urlsplit(self.address.shown)
+        return urlunsplit((shown.scheme, shown.netloc.rpartition("@")[2], shown.path, shown.query, ""))
+
+
+def one_line(text: str, most: int = 200) -> str:
+    """What a server sent, fit to be shown."""
+    return "".join(letter for letter in text if letter.isprintable())[:most]
 
 
 class _TooSlow(TimeoutError):

@@ -36,6 +36,7 @@ def boundary_of(content_type: str) -> bytes | None:
 class MultipartParser:
     """Give it bytes as they come; it gives back the parts that are complete.
 
+    A boundary may stand in the stream with two dashes more, as of cameras that name it with dashes of its own.
     Where a part says its length, it is complete with its last byte; else at the next boundary. A length that runs over
     a boundary line is a lie and the boundary counts. What stands before the first boundary is passed over.
     Never holds more than ``max_part`` + ``max_header`` bytes beyond what one call brought.
@@ -43,7 +44,8 @@ class MultipartParser:
 
     def __init__(self, boundary: bytes, max_part: int = MAX_PART, max_header: int = MAX_HEADER) -> None:
         self._mark = b"--" + boundary
-        self._line = b"\n" + self._mark  # a boundary inside a body stands at the beginning of a line
+        self._marks = (self._mark, b"--" + self._mark)
+        self._lines = tuple(b"\n" + mark for mark in self._marks)  # in a body it stands at the beginning of a line
         self._max_part, self._max_header = max_part, max_header
         self._buffer = bytearray()
         self._searched = 0  # how far the buffer was searched already
@@ -116,7 +118,7 @@ class MultipartParser:
     def _body(self, parts: list[Part]) -> bool:
         size = self._length
         window = len(self._buffer) if size is None else min(len(self._buffer), size)
-        at = 0 if self._buffer.startswith(self._mark, 0, window) else self._find(self._line, window)
+        at = 0 if self._buffer.startswith(self._marks, 0, window) else self._find_line(window)
         if at >= 0:
             # The line end before a boundary belongs to the boundary.
             cut = at - 1 if at > 0 and self._buffer[at - 1 : at] == b"\r" else at
@@ -127,9 +129,9 @@ class MultipartParser:
         if size is not None and len(self._buffer) >= size:
             self._emit(parts, size)
             return True
-        if len(self._buffer) > self._max_part + len(self._line) + 1:
+        if len(self._buffer) > self._max_part + len(self._lines[1]) + 1:
             raise MultipartError(f"a part is longer than {self._max_part} bytes")
-        self._searched = max(0, window - len(self._line) + 1)
+        self._searched = max(0, window - len(self._lines[1]) + 1)
         return False
 
     def _emit(self, parts: list[Part], size: int) -> None:
@@ -139,6 +141,10 @@ class MultipartParser:
 
     def _find(self, what: bytes, end: int | None = None) -> int:
         return self._buffer.find(what, self._searched, end)
+
+    def _find_line(self, end: int) -> int:
+        """Where the next boundary line begins, or -1."""
+        return min((at for line in self._lines if (at := self._find(line, end)) >= 0), default=-1)
 
     def _drop(self, size: int) -> None:
         del self._buffer[:size]

@@ -13,13 +13,13 @@ from artem_vr.sources.mjpeg import MultipartError, MultipartParser, boundary_of
 MARK = b"Ba4oTvQMY8ew04N8dcnM"
 
 
-def stream(bodies, lengths=True, newline=b"\r\n", closing=False, before=b""):
+def stream(bodies, lengths=True, newline=b"\r\n", closing=False, before=b"", dashes=b"--"):
     """What a server sends for ``bodies``."""
     data = before
     for body in bodies:
         said = b"Content-Length: %d" % len(body) + newline if lengths else b""
-        data += newline + b"--" + MARK + newline + b"Content-Type: image/jpeg" + newline + said + newline + body
-    return data + newline + b"--" + MARK + (b"--" + newline if closing else newline)
+        data += newline + dashes + MARK + newline + b"Content-Type: image/jpeg" + newline + said + newline + body
+    return data + newline + dashes + MARK + (b"--" + newline if closing else newline)
 
 
 def parse(pieces, boundary=MARK, **limits):
@@ -44,9 +44,16 @@ cuts = st.lists(st.floats(0, 1), max_size=12)
 
 
 @settings(max_examples=60, deadline=None)
-@given(bodies_, st.booleans(), st.sampled_from([b"\r\n", b"\n"]), st.booleans(), cuts)
-def test_the_parts_come_out_however_the_stream_is_cut(bodies, lengths, newline, closing, places):
-    data = stream(bodies, lengths, newline, closing)
+@given(
+    bodies_,
+    st.booleans(),
+    st.sampled_from([b"\r\n", b"\n"]),
+    st.booleans(),
+    st.sampled_from([b"--", b"----"]),  # the latter: a boundary that is itself named with dashes
+    cuts,
+)
+def test_the_parts_come_out_however_the_stream_is_cut(bodies, lengths, newline, closing, dashes, places):
+    data = stream(bodies, lengths, newline, closing, dashes=dashes)
     assert parse(cut(data, places)) == (bodies, "")
     assert parse([bytes([b]) for b in data]) == (bodies, "")
 

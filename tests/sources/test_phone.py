@@ -122,7 +122,7 @@ def test_name_and_password_are_sent_and_never_shown():
         source = stream(url.replace("//", "//me:p%40ss%20w@"))
         assert level(source) == 50
         assert "p@ss" not in source.name and "p%40ss" not in source.name and "***" in source.name
-        refused(lambda: stream(url.replace("//", "//me:wrong@")), "asks for a password")
+        refused(lambda: stream(url.replace("//", "//me:wrong@")), "refuses this name and password")
         refused(lambda: stream(url), "phone:http://USER:PASSWORD@HOST:PORT/video")
 
 
@@ -229,7 +229,16 @@ def test_a_part_without_end_is_not_kept():
         (answer(b"x", "a\tb" * 999), "not Motion JPEG"),
         (answer(b"", status="404 Not Found"), "does not exist"),
         (answer(b"", status="503 Busy"), "status 503"),
-        (answer(b"", status="302 Found", extra="Location: http://elsewhere/\r\n"), "leads to another address"),
+        (
+            answer(b"", status="302 Found", extra="Location: http://elsewhere/\r\n"),
+            "leads to another address. Write phone:http://elsewhere/",
+        ),
+        (answer(b"", status="301 Moved", extra="Location: /video\r\n"), r"Write phone:http://127\.0\.0\.1:\d+/video"),
+        (answer(b"", status="302 Found"), "leads to another address. Give that address itself"),
+        (answer(b"", status="401 No", extra='WWW-Authenticate: Digest realm="x"\r\n'), "by Digest.*Switch"),
+        (answer(b"", status="401 No", extra="WWW-Authenticate:\r\n"), "an unknown way"),
+        (answer(b"", status="401 No", extra='WWW-Authenticate: Basic realm="x"\r\n'), "Write phone:http://USER:PASS"),
+        (answer(b"", status="401 No"), "Write phone:http://USER:PASSWORD@HOST"),
         (b"SSH-2.0-OpenSSH_9.6\r\n", "does not speak HTTP"),
         (b"HTTP/1.1 200 OK\r\n" + b"A: b\r\n" * 500, "does not speak HTTP"),
         (b"HTTP/1.1 200 OK\r\nA: " + b"b" * 100_000, "does not speak HTTP"),
