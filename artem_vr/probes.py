@@ -88,13 +88,13 @@ def steamvr() -> dict[str, Any]:
 
 
 def camera() -> dict[str, Any]:
-    """Opens the first camera for one picture."""
-    import cv2
+    """Opens the camera that ``run`` would take for one picture."""
+    from artem_vr.sources.camera import cameras, find_camera, open_capture
 
     devices = sorted(str(path) for path in Path("/dev").glob("video*")) if sys.platform == "linux" else None
     if devices == []:
         return {"found": False, "devices": devices}
-    capture = cv2.VideoCapture(0, cv2.CAP_DSHOW if sys.platform == "win32" else cv2.CAP_ANY)
+    capture = open_capture(find_camera("", cameras()))
     try:
         there, picture = capture.read() if capture.isOpened() else (False, None)
         size = [int(picture.shape[1]), int(picture.shape[0])] if there and picture is not None else None

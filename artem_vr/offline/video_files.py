@@ -13,7 +13,9 @@ from typing import Any
 import numpy as np
 
 from artem_vr.errors import SourceError
+from artem_vr.sources import opencv
 from artem_vr.sources.frame import Picture
+from artem_vr.sources.video import display_size
 
 SUFFIXES = {".mp4": "mp4v", ".m4v": "mp4v", ".mov": "mp4v", ".mkv": "mp4v", ".avi": "XVID"}
 """Videos that can be written: the file's ending and the codec for it (MPEG-4 in all of them)."""
@@ -28,15 +30,15 @@ class VideoReader:
     """The pictures of a video file, each once, in order. Raises `SourceError` if it is no such file."""
 
     def __init__(self, path: Path) -> None:
-        import cv2
+        cv2 = opencv.load()
 
         self.path = path
         self._capture: Any = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
         try:
             if not self._capture.isOpened():
                 raise SourceError(f"{path} is not a video that can be read", "Convert it to MP4 with another program")
-            self.width = int(self._capture.get(cv2.CAP_PROP_FRAME_WIDTH))
-            self.height = int(self._capture.get(cv2.CAP_PROP_FRAME_HEIGHT))
+            self.width, self.height = display_size(self._capture)
+            """Of each picture in square pixels, whatever the file's are."""
             if self.width * self.height > MAX_MEGAPIXELS * 1e6:
                 cause = f"{path} has pictures of {self.width}x{self.height} pixels"
                 raise SourceError(cause, f"Bring it below {MAX_MEGAPIXELS:g} megapixels with another program")
@@ -52,7 +54,7 @@ class VideoReader:
 
     def __iter__(self) -> Iterator[Picture]:
         """(H, W, 3) uint8 RGB, top row first. Raises `SourceError` if there is not a single one."""
-        import cv2
+        cv2 = opencv.load()
 
         seen = 0
         while True:
@@ -61,6 +63,8 @@ class VideoReader:
                 break
             if bgr.ndim == 2:
                 bgr = cv2.cvtColor(bgr, cv2.COLOR_GRAY2BGR)
+            if bgr.shape[1::-1] != (self.width, self.height):
+                bgr = cv2.resize(bgr, (self.width, self.height))
             seen += 1
             yield np.ascontiguousarray(bgr[:, :, 2::-1])
         if not seen:
@@ -97,7 +101,7 @@ class VideoWriter:
         self._written += 1
 
     def _open(self, width: int, height: int) -> Any:
-        import cv2
+        cv2 = opencv.load()
 
         codec = SUFFIXES.get(self.path.suffix.lower())
         if codec is None:
@@ -143,7 +147,7 @@ class VideoWriter:
 
 def _pictures_in(path: Path) -> int:
     """How many pictures of a video can really be read; what the file says of that is an estimate."""
-    import cv2
+    cv2 = opencv.load()
 
     capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
     count = 0

@@ -68,7 +68,7 @@ def find_camera(wanted: str, known: list[Camera]) -> int:
 class CameraSource:
     """A webcam. ``wanted`` is a number, a name, or empty for the first one. Raises `SourceError`.
 
-    ``open_capture`` opens a camera by its number (tests give their own).
+    ``open_with`` opens a camera by its number (tests give their own).
     """
 
     live = True
@@ -78,14 +78,14 @@ class CameraSource:
         self,
         wanted: str = "",
         layout: Layout = "mono",
-        open_capture: Callable[[int], Any] | None = None,
+        open_with: Callable[[int], Any] | None = None,
         known: list[Camera] | None = None,
     ) -> None:
         self.name = f"webcam:{wanted}" if wanted else "webcam"
         self._layout = layout
         known = cameras() if known is None else known
         self._number = find_camera(wanted, known)
-        self._capture = (open_capture or _open_capture)(self._number)
+        self._capture = (open_with or open_capture)(self._number)
         if not self._capture.isOpened():
             self.close()
             raise self._refusal(known)
@@ -120,7 +120,8 @@ class CameraSource:
         return SourceError(f"There is no camera {self._number}", _CONNECT)
 
 
-def _open_capture(number: int) -> Any:
+def open_capture(number: int) -> Any:
+    """OpenCV's capture of the camera ``number``, asked for Motion JPEG of 1280x720; it may not be open."""
     cv2 = opencv.load()
     # DirectShow opens at once where Media Foundation takes many seconds, and numbers as `directshow.camera_names` does.
     backend = {"win32": cv2.CAP_DSHOW, "linux": cv2.CAP_V4L2}.get(sys.platform, cv2.CAP_ANY)

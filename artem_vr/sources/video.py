@@ -13,14 +13,18 @@ from artem_vr.sources.layout import Layout, split
 from artem_vr.sources.pictures import MAX_MEGAPIXELS
 from artem_vr.sources.source import Shot
 
+MOST_SQUEEZED = 4.0
+"""Proportion of a film's pixels that is still believed."""
+
 _REMEDY = "Use an MP4, MKV, WEBM or AVI file, or a PNG or JPEG picture"
 
 
 class VideoSource:
     """The frames of a film, in order; again from the first one at its end where ``loop`` is True.
 
-    ``rate`` is the film's own frame rate, ``frames`` how many its header promises (0: not said), ``width`` and
-    ``height`` the size of a whole picture, both eyes together. Raises `SourceError`.
+    ``rate`` is the film's own frame rate (of one that changes, the mean), ``frames`` how many its header promises (0:
+    not said), ``width`` and ``height`` the size of a whole picture, both eyes together, its pixels square whatever the
+    film's are. Raises `SourceError`.
     """
 
     live = False
@@ -50,6 +54,8 @@ class VideoSource:
                 raise SourceError(f"{self._path} has no picture that can be decoded", _REMEDY)
             return None
         self._read_any = True
+        if bgr.shape[1::-1] != (self.width, self.height):
+            bgr = cv2.resize(bgr, (self.width, self.height))
         return Shot(split(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), self._layout))
 
     def skip(self) -> None:
@@ -66,9 +72,7 @@ class VideoSource:
         return capture
 
     def _size(self) -> tuple[int, int]:
-        cv2 = opencv.load()
-        width = int(self._capture.get(cv2.CAP_PROP_FRAME_WIDTH))
-        height = int(self._capture.get(cv2.CAP_PROP_FRAME_HEIGHT))
+        width, height = display_size(self._capture)
         if width * height > MAX_MEGAPIXELS * 1e6:
             self.close()
             raise SourceError(
@@ -76,6 +80,17 @@ class VideoSource:
                 "Convert it to a smaller size",
             )
         return width, height
+
+
+def display_size(capture: Any) -> tuple[int, int]:
+    """Width and height in square pixels of an open film's pictures: what is stored squeezed is made longer."""
+    cv2 = opencv.load()
+    stored = (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT, cv2.CAP_PROP_SAR_NUM, cv2.CAP_PROP_SAR_DEN)
+    width, height, across, up = (capture.get(name) for name in stored)
+    aspect = across / up if across > 0 and up > 0 else 1.0  # of one pixel
+    if abs(aspect - 1) > 0.01 and 1 / MOST_SQUEEZED <= aspect <= MOST_SQUEEZED:  # beyond that it is nonsense
+        width, height = width * max(1.0, aspect), height * max(1.0, 1 / aspect)
+    return round(width), round(height)
 
 
 def sane_rate(said: float) -> float:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+import struct
 
 import numpy as np
 import pytest
 
 from artem_vr.errors import SourceError
+from artem_vr.offline.video_files import VideoReader
 from artem_vr.sources import opencv, video
 from artem_vr.sources.video import VideoSource, sane_rate
 
@@ -75,6 +77,37 @@ def test_mp4_plays(tmp_path):
     source = VideoSource(write_film(tmp_path / "film.mp4", code="mp4v"), loop=False)
     assert [level(source) for _ in range(7)] == [*LEVELS, None]
     source.close()
+
+
+def squeezed(film, across, up):
+    """Make the pixels of an MP4 film of OpenCV's that much wider than high: a box "pasp" in its sample description."""
+    data, at, boxes = bytearray(film.read_bytes()), 0, []
+    for name in (b"moov", b"trak", b"mdia", b"minf", b"stbl", b"stsd", b"mp4v"):
+        at = data.index(name, at)
+        boxes.append(at - 4)
+    end = boxes[-1] + int.from_bytes(data[boxes[-1] : boxes[-1] + 4], "big")
+    data[end:end] = struct.pack(">I4sII", 16, b"pasp", across, up)
+    for start in boxes:  # each has grown
+        data[start : start + 4] = (int.from_bytes(data[start : start + 4], "big") + 16).to_bytes(4, "big")
+    film.write_bytes(data)
+    return film
+
+
+@pytest.mark.parametrize(
+    ("across", "up", "size"),
+    [(1, 1, (64, 32)), (2, 1, (128, 32)), (64, 45, (91, 32)), (1, 2, (64, 64)), (1000, 1, (64, 32)), (0, 1, (64, 32))],
+)
+def test_pixels_that_are_not_square_are_made_so(tmp_path, across, up, size):
+    film = squeezed(write_film(tmp_path / "film.mp4", code="mp4v"), across, up)
+    source = VideoSource(film, loop=False)
+    assert (source.width, source.height) == size
+    shot = source.read()
+    assert shot is not None and shot.eyes.shape == (1, size[1], size[0], 3)
+    assert abs(float(shot.eyes[0, :, : size[0] // 4, 0].mean()) - 20) < 8
+    source.close()
+    with VideoReader(film) as video:
+        assert (video.width, video.height) == size
+        assert {picture.shape for picture in video} == {(size[1], size[0], 3)}
 
 
 def test_a_cut_film_plays_as_far_as_it_goes(film):
