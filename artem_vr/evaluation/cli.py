@@ -167,14 +167,14 @@ def _check_sheet(arguments: argparse.Namespace) -> None:
 
 def _paintings(folder: Path, most_held_out: int | None) -> dict[str, Tensor]:
     """By name of file, (1, 3, H, W) each: all, or so many of those that training leaves out."""
-    from artem_vr.evaluation.pictures import files, read_picture
+    from artem_vr.evaluation.pictures import by_stem, files, read_picture
     from artem_vr.evaluation.split import held_out
 
     found = files(folder, "--paintings")
     chosen = found if most_held_out is None else [path for path in found if held_out(path)][:most_held_out]
     if not chosen:
         raise PictureError(f"{folder} has no painting that training leaves out", "Leave --held-out away")
-    return {path.stem: read_picture(path) for path in chosen}
+    return {stem: read_picture(path) for stem, path in by_stem(chosen, "--paintings").items()}
 
 
 def _exam(arguments: argparse.Namespace, paintings: dict[str, Tensor], vgg: VGG19) -> tuple[Exam, dict[str, Any]]:

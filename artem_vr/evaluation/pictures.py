@@ -52,15 +52,35 @@ def square(picture: Tensor, size: int) -> Tensor:
 
 
 def files(folder: Path, option: str) -> list[Path]:
-    """The picture files below ``folder``, in the order of their names. Raises PictureError, naming ``option``."""
+    """The picture files below ``folder``, in the order of their names, hidden ones left out.
+
+    Raises PictureError, naming ``option``.
+    """
     try:
-        found = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
+        found = sorted(
+            p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file() and _seen(p, folder)
+        )
     except OSError as error:
         raise PictureError(f"{folder} cannot be read ({error.strerror})", f"Give {option} another folder") from error
     if not found:
         cause = "holds no pictures" if folder.is_dir() else "is not a folder"
         raise PictureError(f"{folder} {cause}", f"Give {option} a folder of JPEG, PNG or WEBP pictures")
     return found
+
+
+def _seen(path: Path, folder: Path) -> bool:
+    """Nothing on the way is hidden, as thumbnails are, and what macOS writes beside files ("._photo.jpg")."""
+    return not any(part.startswith(".") for part in path.relative_to(folder).parts)
+
+
+def by_stem(paths: list[Path], option: str) -> dict[str, Path]:
+    """``paths`` by their names without ending. Raises PictureError, naming ``option``, where two have the same."""
+    named: dict[str, Path] = {}
+    for path in paths:
+        other = named.setdefault(path.stem, path)
+        if other is not path:
+            raise PictureError(f"{other} and {path} have one name", f"Rename one of these in the folder of {option}")
+    return named
 
 
 def choose_photographs(folder: Path, count: int, seed: int, all_of_them: bool = False) -> list[Path]:

@@ -223,7 +223,19 @@ def check(arguments: argparse.Namespace) -> None:
         raise SettingsError(f"--crop is {_shown(arguments.crop)}", "Give a multiple of 8 from 64 to 4096")
     if not arguments.content.is_dir():
         raise PictureError(f"no folder {arguments.content}", "Give --content a folder of photographs")
+    check_run_folder(arguments)
     check_output(arguments)
+
+
+def check_run_folder(arguments: argparse.Namespace) -> None:
+    """Raises `SettingsError` where the training's sheets would be among the pictures that it reads when it goes on."""
+    from artem_vr.errors import SettingsError
+
+    style, run = arguments.style, run_folder(arguments)
+    for folder in [arguments.content, *(style if isinstance(style, list) else [style])]:
+        if folder.is_dir() and run.resolve().is_relative_to(folder.resolve()):
+            cause = f"{run}, where the training keeps its sheets, lies in {folder}, whose pictures it reads"
+            raise SettingsError(cause, "Give --run a folder somewhere else")
 
 
 def check_output(arguments: argparse.Namespace) -> None:
@@ -235,8 +247,8 @@ def check_output(arguments: argparse.Namespace) -> None:
         raise SettingsError(f"-o {output} is no name of weights", "Give it a name that ends in .safetensors")
     if not output.exists():
         return
+    from artem_vr.evaluation.pictures import SUFFIXES
     from artem_vr.same_file import same_file
-    from artem_vr.training.data import SUFFIXES
 
     for name in ("style", "base", "teacher", "vgg", "content"):
         given = getattr(arguments, name, None) or []

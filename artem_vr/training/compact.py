@@ -14,6 +14,7 @@ from tqdm import tqdm
 
 from artem_vr.errors import WeightsError
 from artem_vr.evaluation.lattice import weave
+from artem_vr.evaluation.pictures import files
 from artem_vr.evaluation.split import held_out
 from artem_vr.networks.compact import CompactNetwork
 from artem_vr.networks.fast import FastNetwork
@@ -22,7 +23,7 @@ from artem_vr.networks.vgg import VGG19
 from artem_vr.sources.pictures import load_picture
 from artem_vr.styles.codes import EASING
 from artem_vr.training import losses, warps
-from artem_vr.training.data import Photographs, draw_ramp, picture_files, resize_short_side, to_tensor
+from artem_vr.training.data import Photographs, draw_ramp, resize_short_side, to_tensor
 from artem_vr.training.fast import LossWeights, lattice_of
 from artem_vr.training.reading import Traits, statistics_of, teach
 from artem_vr.training.sheets import blank, painted_bytes, rows_of
@@ -98,7 +99,7 @@ class Paintings:
     def _files(source: Path) -> list[Path]:
         if source.is_file():
             return [source]
-        paths = picture_files(source, "--style", "paintings")
+        paths = files(source, "--style")
         return [p for p in paths if not held_out(p)] or paths
 
     @property

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import math
+import sys
 from pathlib import Path
 
 import cv2
 import numpy as np
 import torch
 from torch import Tensor, nn
+from tqdm import tqdm
 
 from artem_vr.errors import PictureError
-from artem_vr.evaluation.pictures import without_ends
+from artem_vr.evaluation.pictures import files, without_ends
 from artem_vr.evaluation.split import held_out
 from artem_vr.sources.pictures import load_picture
 
 HAZED = 0.15
 """Share of the photographs that are shown at low contrast."""
-
-SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
 
 
 def to_tensor(picture: np.ndarray) -> Tensor:
@@ -36,32 +36,23 @@ def resize_short_side(picture: Tensor, short_side: int) -> Tensor:
     return resized.clamp(0, 1)
 
 
-def picture_files(folder: Path, option: str, what: str) -> list[Path]:
-    """The pictures below ``folder`` in name order. Raises `PictureError` if there is none.
-
-    ``option`` of the command line asks for the folder, and ``what`` is to be in it.
-    """
-    paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES)
-    if not paths:
-        raise PictureError(f"no {what} in {folder}", f"Give {option} a folder of JPEG, PNG or WEBP pictures")
-    return paths
-
-
 class Photographs:
     """Random crops of the photographs of a folder, at random scales.
 
     ``scales`` bounds the short side a photograph is resized to before the crop, in units of the
     crop: values above 1 show magnified, soft content, as a headset's many pixels do. Photographs
-    that `evaluation.split.held_out` names are left for evaluation. ``crops``: how many different ones
-    there are (0: never the same one twice); what is known of each can then be kept.
+    that `evaluation.split.held_out` names are left for evaluation, and those that cannot be read are
+    passed over. ``crops``: how many different ones there are (0: never the same one twice); what is
+    known of each can then be kept.
     """
 
     def __init__(
         self, folder: Path, crop: int, seed: int, scales: tuple[float, float] = (1.0, 3.0), crops: int = 0
     ) -> None:
-        paths = picture_files(folder, "--content", "photographs")
+        paths = files(folder, "--content")
         self.paths = [p for p in paths if not held_out(p)] or paths
         self.crop, self.seed, self.scales, self.crops = crop, seed, scales, crops
+        self._unreadable: set[Path] = set()
 
     def key(self, iteration: int, place: int) -> tuple[int, ...]:
         """Which crop is shown at this place: equal keys, equal crops."""
@@ -75,7 +66,7 @@ class Photographs:
 
     def _one(self, iteration: int, place: int) -> Tensor:
         rng = np.random.default_rng((self.seed, *self.key(iteration, place)))
-        picture = load_picture(self.paths[rng.integers(len(self.paths))])
+        picture = self._readable(int(rng.integers(len(self.paths))))
         low, high = (math.log(s) for s in self.scales)
         window = max(1, round(min(picture.shape[:2]) / math.exp(rng.uniform(low, high))))  # cut, then resize
         top = rng.integers(picture.shape[0] - window + 1)
@@ -87,6 +78,22 @@ class Photographs:
         resized = to_tensor(cv2.resize(np.ascontiguousarray(picture), (self.crop, self.crop), interpolation=method))
         return self._hazed(resized, rng) if rng.random() < HAZED else resized
 
+    def _readable(self, place: int) -> np.ndarray:
+        """The photograph at ``place``, or the next that can be read; each that cannot is said once.
+
+        Raises `PictureError` where there is none: a night's training must not end at one bad file.
+        """
+        for step in range(len(self.paths)):
+            path = self.paths[(place + step) % len(self.paths)]
+            if path in self._unreadable:
+                continue
+            try:
+                return load_picture(path)
+            except PictureError as error:
+                self._unreadable.add(path)
+                tqdm.write(f"artem-vr: the photograph {path} is passed over ({error.cause})", file=sys.stderr)
+        raise PictureError("no photograph of --content can be read", "Give --content a folder of sound photographs")
+
     def _hazed(self, picture: Tensor, rng: np.random.Generator) -> Tensor:
         """The photograph behind a colour ramp: the low contrast of fog, dark rooms and fades."""
         corners = torch.from_numpy(rng.uniform(0, 1, (1, 3, 2, 2)).astype(np.float32))
@@ -97,7 +104,7 @@ class Photographs:
 
 def sheet_photographs(folder: Path, count: int = 3) -> list[np.ndarray]:
     """The first held-out photographs of ``folder`` in name order: for sample sheets, never trained on."""
-    paths = picture_files(folder, "--content", "photographs")
+    paths = files(folder, "--content")
     chosen = [p for p in paths if held_out(p)] or paths
     step = max(1, len(chosen) // count)
     return [load_picture(p) for p in chosen[::step][:count]]

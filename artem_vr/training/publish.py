@@ -18,13 +18,13 @@ from typing import Any
 
 from artem_vr.atomic_file import write_atomically
 from artem_vr.errors import ArtemError, StyleError, WeightsError
+from artem_vr.evaluation.pictures import by_stem, files
 from artem_vr.networks.checkpoint import load_network, save_network
 from artem_vr.networks.compact import CompactNetwork
 from artem_vr.sources.pictures import load_picture
 from artem_vr.styles.codes import SUFFIX, StyleCode, write_code
 from artem_vr.styles.library import INDEX, INDEX_VERSION, normalize, title_of
 from artem_vr.stylize.encoder import Encoder
-from artem_vr.training.data import picture_files
 
 COMPACT_FILE = "compact.safetensors"
 
@@ -80,7 +80,8 @@ def publish_compact(
         stored = Path(place) / COMPACT_FILE
         digest = save_network(stored, network, _kept(metadata))
         data, encoder = stored.read_bytes(), Encoder(stored, digest)
-        pictures = {path.stem: load_picture(path) for path in picture_files(paintings, "--codes", "paintings")}
+        named = by_stem(files(paintings, "--codes"), "--codes")
+        pictures = {stem: load_picture(path) for stem, path in named.items()}
         codes = {stem: encoder.encode(picture) for stem, picture in pictures.items()}
     index = _read_index(folder)
     networks = {style["name"]: style for style in index["styles"] if style.get("network") != "code"}

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from artem_vr.errors import PictureError
-from artem_vr.evaluation.pictures import choose_photographs, files
+from artem_vr.evaluation.pictures import by_stem, choose_photographs, files
 from artem_vr.evaluation.split import held_out
 
 
@@ -35,6 +35,12 @@ def test_chosen_photographs_are_held_out_repeatable_and_counted(tmp_path: Path) 
     assert chosen[:3] == choose_photographs(tmp_path, 3, seed=1)
     assert len(choose_photographs(tmp_path, 1000, seed=1)) == sum(map(held_out, files(tmp_path, "")))
     assert len(choose_photographs(tmp_path, 1000, seed=1, all_of_them=True)) == 200
+
+
+def test_two_paintings_of_one_name_are_refused(tmp_path: Path) -> None:
+    assert by_stem([tmp_path / "a.png", tmp_path / "b.png"], "") == {"a": tmp_path / "a.png", "b": tmp_path / "b.png"}
+    with pytest.raises(PictureError, match=r"a\.jpg.*a\.png.*--paintings"):
+        by_stem([tmp_path / "a.jpg", tmp_path / "deep" / "a.png"], "--paintings")
 
 
 def test_too_few_photographs_say_what_to_do(tmp_path: Path) -> None:

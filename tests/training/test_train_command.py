@@ -145,6 +145,25 @@ def test_what_is_read_is_never_overwritten(
     assert Path(victim).read_bytes() == b"kept" and not Path("runs").exists()
 
 
+@pytest.mark.parametrize(
+    ("kind", "where", "run"),
+    [("fast", ".", ""), ("fast", "photographs", "photographs/run"), ("adain", "photographs", "paintings/deep/run")],
+)
+def test_the_sheets_do_not_go_where_pictures_are_read(
+    kind: str, where: str, run: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    for name in ("painting.png", "photographs/a.png", "paintings/b.png"):
+        Path(name).parent.mkdir(exist_ok=True)
+        Path(name).touch()
+    style = ["paintings"] if kind == "adain" else ["painting.png"]
+    words = ["train", kind, "--content", where, "-o", "new.safetensors", "--style", *style]
+    assert main([*words, *(["--run", run] if run else [])]) == 2
+    assert_one_line(capsys, f"{run or 'runs/new'}, where the training keeps its sheets, lies in")
+    assert not Path("runs").exists() and not Path(run or "runs").exists()
+
+
 def test_weights_of_an_earlier_training_are_replaced(tmp_path: Path) -> None:
     """Also where they lie among the photographs."""
     (tmp_path / "old.safetensors").touch()

@@ -92,8 +92,36 @@ def test_held_out_photographs_are_never_trained_on(tmp_path: Path) -> None:
 
 
 def test_an_empty_folder_is_one_clear_line(tmp_path: Path) -> None:
-    with pytest.raises(PictureError, match="no photographs"):
+    with pytest.raises(PictureError, match="holds no pictures"):
         Photographs(tmp_path, 64, seed=0)
+
+
+def test_what_cannot_be_read_is_passed_over_and_said_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    bad = {"0.png", "5.png", "6.png"}
+    for k in range(8):
+        save_picture(tmp_path / f"{k}.png", np.full((80, 80, 3), 30 * k, np.uint8))
+    for name in bad:
+        (tmp_path / name).write_bytes((tmp_path / name).read_bytes()[:60])
+    photographs = Photographs(tmp_path, 64, seed=0)
+    batches = [photographs.batch(iteration, 4) for iteration in range(20)]
+    said = capsys.readouterr().err.splitlines()
+    assert len(said) == len(bad) and all(any(name in line for line in said) for name in bad)
+    again = Photographs(tmp_path, 64, seed=0)
+    again.batch(7, 1)  # in another order
+    assert all(torch.equal(again.batch(k, 4), batch) for k, batch in enumerate(batches))
+    for path in tmp_path.iterdir():
+        path.write_bytes(b"no picture")
+    with pytest.raises(PictureError, match="no photograph of --content can be read"):
+        Photographs(tmp_path, 64, seed=0).batch(0, 1)
+
+
+def test_folders_and_what_is_hidden_are_no_photographs(tmp_path: Path) -> None:
+    save_picture(tmp_path / "a.png", np.zeros((80, 80, 3), np.uint8))
+    (tmp_path / "._a.png").write_bytes(b"macOS writes this beside it")
+    (tmp_path / "folder.png").mkdir()
+    (tmp_path / ".thumbnails").mkdir()
+    save_picture(tmp_path / ".thumbnails" / "b.png", np.zeros((80, 80, 3), np.uint8))
+    assert [path.name for path in Photographs(tmp_path, 64, seed=0).paths] == ["a.png"]
 
 
 WORKER = """
