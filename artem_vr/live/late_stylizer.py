@@ -45,15 +45,20 @@ class HeldFrames(Mailbox[StereoFrame]):
 
 
 class WatchedFrames(Mailbox[StereoFrame]):
-    """Frames that are there only while somebody looks: else the stylizer rests, and its GPU is another's."""
+    """Frames that are there only while somebody looks: else the stylizer rests, and its GPU is another's.
 
-    def __init__(self, frames: Mailbox[StereoFrame], watched: threading.Event) -> None:
+    But for those before the first painting: whoever puts on a headset that lay there finds a painter that is ready.
+    """
+
+    def __init__(self, frames: Mailbox[StereoFrame], watched: threading.Event, log: PaintingLog) -> None:
         super().__init__()
-        self._frames, self._watched = frames, watched
+        self._frames, self._watched, self._log = frames, watched, log
 
     def take(self, timeout: float = 0.0) -> StereoFrame | None:
         """The newest frame; after a rest the newest of then."""
-        return self._frames.take(timeout) if self._watched.wait(timeout) else None
+        if not self._log.distinct or self._watched.wait(timeout):
+            return self._frames.take(timeout)
+        return None
 
 
 class LateStylizer:
@@ -109,5 +114,7 @@ class LateStylizer:
             self._failure = error
         except ModuleNotFoundError as error:
             self._failure = EngineError(f"The library {error.name} is missing", "Install it: pip install artem-vr")
+        except ImportError as error:
+            self._failure = EngineError(f"A library does not start ({error})", "artem-vr doctor says what is missing")
         except Exception as error:  # noqa: BLE001 (a broken installation must not leave a window that waits for ever)
             self._failure = EngineError(f"No engine starts ({type(error).__name__}: {error})", "Try --engine torch")

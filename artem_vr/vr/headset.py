@@ -94,8 +94,8 @@ class HeadsetCamera(Protocol):
             HeadsetError: the camera or the headset has gone.
         """
 
-    def close(self) -> None:
-        """Tell the runtime that the camera is no longer needed."""
+    def close(self) -> bool:
+        """Tell the runtime that the camera is no longer needed. False where a read under way does not end."""
 
 
 class Headset(Protocol):

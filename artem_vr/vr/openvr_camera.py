@@ -73,8 +73,12 @@ def layout_of(flags: int, to_head: list[Matrix]) -> CameraLayout:
     return CameraLayout(2, vertical, right_first)
 
 
+ENDING_SECONDS = 1.0
+"""How long `OpenVRCamera.close` waits: a call that hangs in the runtime must not hold up the render loop for ever."""
+
+
 class OpenVRCamera:
-    """A `HeadsetCamera`. Any thread may read; `close` waits for a read that is under way.
+    """A `HeadsetCamera`. Any thread may read; `close` waits for a read that is under way, but not for ever.
 
     Args:
         properties: of the headset.
@@ -151,13 +155,17 @@ class OpenVRCamera:
         matrix = rows_to_matrix(pose.mDeviceToAbsoluteTracking)
         return self._to_world(matrix) if is_rigid(matrix) else None
 
-    def close(self) -> None:
-        with self._lock:
-            if not self._open:
-                return
-            self._open = False
-            with contextlib.suppress(*FAILURES):  # it may have gone before us
-                self._camera.releaseVideoStreamingService(self._handle)
+    def close(self) -> bool:
+        if not self._lock.acquire(timeout=ENDING_SECONDS):
+            return False
+        try:
+            if self._open:
+                self._open = False
+                with contextlib.suppress(*FAILURES):  # it may have gone before us
+                    self._camera.releaseVideoStreamingService(self._handle)
+        finally:
+            self._lock.release()
+        return True
 
 
 def _interface() -> Any:

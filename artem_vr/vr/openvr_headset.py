@@ -103,6 +103,8 @@ class OpenVRHeadset:
         self._polled_at = clock()
         self._ask_activity(self._polled_at)  # before the first pose: is it a wearer's?
         self._standby = self._level == ASLEEP  # it fell asleep before we could be told
+        if self._standby:
+            self._put_on.sleep(None)
 
         self.eye_size = self._recommended_size()
         self.name = self._full_name()
@@ -344,9 +346,9 @@ class OpenVRHeadset:
         if not self._open:
             return
         self._open = False
-        if self._camera is not None:
-            self._camera.close()  # a read under way must end before the library under it is unloaded
-        openvr.shutdown()
+        # A read under way must end before the library under it is unloaded; where it hangs, the library stays.
+        if self._camera is None or self._camera.close():
+            openvr.shutdown()
 
     def __enter__(self) -> OpenVRHeadset:
         return self

@@ -453,7 +453,7 @@ def test_the_eyes_of_one_picture_are_not_exchanged(rig: Rig, monkeypatch: pytest
 @pytest.mark.parametrize("why", ["standby", "another program"])
 def test_while_nobody_looks_nothing_is_painted(rig: Rig, why: str) -> None:
     watched = threading.Event()
-    frames = WatchedFrames(rig.feed.frames, watched)
+    frames = WatchedFrames(rig.feed.frames, watched, rig.log)
     rig.loop._watched, rig.stylizer._frames = watched, frames
     rig.turn()
     rig.paint(noise(1))
@@ -480,6 +480,29 @@ def test_while_nobody_looks_nothing_is_painted(rig: Rig, why: str) -> None:
     rig.turn()
     assert np.array_equal(rig.seen("left"), eyes[0][INSIDE])
     assert rig.loop.hud.message == ""
+
+
+def test_before_the_first_painting_there_is_no_rest(rig: Rig) -> None:
+    """Whoever puts on a headset that lay asleep finds a painter that is ready."""
+    watched = threading.Event()
+    rig.loop._watched, rig.stylizer._frames = watched, WatchedFrames(rig.feed.frames, watched, rig.log)
+    rig.runtime.push_event(ovr.ENTER_STANDBY)
+    rig.turn(2)
+    assert not watched.is_set()
+    rig.paint(noise(1))
+    rig.runtime.advance(1.0)
+    rig.turn(2)
+    assert rig.stylizer.state().style == "alpha"
+
+
+def test_a_recording_goes_on_while_less_work_is_asked_for(rig: Rig, tmp_path: Path) -> None:
+    rig.loop._recorder = Recorder(tmp_path / "film.png")
+    rig.runtime.set_wishes(reduce_work=True)
+    rig.paint(noise(1))
+    rig.turn(3)
+    rig.loop.last_turn()
+    assert rig.loop._recorder.close()
+    assert (tmp_path / "film.png").exists()
 
 
 def test_behind_the_menu_and_in_a_window_we_are_seen(rig: Rig) -> None:

@@ -9,6 +9,7 @@ import numpy.typing as npt
 import pytest
 
 from artem_vr.errors import HeadsetError
+from artem_vr.vr import openvr_camera
 from artem_vr.vr.openvr_camera import CameraLayout, OpenVRCamera, layout_of
 from artem_vr.vr.openvr_headset import OpenVRHeadset
 from artem_vr.vr.poses import translation, yaw_pitch
@@ -192,3 +193,24 @@ def test_the_camera_says_that_the_headset_sleeps(with_camera: Runtime, headset: 
         headset.poll_commands()
         told.append(camera.asleep)
     assert told == [False, True, True, False]
+
+
+def test_a_read_that_hangs_does_not_hold_up_the_end(
+    with_camera: Runtime, headset: OpenVRHeadset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(openvr_camera, "ENDING_SECONDS", 0.05)
+    camera = opened(headset)
+    hanging, free = threading.Event(), threading.Event()
+
+    def hang() -> None:
+        hanging.set()
+        free.wait(60)
+
+    monkeypatch.setattr(camera, "_read", hang)
+    reader = threading.Thread(target=camera.read, daemon=True)
+    reader.start()
+    assert hanging.wait(60)
+    assert camera.close() is False
+    free.set()
+    reader.join(60)
+    assert camera.close() is True and camera.close() is True

@@ -261,6 +261,22 @@ def test_a_headset_that_sleeps_already_when_the_program_starts(runtime: Runtime,
         assert runtime.count.submits > 0
 
 
+@pytest.mark.parametrize("told_by", ["an event", "its activity"])
+def test_asleep_and_out_of_sight_at_the_start_the_screen_is_where_it_is_worn(runtime: Runtime, told_by: str) -> None:
+    runtime.set_activity(ovr.ASLEEP)
+    runtime.set_tracked(False)
+    with OpenVRHeadset(clock=lambda: runtime.now) as headset:
+        seconds_pass(headset, runtime, 1.0, ON_THE_DESK)
+        runtime.set_activity(ovr.USED)
+        if told_by == "an event":
+            runtime.push_event(ovr.LEAVE_STANDBY)
+        seconds_pass(headset, runtime, 0.5, IN_THE_HANDS)
+        runtime.set_tracked(True)
+        seconds_pass(headset, runtime, 1.0, IN_THE_HANDS)
+        seconds_pass(headset, runtime, SETTLING + 1.0, WORN)
+        np.testing.assert_allclose(headset.begin_frame().head_to_world, yaw_pitch(0, 0.1), atol=1e-5)
+
+
 @pytest.mark.parametrize("level", [ovr.UNKNOWN_ACTIVITY, ovr.IDLE, 77])
 def test_where_it_is_not_known_to_sleep_a_headset_gets_its_pictures(runtime: Runtime, level: int) -> None:
     runtime.set_activity(level)
