@@ -537,3 +537,48 @@ def test_memory_that_does_not_suffice_is_said(style: Path) -> None:
     brush.engine = Poor()  # type: ignore[assignment]
     with pytest.raises(ArtemError, match="--size"):
         brush(noise(8, 8)[None], None)
+
+
+@pytest.mark.parametrize("taken", [[], ["film-2.mp4"]])
+def test_a_film_is_not_thrown_away_where_the_old_one_cannot_be_replaced(
+    taken: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on Windows while a player has it open."""
+    replace, goal = os.replace, film(tmp_path / "film.mp4")
+    old = goal.read_bytes()
+    for name in taken:
+        (tmp_path / name).touch()
+
+    def refuse(one: Path, other: Path) -> None:
+        if other == goal:
+            raise PermissionError(13, "in use")
+        replace(one, other)
+
+    monkeypatch.setattr(os, "replace", refuse)
+    kept = tmp_path / f"film-{2 + len(taken)}.mp4"
+    with pytest.raises(SourceError, match=f"the film is in {kept}"), VideoWriter(goal, 10.0) as writer:
+        for number in range(3):
+            writer.write(noise(32, 48, number))
+    assert goal.read_bytes() == old
+    with VideoReader(kept) as video:
+        assert len(list(video)) == 3
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([goal.name, *taken, kept.name])
+
+
+@pytest.mark.parametrize("rate", [119.8765, 239.967, 23.976, 240.0, 59.94, 0.5])
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_any_rate_of_a_film_can_be_written(suffix: str, rate: float, tmp_path: Path) -> None:
+    with VideoWriter(tmp_path / f"film{suffix}", rate) as writer:
+        for number in range(3):
+            writer.write(noise(32, 48, number))
+    with VideoReader(writer.path) as video:
+        assert video.rate == pytest.approx(rate, rel=0.001)
+
+
+def test_frames_of_a_film_and_pictures_called_so_do_not_meet(tmp_path: Path) -> None:
+    for name in ("film.mp4", "film_000001.png", "film_2.png", "film_title.png", "other_000001.png"):
+        (tmp_path / name).touch()
+    jobs, errors = plan([tmp_path], tmp_path / "out")
+    assert not errors
+    outputs = sorted(job.output.name for job in jobs if job.prefix is None)
+    assert outputs == ["film_000001.png.png", "film_2.png.png", "film_title.png", "other_000001.png"]

@@ -13,6 +13,7 @@ import safetensors.numpy
 from PIL import Image
 
 from artem_vr import cli
+from artem_vr.offline import style_sheet
 from artem_vr.offline.style_sheet import CELL, sheet
 from artem_vr.sources.pictures import decode_picture, load_picture, save_picture
 from artem_vr.styles import library
@@ -244,3 +245,19 @@ def test_a_sheet_shows_every_picture_unchanged(count: int) -> None:
     whole = sheet([(str(index), picture) for index, picture in enumerate(pictures)])
     for picture in pictures:
         assert np.count_nonzero((whole == picture[0, 0]).all(axis=2)) >= 1200
+
+
+@pytest.mark.parametrize("name", ["sheet", "sheet.gif"])
+def test_a_sheet_that_could_not_be_written_is_refused_before_anything_is_painted(
+    name: str, room: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(style_sheet, "Brush", lambda *_, **__: pytest.fail("it was painted"))
+    assert cli.main(["styles", "sheet", "photo.png", "-o", name]) == 2
+    assert "which kind of picture" in capsys.readouterr().err
+
+
+def test_the_folder_of_a_sheet_is_made(room: Path) -> None:
+    save_picture(room / "photo.png", np.zeros((64, 96, 3), np.uint8))
+    words = ["styles", "sheet", "photo.png", "-o", "new/deep/sheet.png", "--engine", "torch", "--device", "cpu"]
+    assert cli.main(words) == 0
+    assert (room / "new" / "deep" / "sheet.png").exists()

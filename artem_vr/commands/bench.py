@@ -42,17 +42,18 @@ def run(arguments: argparse.Namespace) -> int:
     from xnor.bench import run_bench
     from xnor.errors import XnorError
 
+    if arguments.plots:
+        arguments.plots.mkdir(parents=True, exist_ok=True)  # before minutes are spent
     try:
         results = run_bench(quick=arguments.quick, progress=lambda line: print(line, file=sys.stderr))
     except XnorError as error:
         raise SettingsError(str(error).rstrip("."), "") from error
+    print(json.dumps(results) if arguments.json else xnor_table(results), flush=True)
     if arguments.plots:
         from xnor.plots import plot
 
-        arguments.plots.mkdir(parents=True, exist_ok=True)
         for path in plot(results, arguments.plots):
             print(path, file=sys.stderr)
-    print(json.dumps(results) if arguments.json else xnor_table(results))
     return 0
 
 

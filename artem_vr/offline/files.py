@@ -86,7 +86,7 @@ def plan(
         path, kind = files[0]
         numbered = kind == "video" and not output.suffix
         if not numbered:
-            _check_suffix(output, kind)
+            check_suffix(output, kind)
         jobs = [Job(path, kind, output, path.stem if numbered else None)]
     else:
         if output.is_file():
@@ -139,9 +139,16 @@ def _overwrites(job: Job, path: Path) -> bool:
 
 
 def _names(files: Sequence[tuple[Path, Kind]]) -> list[str]:
-    """A name of its own for each output, without ending: the input's stem, or its whole name where two share it."""
+    """A name of its own for each output, without ending: the input's stem, or its whole name where two share it, or
+    where it is called as a frame of one of the films."""
     stems = [path.stem.lower() for path, _ in files]
-    names = [path.stem if stems.count(path.stem.lower()) == 1 else path.name for path, _ in files]
+    films = {path.stem.lower() for path, kind in files if kind == "video"}
+
+    def alone(stem: str) -> bool:
+        film, _, number = stem.rpartition("_")
+        return stems.count(stem) == 1 and not (film in films and number.isdecimal())
+
+    names = [path.stem if alone(path.stem.lower()) else path.name for path, _ in files]
     taken: set[str] = set()
     for index, name in enumerate(names):
         number = 2
@@ -152,7 +159,8 @@ def _names(files: Sequence[tuple[Path, Kind]]) -> list[str]:
     return names
 
 
-def _check_suffix(output: Path, kind: Kind) -> None:
+def check_suffix(output: Path, kind: Kind) -> None:
+    """Raises `SettingsError` where the ending of ``output`` names nothing of this kind that can be written."""
     from artem_vr.offline.video_files import SUFFIXES
 
     writable = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
@@ -265,7 +273,7 @@ def paint_video(job: Job, look: Look, paint: PaintEyes) -> dict[str, Any]:
 
     _check_video(check_file, job.input)
     frames = 0
-    with VideoReader(job.input) as video:
+    with VideoReader(job.input, look.layout) as video:
         bar = _progress(video, total=video.count, desc=job.input.name, unit="frame")
         elapsed = 1 / video.rate
 

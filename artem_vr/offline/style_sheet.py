@@ -12,7 +12,7 @@ import numpy as np
 
 from artem_vr.errors import ArtemError, StyleError
 from artem_vr.offline.brush import Brush, load_style
-from artem_vr.offline.files import resized
+from artem_vr.offline.files import check_suffix, resized
 from artem_vr.same_file import same_file
 from artem_vr.settings import Settings
 from artem_vr.sources.frame import Picture
@@ -36,7 +36,9 @@ def style_sheet(
     settings = replace(settings, strength=1.0)
     if same_file(output, photo):
         raise StyleError(f"{output} is the photograph itself", "Name another FILE")
+    check_suffix(output, "picture")
     picture = resized(load_picture(photo), CELL)
+    output.parent.mkdir(parents=True, exist_ok=True)
     cells = [("the photograph", picture)]
     shown, errors = [], []
     for style in library.styles_for(settings.precision):

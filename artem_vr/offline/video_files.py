@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import os
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -15,21 +17,21 @@ import numpy as np
 from artem_vr.errors import SourceError
 from artem_vr.sources import opencv
 from artem_vr.sources.frame import Picture
-from artem_vr.sources.video import display_size
+from artem_vr.sources.layout import Layout
+from artem_vr.sources.video import SquarePixels, film_rate
 
 SUFFIXES = {".mp4": "mp4v", ".m4v": "mp4v", ".mov": "mp4v", ".mkv": "mp4v", ".avi": "XVID"}
 """Videos that can be written: the file's ending and the codec for it (MPEG-4 in all of them)."""
 
-DEFAULT_RATE = 30.0
-"""Frames a second of a video that does not say."""
-
 MAX_MEGAPIXELS = 40.0
+REPLACE_TRIES = 5
 
 
 class VideoReader:
     """The pictures of a video file, each once, in order. Raises `SourceError` if it is no such file."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, layout: Layout = "mono") -> None:
+        """``layout``: how both eyes lie in a picture, so that none is mixed with the other's at their seam."""
         cv2 = opencv.load()
 
         self.path = path
@@ -37,7 +39,8 @@ class VideoReader:
         try:
             if not self._capture.isOpened():
                 raise SourceError(f"{path} is not a video that can be read", "Convert it to MP4 with another program")
-            self.width, self.height = display_size(self._capture)
+            self._square = SquarePixels(self._capture, layout)
+            self.width, self.height = self._square.size
             """Of each picture in square pixels, whatever the file's are."""
             if self.width * self.height > MAX_MEGAPIXELS * 1e6:
                 cause = f"{path} has pictures of {self.width}x{self.height} pixels"
@@ -45,9 +48,8 @@ class VideoReader:
         except SourceError:
             self.close()
             raise
-        rate = float(self._capture.get(cv2.CAP_PROP_FPS))
-        self.rate = rate if math.isfinite(rate) and 0.1 <= rate <= 1000 else DEFAULT_RATE
-        """Frames a second."""
+        self.rate = film_rate(self._capture, path)
+        """Frames a second; of a film whose rate changes, the mean."""
         count = float(self._capture.get(cv2.CAP_PROP_FRAME_COUNT))
         self.count = int(count) if math.isfinite(count) and 0 < count < 1e9 else None
         """How many pictures the file says that it has; None if it does not say."""
@@ -63,10 +65,8 @@ class VideoReader:
                 break
             if bgr.ndim == 2:
                 bgr = cv2.cvtColor(bgr, cv2.COLOR_GRAY2BGR)
-            if bgr.shape[1::-1] != (self.width, self.height):
-                bgr = cv2.resize(bgr, (self.width, self.height))
             seen += 1
-            yield np.ascontiguousarray(bgr[:, :, 2::-1])
+            yield np.ascontiguousarray(self._square(bgr)[:, :, 2::-1])
         if not seen:
             raise SourceError(f"{self.path} holds no picture that can be read", "Copy or convert it again")
 
@@ -115,7 +115,7 @@ class VideoWriter:
             remedy = "Check that the folder exists, its rights and the space left"
             raise SourceError(f"{self.path} cannot be written ({error.strerror})", remedy) from None
         fourcc = cv2.VideoWriter.fourcc(*codec)
-        writer = cv2.VideoWriter(str(self._part), cv2.CAP_FFMPEG, fourcc, self.rate, (width, height))
+        writer = cv2.VideoWriter(str(self._part), cv2.CAP_FFMPEG, fourcc, writable_rate(self.rate), (width, height))
         if not writer.isOpened():
             remedy = "Name another kind of video, or a folder to get numbered pictures"
             raise SourceError(f"OpenCV cannot write {self.path.suffix} videos of {width}x{height} pixels here", remedy)
@@ -130,7 +130,7 @@ class VideoWriter:
         try:
             if kind is None and self._writer is not None:
                 self._check_part()
-                os.replace(self._part, self.path)
+                self._put_in_place()
         except OSError as problem:
             cause = f"{self.path} cannot be written ({problem.strerror})"
             raise SourceError(cause, "Close programs that use it, check the rights") from None
@@ -138,11 +138,34 @@ class VideoWriter:
             with suppress(OSError):
                 self._part.unlink(missing_ok=True)
 
+    def _put_in_place(self) -> None:
+        """The finished film gets its name. Where it cannot (Windows: a player has the old one open) it gets another:
+        hours of painting are not thrown away. Raises `SourceError` then, which names it."""
+        for _ in range(REPLACE_TRIES):
+            try:
+                return os.replace(self._part, self.path)
+            except PermissionError:
+                time.sleep(0.2)
+        names = (self.path.with_stem(f"{self.path.stem}-{number}") for number in itertools.count(2))
+        kept = next(path for path in names if not os.path.lexists(path))
+        os.replace(self._part, kept)
+        raise SourceError(
+            f"{self.path} cannot be replaced, so the film is in {kept}", "Close programs that use the old"
+        )
+
     def _check_part(self) -> None:
         """Raises `SourceError` if pictures are missing: OpenCV does not say that a disk is full."""
         if _pictures_in(self._part) != self._written:
             cause = f"{self.path} cannot be written: not all of its pictures reached the disk"
             raise SourceError(cause, "Check the space left")
+
+
+def writable_rate(rate: float) -> float:
+    """``rate``, rounded as far as MPEG-4 needs it: it counts time in at most 65535 parts of a second."""
+    digits = 3
+    while digits and round(rate * 10**digits) > 65535:
+        digits -= 1
+    return round(rate, digits)
 
 
 def _pictures_in(path: Path) -> int:

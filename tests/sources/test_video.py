@@ -11,7 +11,7 @@ import pytest
 from artem_vr.errors import SourceError
 from artem_vr.offline.video_files import VideoReader
 from artem_vr.sources import opencv, video
-from artem_vr.sources.video import VideoSource, sane_rate
+from artem_vr.sources.video import SquarePixels, VideoSource, film_rate, is_rate
 
 cv2 = opencv.load()
 
@@ -110,6 +110,56 @@ def test_pixels_that_are_not_square_are_made_so(tmp_path, across, up, size):
         assert {picture.shape for picture in video} == {(size[1], size[0], 3)}
 
 
+class Said:
+    """An open film that says of itself what the test says, 0 else."""
+
+    def __init__(self, **values):
+        self.values = {getattr(cv2, f"CAP_PROP_{name.upper()}"): value for name, value in values.items()}
+
+    def get(self, name):
+        return float(self.values.get(name, 0))
+
+
+@pytest.mark.parametrize("layout", ["sbs", "half-sbs", "tb", "half-tb"])
+def test_a_film_that_says_how_its_eyes_lie_is_not_stretched_for_it(layout):
+    """FFmpeg makes Matroska's display size as many times longer: pixels of 2:1 side by side, 1:2 above each other."""
+    across, up = (2, 1) if "sbs" in layout else (1, 2)
+    film = {"frame_width": 64, "frame_height": 32}
+    assert SquarePixels(Said(**film, sar_num=across, sar_den=up), layout).size == (64, 32)
+    besides = (3, 2) if "sbs" in layout else (8, 9)
+    squeezed = SquarePixels(Said(**film, sar_num=besides[0] * across, sar_den=besides[1] * up), layout).size
+    assert squeezed == ((96, 32) if "sbs" in layout else (64, 36)), "what is squeezed besides is made square"
+
+
+def test_a_film_that_is_turned_is_made_longer_the_other_way():
+    film = {"frame_width": 32, "frame_height": 64, "sar_num": 2, "sar_den": 1}
+    assert SquarePixels(Said(**film)).size == (64, 64)
+    assert SquarePixels(Said(**film, orientation_meta=180)).size == (64, 64)
+    for turn in (90, 270):
+        assert SquarePixels(Said(**film, orientation_meta=turn)).size == (32, 128)
+
+
+@pytest.mark.parametrize("layout", ["sbs", "tb"])
+def test_what_is_made_square_shows_nothing_of_the_other_eye(layout):
+    picture = np.zeros((48, 72, 3), np.uint8)
+    other = (slice(None), slice(36, None)) if layout == "sbs" else (slice(24, None), slice(None))
+    picture[other] = 255
+    square = SquarePixels(Said(frame_width=72, frame_height=48, sar_num=32, sar_den=27), layout)
+    made = square(picture)
+    assert made.shape[1::-1] == square.size == (86 if layout == "sbs" else 85, 48)
+    assert set(np.unique(made)) == {0, 255}
+    assert made.mean() == 127.5
+
+
+def test_a_rate_that_cannot_be_is_measured(tmp_path):
+    film = write_film(tmp_path / "film.mp4", code="mp4v", rate=12.5)
+    assert film_rate(Said(fps=12.0), film) == 12.0
+    for said in (0, 1000, math.nan):
+        assert film_rate(Said(fps=said), film) == pytest.approx(12.5, rel=0.01)
+    (tmp_path / "none.mp4").write_bytes(b"no film")
+    assert film_rate(Said(), tmp_path / "none.mp4") == 30.0
+
+
 def test_a_cut_film_plays_as_far_as_it_goes(film):
     data = write_film(film, LEVELS * 10).read_bytes()
     film.write_bytes(data[: len(data) * 2 // 3])
@@ -148,5 +198,4 @@ def test_frames_of_a_gigantic_size_are_refused(film, monkeypatch):
 
 @pytest.mark.parametrize("said", [0.0, -1.0, math.nan, math.inf, 90000.0])
 def test_a_nonsensical_rate_is_not_believed(said):
-    assert sane_rate(said) == 30.0
-    assert sane_rate(59.94) == 59.94
+    assert not is_rate(said) and is_rate(59.94)
