@@ -107,11 +107,10 @@ def _compact(arguments: argparse.Namespace, vgg: Any, process: Process, device: 
 
     from artem_vr.networks.checkpoint import load_network
     from artem_vr.networks.compact import CompactNetwork
-    from artem_vr.sources.pictures import load_picture
     from artem_vr.training import cli
     from artem_vr.training.answering import teach_to_answer
     from artem_vr.training.compact import CompactLossWeights, CompactObjective, Paintings, start_from
-    from artem_vr.training.data import Photographs, sheet_photographs
+    from artem_vr.training.data import Photographs, load_some, sheet_photographs
     from artem_vr.training.trainer import CHECKPOINT
 
     network = CompactNetwork(blocks=arguments.blocks)
@@ -127,8 +126,7 @@ def _compact(arguments: argparse.Namespace, vgg: Any, process: Process, device: 
     photographs = Photographs(arguments.content, arguments.crop, arguments.seed, crops=arguments.crops)
     paintings = Paintings(arguments.style, WINDOW, arguments.seed)
     paths = paintings.paths
-    some = [load_picture(path) for path in paths[:: -max(1, len(paths) // 6)][:6]]
-    sheet = sheet_photographs(arguments.content, 4), some
+    sheet = sheet_photographs(arguments.content, 4), load_some(paths[::-1], 6)
     objective = CompactObjective(network, vgg, paintings, photographs, weights, sheet, arguments.seed)
     resumed = process.from_first((cli.run_folder(arguments) / CHECKPOINT).exists)
     going_on = resumed or isinstance(base, CompactNetwork)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from artem_vr.errors import WeightsError
+from artem_vr.errors import PictureError, WeightsError
 from artem_vr.evaluation.lattice import weave
 from artem_vr.evaluation.pictures import files
 from artem_vr.evaluation.split import held_out
@@ -23,7 +23,7 @@ from artem_vr.networks.vgg import VGG19
 from artem_vr.sources.pictures import load_picture
 from artem_vr.styles.codes import EASING
 from artem_vr.training import losses, warps
-from artem_vr.training.data import Photographs, draw_ramp, resize_short_side, to_tensor
+from artem_vr.training.data import Photographs, draw_ramp, load_or_say, resize_short_side, to_tensor
 from artem_vr.training.fast import LossWeights, lattice_of
 from artem_vr.training.reading import Traits, statistics_of, teach
 from artem_vr.training.sheets import blank, painted_bytes, rows_of
@@ -97,10 +97,15 @@ class Paintings:
 
     @staticmethod
     def _files(source: Path) -> list[Path]:
+        """Those of the source that are trained on and can be read: no training shall end at one of the others."""
         if source.is_file():
             return [source]
         paths = files(source, "--style")
-        return [p for p in paths if not held_out(p)] or paths
+        readable = [p for p in paths if not held_out(p)] or paths
+        readable = [p for p in readable if load_or_say(p) is not None]
+        if not readable:
+            raise PictureError(f"no painting in {source} can be read", "Give --style a folder of sound pictures")
+        return readable
 
     @property
     def paths(self) -> list[Path]:

@@ -36,6 +36,29 @@ def resize_short_side(picture: Tensor, short_side: int) -> Tensor:
     return resized.clamp(0, 1)
 
 
+def load_or_say(path: Path) -> np.ndarray | None:
+    """(H, W, 3) uint8 RGB; of a picture that cannot be read None, and a line on standard error."""
+    try:
+        return load_picture(path)
+    except PictureError as error:
+        tqdm.write(f"artem-vr: {path} is passed over ({error.cause})", file=sys.stderr)
+        return None
+
+
+def load_some(paths: list[Path], count: int) -> list[np.ndarray]:
+    """About ``count`` of the pictures, evenly spread; for one that cannot be read the next. Raises `PictureError`."""
+    step = max(1, len(paths) // count)
+    found: list[np.ndarray] = []
+    for first in range(0, len(paths), step):
+        following = (load_or_say(path) for path in paths[first : first + step])
+        picture = next((picture for picture in following if picture is not None), None)
+        if picture is not None and len(found) < count:
+            found.append(picture)
+    if not found:
+        raise PictureError(f"none of {len(paths)} pictures can be read", "Give a folder of sound pictures")
+    return found
+
+
 class Photographs:
     """Random crops of the photographs of a folder, at random scales.
 
@@ -85,13 +108,11 @@ class Photographs:
         """
         for step in range(len(self.paths)):
             path = self.paths[(place + step) % len(self.paths)]
-            if path in self._unreadable:
-                continue
-            try:
-                return load_picture(path)
-            except PictureError as error:
+            if path not in self._unreadable:
+                picture = load_or_say(path)
+                if picture is not None:
+                    return picture
                 self._unreadable.add(path)
-                tqdm.write(f"artem-vr: the photograph {path} is passed over ({error.cause})", file=sys.stderr)
         raise PictureError("no photograph of --content can be read", "Give --content a folder of sound photographs")
 
     def _hazed(self, picture: Tensor, rng: np.random.Generator) -> Tensor:
@@ -106,8 +127,7 @@ def sheet_photographs(folder: Path, count: int = 3) -> list[np.ndarray]:
     """The first held-out photographs of ``folder`` in name order: for sample sheets, never trained on."""
     paths = files(folder, "--content")
     chosen = [p for p in paths if held_out(p)] or paths
-    step = max(1, len(chosen) // count)
-    return [load_picture(p) for p in chosen[::step][:count]]
+    return load_some(chosen, count)
 
 
 def draw_ramp(crop: int, random: torch.Generator) -> Tensor:

@@ -16,7 +16,7 @@ import os
 import re
 import tempfile
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from http.client import HTTPException
 from pathlib import Path
 
@@ -24,6 +24,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
+from tqdm import tqdm
 
 from artem_vr.errors import WeightsError
 from artem_vr.networks.vgg import CONVOLUTIONS, VGG19
@@ -37,24 +38,20 @@ TORCHVISION_DEVIATION = (0.229, 0.224, 0.225)
 _TORCHVISION_INDEX = dict(zip(CONVOLUTIONS, (0, 2, 5, 7, 10, 12, 14, 16, 19), strict=True))
 _REMEDY = "Give a local safetensors file of VGG-19 with --vgg FILE, or connect to the network and try again"
 
-Progress = Callable[[int, int | None], None]
-"""Called with the bytes read so far and, where known, of the whole."""
-
 
 def load_vgg(
     path: Path | None,
     *,
     address: str = OFFICIAL_ADDRESS,
     cache: Path | None = None,
-    progress: Progress | None = None,
 ) -> VGG19:
-    """VGG-19 from ``path``, or, where that is None, from ``address``, downloaded once into ``cache``.
+    """VGG-19 from ``path``, or, where that is None, from ``address``, downloaded once into ``cache``, with a bar.
 
     The name of the address must carry the beginning of the file's sha256, as torch.hub has it
     ("vgg19-dcbb9e9d.pth"). Raises WeightsError.
     """
     if path is None:
-        path = _cached(address, cache if cache is not None else default_cache(), progress)
+        path = _cached(address, cache if cache is not None else default_cache())
     return VGG19.from_state(to_inner(_read(path), path.name))
 
 
@@ -121,7 +118,7 @@ def _read(path: Path) -> dict[str, Tensor]:
         raise WeightsError(f"VGG-19 weights cannot be read from {path}: {error}", _REMEDY) from error
 
 
-def _cached(address: str, cache: Path, progress: Progress | None) -> Path:
+def _cached(address: str, cache: Path) -> Path:
     """The safetensors file in ``cache`` that belongs to ``address``; made first where it is missing."""
     file = address.rsplit("/", 1)[-1]
     match = re.search(r"-([0-9a-f]{8,64})\.", file)
@@ -135,7 +132,7 @@ def _cached(address: str, cache: Path, progress: Progress | None) -> Path:
         # on the same disk as its goal, so that the last step is a rename: a file under its final name is whole
         with tempfile.TemporaryDirectory(dir=cache, prefix="download-") as folder:
             downloaded, converted = Path(folder) / file, Path(folder) / kept.name
-            digest = _download(address, downloaded, progress)
+            digest = _download(address, downloaded)
             if not digest.startswith(match[1]):
                 raise WeightsError(
                     f"VGG-19 downloaded from {address} has the sha256 {digest[:16]}..., which should begin {match[1]}",
@@ -154,19 +151,19 @@ def _cached(address: str, cache: Path, progress: Progress | None) -> Path:
     return kept
 
 
-def _download(address: str, path: Path, progress: Progress | None, timeout: float = 30.0) -> str:
+def _download(address: str, path: Path, timeout: float = 30.0) -> str:
     """Fetches ``address`` into ``path``; the sha256 of what came, in hexadecimal."""
     digest, done = hashlib.sha256(), 0
     try:
         with urllib.request.urlopen(address, timeout=timeout) as answer, path.open("wb") as file:
             length = answer.headers.get("Content-Length")
             total = int(length) if length is not None and length.isdigit() else None
-            while block := answer.read(1 << 20):
-                file.write(block)
-                digest.update(block)
-                done += len(block)
-                if progress is not None:
-                    progress(done, total)
+            with tqdm(total=total, desc="VGG-19, once", unit="B", unit_scale=True, leave=False) as bar:
+                while block := answer.read(1 << 20):
+                    file.write(block)
+                    digest.update(block)
+                    done += len(block)
+                    bar.update(len(block))
     except (OSError, HTTPException, ValueError) as error:  # URLError is an OSError
         raise WeightsError(f"VGG-19 cannot be downloaded from {address}: {error}", _REMEDY) from error
     if total is not None and done != total:

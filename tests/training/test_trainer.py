@@ -20,7 +20,8 @@ from artem_vr.networks.fast import FastNetwork
 from artem_vr.networks.vgg import VGG19
 from artem_vr.sources.pictures import save_picture
 from artem_vr.training.cli import join
-from artem_vr.training.data import Photographs
+from artem_vr.training.compact import Paintings
+from artem_vr.training.data import Photographs, load_some
 from artem_vr.training.fast import FastObjective, LossWeights, StylePicture
 from artem_vr.training.trainer import Process, Schedule, Trainer
 
@@ -113,6 +114,26 @@ def test_what_cannot_be_read_is_passed_over_and_said_once(tmp_path: Path, capsys
         path.write_bytes(b"no picture")
     with pytest.raises(PictureError, match="no photograph of --content can be read"):
         Photographs(tmp_path, 64, seed=0).batch(0, 1)
+
+
+def test_nor_does_it_end_at_paintings_or_the_pictures_of_a_sheet(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for k in range(8):
+        save_picture(tmp_path / f"{k}.png", np.full((80, 80, 3), 30 * k, np.uint8))
+    for name in ("0.png", "4.png"):
+        (tmp_path / name).write_bytes(b"torn")
+    paintings = Paintings([tmp_path], 64, seed=0)
+    assert {path.name for path in paintings.paths} == {f"{k}.png" for k in (1, 2, 3, 5, 6, 7)}
+    assert len(capsys.readouterr().err.splitlines()) == 2
+    paths = sorted(tmp_path.iterdir())
+    assert [picture[0, 0, 0] for picture in load_some(paths, 2)] == [30, 150], "the next ones"
+    with pytest.raises(PictureError, match="none of 1 pictures"):
+        load_some(paths[:1], 2)
+    with pytest.raises(PictureError, match="no painting in"):
+        (tmp_path / "deep").mkdir()
+        (tmp_path / "deep" / "0.png").write_bytes(b"torn")
+        Paintings([tmp_path / "deep"], 64, seed=0)
 
 
 def test_folders_and_what_is_hidden_are_no_photographs(tmp_path: Path) -> None:
