@@ -93,6 +93,8 @@ def show(settings: Settings, parts: Parts, threads: list[Stoppable], interpreter
     meter = RunMeter(time.perf_counter(), log)
     library = parts.library()
     deck, titles = filled_deck(library, settings)
+    named = settings.style and library.find_for(settings.precision, settings.style)
+    whole = [deck.current.style] if named and named.form != "blend" else []
     outside = entry(library, settings.region_style, settings.precision)[0] if settings.region_style else ""
     deck.outside = outside if settings.region != "none" else ""
     view = View(
@@ -125,7 +127,7 @@ def show(settings: Settings, parts: Parts, threads: list[Stoppable], interpreter
         threads.append(feed)
         feed.start()
         eye_size = None if desktop else headset.eye_size[::-1]  # (height, width)
-        frames = HeldFrames(feed.frames, log) if every_frame else WatchedFrames(feed.frames, watched)
+        frames = HeldFrames(feed.frames, log) if every_frame else WatchedFrames(feed.frames, watched, log)
         options = {
             "scale": settings.scale,
             "eye_size": eye_size,
@@ -166,6 +168,7 @@ def show(settings: Settings, parts: Parts, threads: list[Stoppable], interpreter
             fade_seconds=settings.fade_seconds,
             recorder=recorder,
             watched=None if log.limit or recorder is not None else watched,
+            whole=whole,
         )
         try:
             outlook = Outlook(source, feed, stylizer, deck, log, first_is_held=every_frame)

@@ -40,9 +40,12 @@ def grown(parts: Parts, other: str) -> str:
 
 def shifted(parts: Parts, by: float) -> str:
     """The blend with ``by`` more of its last painting; the others keep their proportion."""
-    last, name = parts[-1]
+    (last, name), others = parts[-1], parts[:-1]
     share = min(max(round(last + by, 6), LEAST_SHARE), 1 - LEAST_SHARE)
-    return write_blend([*((weight * (1 - share) / (1 - last), other) for weight, other in parts[:-1]), (share, name)])
+    total = sum(weight for weight, _ in others)
+    if total == 0:  # so it was typed: all that is left, in equal parts
+        others, total = [(1.0, other) for _, other in others], len(others)
+    return write_blend([*((weight / total * (1 - share), other) for weight, other in others), (share, name)])
 
 
 def title_of(parts: Parts, titles: Mapping[str, str]) -> str:

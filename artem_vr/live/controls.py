@@ -162,6 +162,8 @@ class View:
     """The eyes that the layout takes apart are exchanged; the thread that reads the source looks at this."""
     mono: bool = False
     """The source's newest frame is one picture for both eyes; the loop says so before hands are obeyed."""
+    own_pair: bool = False
+    """The source itself knows its eyes; the loop says so before hands are obeyed."""
     pointer: tuple[float, float] | None = None
     """Of the mouse, in pixels from the window's top left; None until it was moved."""
     recenter: bool = False
@@ -183,13 +185,22 @@ class View:
 class Controls:
     """Turns what hands do into changes of ``deck`` and ``view``."""
 
-    def __init__(self, deck: Deck, view: View, curator: Curator, titles: dict[str, str] | None = None) -> None:
-        """``titles``: a style's name to the painting's title; what arrives is written into it."""
+    def __init__(
+        self,
+        deck: Deck,
+        view: View,
+        curator: Curator,
+        titles: dict[str, str] | None = None,
+        whole: Iterable[str] = (),
+    ) -> None:
+        """``titles``: a style's name to the painting's title; what arrives is written into it. ``whole``: names of
+        styles that are no blends, though there may be a + in them."""
         self.deck, self.view, self.curator = deck, view, curator
         self.titles = {} if titles is None else titles
         self._before: dict[str, str] = {}
         """Styles that came while the program ran, and what was chosen before they came."""
-        self._dropped: set[str] = set()
+        self._whole = set(whole)
+        """And those of files that were dropped."""
 
     def handle(self, event: Event, now: float) -> bool:
         """Obey one event of the window at ``now``; whether it was one of ours."""
@@ -197,7 +208,7 @@ class Controls:
             self.do(Deed.QUIT, now)
         elif isinstance(event, FilesDropped):
             if event.paths:
-                self._dropped |= {str(path) for path in event.paths}
+                self._whole |= {str(path) for path in event.paths}
                 self.curator.bring(event.paths)
             else:
                 self.view.note("Nothing usable was dropped", now)
@@ -263,6 +274,8 @@ class Controls:
                 view.note(f"Painted: {REGION_WORDS.get(view.region, view.region)}", now)
             case Deed.SWAP_EYES if view.mono:
                 view.note("There is one picture for both eyes: nothing to exchange", now)
+            case Deed.SWAP_EYES if view.own_pair:
+                view.note("This source knows its eyes: nothing to exchange", now)
             case Deed.SWAP_EYES:
                 view.swap_eyes = not view.swap_eyes
                 view.note(f"Eyes {'exchanged' if view.swap_eyes else 'as the layout says'}", now)
@@ -344,5 +357,5 @@ class Controls:
             self.view.note(reason.replace(name, Path(name).name), now)
 
     def _parts(self, style: str) -> Parts:
-        """Of a blend; a file that was dropped is none, whatever it is called."""
-        return [(1.0, style)] if style in self._dropped else blending.parts_of(style)
+        """Of a blend; a file is none, whatever it is called."""
+        return [(1.0, style)] if style in self._whole else blending.parts_of(style)

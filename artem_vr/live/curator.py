@@ -146,9 +146,9 @@ class Curator:
 
     def _free_name(self, name: str) -> str:
         """``name``, or with a number where it is taken."""
-        for number in range(2, MOST_NAMESAKES):
+        for number in range(1, MOST_NAMESAKES):
             with contextlib.suppress(StyleError):
-                return self._library.free_name(name if number == 2 else f"{name}_{number - 1}")
+                return self._library.free_name(name, number)
         return self._library.free_name(name)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
 from artem_vr.errors import ArtemError, HeadsetError, HeadsetGpuError
@@ -26,6 +26,7 @@ from artem_vr.render.region import Region
 from artem_vr.render.stage import STALE_BRIGHTNESS, Look
 from artem_vr.sources.feed import FeedState
 from artem_vr.sources.frame import StereoFrame
+from artem_vr.sources.registry import OWN_PAIR
 from artem_vr.styles.deck import Deck, fade
 from artem_vr.stylize.styled import cover
 from artem_vr.stylize.stylizer import PaintedFrame, StylizerState
@@ -82,15 +83,17 @@ class RenderLoop:
         fade_seconds: float = 0.3,
         recorder: Recorder | None = None,
         watched: threading.Event | None = None,
+        whole: Iterable[str] = (),
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         """``titles``: a style's name to the painting's title; those of styles that come are added. ``watched``: kept
-        set while somebody looks into the headset, or there is none; None: nobody wants to know."""
+        set while somebody looks into the headset, or there is none; None: nobody wants to know. ``whole``: names of
+        styles that are no blends, whatever they look like."""
         self.headset = headset
         self._context, self._scene, self._feed, self._stylizer = context, scene, feed, stylizer
         self._deck, self._view, self._meter, self._recorder = deck, view, meter, recorder
         self._curator, self._watched = curator, watched
-        self._controls = Controls(deck, view, curator, titles)
+        self._controls = Controls(deck, view, curator, titles, whole)
         self._source_name, self._titles, self._fade_seconds = source_name, titles, fade_seconds
         self._clock = clock
         self._feed_state = feed.state()
@@ -177,6 +180,7 @@ class RenderLoop:
         self._view.hud_seen = self._scene.hud.opacity(now) == 1.0
         newest = self._feed.latest
         self._view.mono = newest is not None and len(newest.eyes) == 1
+        self._view.own_pair = self._source_name() in OWN_PAIR
         for event in self._context.poll():
             if isinstance(event, Resized):
                 self._redraw = True
@@ -327,7 +331,8 @@ class RenderLoop:
             except HeadsetError as error:
                 self._lose_headset(error)
             self._scene.after_submit()
-        if not poses.reduce_work:
+        recording = self._recorder is not None and (self._last or self._recorder.wants(now))
+        if recording or not poses.reduce_work:
             self._mirror(now)
         self._drawn, self._redraw = state, False
         if self._waiting is not None:
@@ -355,6 +360,6 @@ class RenderLoop:
             return action(*arguments)
         except ArtemError as error:
             self._view.note(str(error), now)
-        except (ValueError, TypeError, RuntimeError, OSError, MemoryError) as error:
+        except (ValueError, TypeError, LookupError, ArithmeticError, RuntimeError, OSError, MemoryError) as error:
             self._view.note(f"{type(error).__name__}: {error}", now)
         return None

@@ -345,11 +345,10 @@ class WindowContext:
             for first in (glfw.KEY_0, glfw.KEY_KP_0):
                 if first <= key <= first + 9:
                     return str(key - first)
-            # What the user's layout writes on the key; where that is not known, or of another alphabet (Cyrillic,
-            # Greek, Hebrew), what it is in the US.
-            written = glfw.get_key_name(key, scancode) or ""
-            if not written.isascii():
-                written = ""
+            # What the user's layout writes on the key; where that is not known, or the layout's letters are of another
+            # alphabet (Cyrillic, Greek, Hebrew), what it is in the US.
+            foreign = not (glfw.get_key_name(glfw.KEY_S, 0) or "").isascii()
+            written = "" if foreign else glfw.get_key_name(key, scancode) or ""
             return (written or (chr(key) if 32 < key < 127 else "")).lower()
 
         def on_key(_window: Any, key: int, scancode: int, action: int, modifiers: int) -> None:

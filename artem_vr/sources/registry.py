@@ -19,6 +19,8 @@ Kind = Literal["webcam", "screen", "phone", "headset", "demo", "file"]
 _KNOWN = "webcam[:N|NAME], screen[:N], phone:URL, headset, demo, or the name of a video or picture file"
 HEADSET_PATIENCE = 4.0
 """Seconds that a headset's camera may take for a picture; it needs some to wake up."""
+OWN_PAIR = ("demo", "headset")
+"""Sources that know which eye is which, whatever a layout says; their names are these words."""
 _PICTURE_ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff")
 
 

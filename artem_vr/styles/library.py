@@ -97,9 +97,16 @@ def normalize(name: str) -> str:
     return "_".join(kept.split())
 
 
-def file_stem(name: str) -> str:
-    """`normalize`, fit for a file on every system: of limited length, and none of the names that Windows keeps."""
-    stem = normalize(name)[:_LONGEST_NAME].encode()[:_LONGEST_NAME_BYTES].decode(errors="ignore").strip("_")
+def file_stem(name: str, number: int = 1) -> str:
+    """`normalize`, fit for a file on every system: of limited length, and none of the names that Windows keeps.
+
+    A ``number`` from 2 on is put behind it, however long it is.
+    """
+    ending = f"_{number}" if number > 1 else ""
+    cut = normalize(name)[: _LONGEST_NAME - len(ending)].encode()[: _LONGEST_NAME_BYTES - len(ending)]
+    stem = cut.decode(errors="ignore").strip("_")
+    if stem and ending:
+        return stem + ending
     return f"{stem}_style" if re.fullmatch("con|prn|aux|nul|com[0-9]|lpt[0-9]", stem) else stem
 
 
@@ -235,12 +242,12 @@ class Library:
             raise StyleError(cause, "Check the folder's rights") from None
         return style
 
-    def free_name(self, name: str) -> str:
-        """``name`` as a new style can have it. Raises `StyleError` if it is taken.
+    def free_name(self, name: str, number: int = 1) -> str:
+        """``name`` as a new style can have it, with a ``number`` from 2 on. Raises `StyleError` if it is taken.
 
         Where nothing of it can be in a name it is "own", "own_2" and so on.
         """
-        name, taken = file_stem(name), {style.name for style in self.styles()}
+        name, taken = file_stem(name, number), {style.name for style in self.styles()}
         if not name:
             names = itertools.chain(["own"], (f"own_{number}" for number in itertools.count(2)))
             return next(free for free in names if free not in taken)

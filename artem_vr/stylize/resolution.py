@@ -59,6 +59,8 @@ def working_size(source: Size, eye: Size | None, scale: Scale, step: float = 1.0
     """
     if scale != "auto":
         height, width = _in_shape_of(source, eye) if eye is not None else source
+        fitting = min(1.0, GREATEST / (scale * max(height, width)))
+        height, width = height * fitting, width * fitting
         if scale == 1.0:
             return _clamp(height), _clamp(width)
         return _round8(height * scale), _round8(width * scale)

@@ -45,3 +45,11 @@ def test_shares_sum_to_one_and_every_painting_stays_seen(words: list[str], press
     assert all(weight > 0 for weight, _ in parts)
     others = [weight for weight, _ in parts[:-1]]
     assert others == pytest.approx([others[0]] * len(others), rel=1e-3)  # they keep their proportion
+
+
+@pytest.mark.parametrize("typed", ["0*a+1*b", "1e-20*a+b", "0*a+0*b+1*c"])
+@pytest.mark.parametrize("by", [-0.1, 0.1])
+def test_what_was_typed_with_a_last_painting_alone_can_be_shifted(typed: str, by: float) -> None:
+    shares = [weight for weight, _ in read_blend(shifted(parts_of(typed), by))]
+    assert shares[-1] == pytest.approx(1 - LEAST_SHARE)
+    assert shares[:-1] == pytest.approx([LEAST_SHARE / (len(shares) - 1)] * (len(shares) - 1))

@@ -72,6 +72,23 @@ def test_compare_lasts_as_long_as_the_key_is_held(controls):
     assert not controls.deck.compare
 
 
+def test_the_eyes_of_a_source_that_knows_them_are_not_exchanged(controls):
+    controls.view.own_pair = True
+    press(controls, "x", now=1.0)
+    assert not controls.view.swap_eyes
+    assert "nothing to exchange" in controls.view.message(1.5)
+
+
+def test_a_picture_named_like_a_blend_is_none(controls):
+    deck = Deck(("Monet+Lilies.jpg", "scream"))
+    controls = Controls(deck, View(), WishList(), whole=["Monet+Lilies.jpg"])
+    press(controls, "]")
+    assert "no blend" in controls.view.message(0.5)
+    press(controls, "b")
+    assert controls.curator.wishes[0][1] == [(1.0, "Monet+Lilies.jpg")]
+    assert deck.names == ("Monet+Lilies.jpg", "scream")
+
+
 @pytest.mark.parametrize("modifier", ["control", "alt"])
 def test_compare_ends_when_its_key_comes_up_whatever_else_is_held(controls, modifier):
     press(controls, "c")

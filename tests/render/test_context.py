@@ -73,6 +73,16 @@ def test_letters_are_the_layouts_and_where_it_has_others_those_of_the_us(fresh, 
     assert hear(fresh, "key", glfw.KEY_C, 0, glfw.PRESS, 0) == [events.KeyPressed(named)]
 
 
+def test_signs_on_the_letter_keys_of_another_alphabet_are_no_letters(fresh, monkeypatch):
+    """Greek writes ; on Q's key, Hebrew / there and . on that of the slash."""
+    import glfw
+
+    hebrew = {glfw.KEY_S: "ד", glfw.KEY_Q: "/", glfw.KEY_SLASH: "."}
+    monkeypatch.setattr(glfw, "get_key_name", lambda key, scancode: hebrew.get(key))
+    assert hear(fresh, "key", glfw.KEY_Q, 0, glfw.PRESS, 0) == [events.KeyPressed("q")]
+    assert hear(fresh, "key", glfw.KEY_SLASH, 0, glfw.PRESS, 0) == [events.KeyPressed("/")]
+
+
 Size = namedtuple("Size", "width height")
 
 

@@ -437,6 +437,14 @@ def test_names_that_only_windows_minds_are_changed() -> None:
     ]  # fmt: skip
 
 
+def test_however_long_a_name_is_a_number_makes_another_of_it(tmp_path: Path) -> None:
+    library = make_coded(tmp_path)
+    code = StyleCode(np.ones((2, 3), np.float32), COMPACT)
+    names = [library.keep(code, library.free_name("a very long name " * 9, number)).name for number in range(1, 13)]
+    assert len(set(names)) == 12 and names[1].endswith("_2") and names[11].endswith("_12")
+    assert all(len(name) <= 60 for name in names)
+
+
 def test_names_in_any_script_are_told_apart(tmp_path: Path) -> None:
     library = make_coded(tmp_path)
     code = StyleCode(np.ones((2, 3), np.float32), COMPACT)

@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 
 from artem_vr.errors import SettingsError
 from artem_vr.stylize.resolution import (
+    GREATEST,
     STEPS,
+    Scale,
     Size,
     choose_step,
     first_step,
@@ -80,6 +82,14 @@ def test_a_photograph_begins_at_its_size_unless_it_is_huge() -> None:
 
 def test_auto_keeps_the_shape_of_a_huge_picture() -> None:
     assert working_size((4000, 8000), None, "auto") == (2048, 4096)
+
+
+@pytest.mark.parametrize("scale", [1.0, 0.75, 0.5, "auto"])
+@pytest.mark.parametrize("source", [(3000, 12000), (4320, 7680), (12000, 3000)])
+def test_what_is_too_large_keeps_its_shape_at_any_scale(source: Size, scale: Scale) -> None:
+    height, width = working_size(source, None, scale)
+    assert max(height, width) <= GREATEST
+    assert width / height == pytest.approx(source[1] / source[0], rel=0.01)
 
 
 def test_auto_makes_no_mud() -> None:
