@@ -33,6 +33,9 @@ COMMANDS = {
     "doctor": "say what this machine has, what is missing and what to do",
 }
 
+NO_LIBRARY = (126, 127, 1114)
+"""Windows' errors where a library, or one that it needs, is missing or does not start."""
+
 EXAMPLES = """\
 examples:
   artem-vr                                      the best source that is there
@@ -95,9 +98,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         if (error.name or "").split(".")[0] in ("artem_vr", "xnor"):
             return _say(f"this installation has no {error.name}. Install artem-vr again.", 2)
         return _say(f"the library {error.name} is missing. Install it with: pip install artem-vr.", 2)
+    except ImportError as error:
+        return _say(f"a library does not start here ({error}). artem-vr doctor says what is missing.", 2)
     except MemoryError:
         return _say("memory does not suffice. Choose a smaller picture or a smaller --scale.", 2)
     except OSError as error:
+        if getattr(error, "winerror", None) in NO_LIBRARY:
+            return _say(f"a library does not start here ({error}). artem-vr doctor says what is missing.", 2)
         where = f"{error.filename}: " if error.filename else ""
         return _say(f"{where}{error.strerror or error}. Check the path, the rights and the free space.", 2)
 

@@ -247,7 +247,7 @@ def read_file(path: Path, set_aside: bool = True) -> tuple[dict[str, Any], list[
     """
     left = _set_aside if set_aside else _left_there
     try:
-        content = tomllib.loads(path.read_bytes().decode("utf-8"))
+        content = tomllib.loads(path.read_bytes().decode("utf-8-sig"))  # Windows' editors write a mark before it
     except FileNotFoundError:
         return {}, []
     except OSError as error:

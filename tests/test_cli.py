@@ -188,6 +188,12 @@ def test_a_file_for_a_command_is_told_what_can_be_done_with_it(
     assert "there are run, stylize" in one_line(capsys)
 
 
+class NoLibrary(OSError):
+    """What Windows says where a library that torch needs is missing."""
+
+    winerror = 126
+
+
 @pytest.mark.parametrize(
     ("error", "status", "says"),
     [
@@ -196,6 +202,8 @@ def test_a_file_for_a_command_is_told_what_can_be_done_with_it(
         (MemoryError(), 2, "memory does not suffice"),
         (ModuleNotFoundError("No module named 'glfw'", name="glfw"), 2, "the library glfw is missing"),
         (ModuleNotFoundError("...", name="artem_vr.app"), 2, "Install artem-vr again"),
+        (ImportError("libGL.so.1: cannot open shared object file"), 2, "libGL.so.1: cannot open shared object file"),
+        (NoLibrary("c10.dll"), 2, "a library does not start here"),
     ],
 )
 def test_what_a_user_can_mend_costs_one_line(

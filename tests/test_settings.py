@@ -232,3 +232,10 @@ def test_layouts_are_those_of_the_sources() -> None:
     from artem_vr.sources import layout
 
     assert get_args(settings.Layout) == get_args(layout.Layout)
+
+
+def test_the_mark_that_editors_of_windows_write_first_is_no_damage(tmp_path: Path) -> None:
+    path = tmp_path / "settings.toml"
+    path.write_bytes(b'\xef\xbb\xbfstyle = "the_scream"\r\n')
+    assert read_file(path) == ({"style": "the_scream"}, [])
+    assert path.exists()
