@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 import shlex
+import textwrap
+import tomllib
 from pathlib import Path
 
 import pytest
 
 from artem_vr.cli import COMMANDS, build_parser
 from artem_vr.live.controls import keyboard_table
-from artem_vr.settings import NAMES, STORED
+from artem_vr.settings import NAMES, STORED, Settings
 
 README = (Path(__file__).parents[1] / "README.md").read_text("utf-8")
 
@@ -18,6 +20,23 @@ README = (Path(__file__).parents[1] / "README.md").read_text("utf-8")
 def test_every_key_is_in_the_table() -> None:
     for keys, does in keyboard_table():
         assert re.search(rf"^\| {re.escape(keys)} +\| {re.escape(does)} +\|$", README, re.MULTILINE), keys
+
+
+def test_the_settings_it_shows_are_the_defaults() -> None:
+    (block,) = re.findall(r"only what you want to change:\n\n((?:    .*\n)+)", README)
+    shown = tomllib.loads(textwrap.dedent(block))
+    defaults = Settings()
+    assert len(shown) > 20
+    assert shown == {name: getattr(defaults, name) for name in shown}
+    assert [type(value) for value in shown.values()] == [type(getattr(defaults, name)) for name in shown]
+
+
+def test_the_pytorch_it_names_is_the_one_that_is_pinned() -> None:
+    pinned = re.search(
+        r"^torch==(\S+)", (Path(__file__).parents[1] / "constraints.txt").read_text("utf-8"), re.MULTILINE
+    )
+    assert pinned is not None
+    assert set(re.findall(r"torch==([\d.]+)", README)) == {pinned[1]}
 
 
 def test_the_settings_that_the_file_cannot_hold_are_named() -> None:

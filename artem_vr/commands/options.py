@@ -21,14 +21,15 @@ HELP = {
     "headset": "auto uses SteamVR where it runs (default: auto)",
     "view": "how the headset shows it; there is no other view yet (default: screen)",
     "device": "what computes (default: auto)",
-    "engine": "what executes the network; auto takes the fastest that is there",
-    "precision": "arithmetic of the network: auto is the fastest, fp32 the most exact, xnor takes the style's "
-    "binarised version (default: auto)",
+    "engine": "what executes the network (default: auto, the fastest that is there; for single pictures torch)",
+    "precision": "arithmetic of the network: auto is the fastest (for single pictures fp32), fp32 the most exact, xnor "
+    "takes the style's binarised version (default: auto)",
     "scale": "working size over the headset's own size per eye, or as many pixels in the source's shape where that is "
     "quite another: auto, or 0.25 to 1 (default: auto)",
     "mirror": "which eyes the window shows (default: left)",
     "frames": "end after N stylised frames and print one line of JSON with what was measured",
-    "record": "keep what the mirror shows in FILE",
+    "record": "keep what the window shows in FILE: a film (.mp4, .mkv, .mov, .avi), or the last picture "
+    "(.png, .jpg, .webp)",
 }
 
 METAVARS = {

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.description = (
         f"{parser.description} A video becomes a video (without sound), or numbered PNG pictures where OUTPUT is a "
-        "folder. Strength and layout are 1 and mono unless they are given, whatever settings.toml says."
+        "folder. Strength, layout and colours are 1, mono and the painting's unless they are given, whatever "
+        "settings.toml and the environment say."
     )
     parser.add_argument("inputs", nargs="+", metavar="INPUT", help="a picture, a video, or a folder of them")
     parser.add_argument("-o", "--output", required=True, metavar="OUTPUT", help="a file, or a folder")
