@@ -7,6 +7,7 @@ VENV ?= .venv
 ARGS ?=
 PYTEST_ARGS ?=
 
+EXTRAS := openvino$(if $(wildcard /proc/driver/nvidia),$(shell echo ,)gpu)
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --constraint constraints.txt
 TORCH := $(shell sed -n 's/^\(torch==.*\)/\1/p' constraints.txt)
@@ -38,7 +39,7 @@ $(VENV)/.torch-installed: $(VENV)/.venv-made constraints.txt
 
 $(VENV)/.run-installed: $(VENV)/.torch-installed $(DESCRIPTION) .ci/system-packages
 	.ci/system-packages run
-	$(PIP) --editable '.[openvino]'
+	$(PIP) --editable '.[$(EXTRAS)]'
 	@touch $@
 
 $(VENV)/.test-installed: $(VENV)/.torch-installed $(DESCRIPTION) .ci/system-packages

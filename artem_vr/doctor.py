@@ -126,7 +126,12 @@ def torch(answer: Answer) -> Finding:
 def gpu(answer: Answer) -> Finding:
     gpus = answer.get("gpus") or []
     if gpus:
-        return Finding("GPU", "ok", ", ".join(f"{gpu['name']} ({gpu['memory_gb']} GB)" for gpu in gpus))
+        names = ", ".join(f"{gpu['name']} ({gpu['memory_gb']} GB)" for gpu in gpus)
+        if answer.get("trouble"):
+            remedy = "Install the PyTorch that is built for this card (pytorch.org). Until then the processor paints"
+            return Finding("GPU", "absent", f"{names}, but PyTorch cannot use it: {answer['trouble']}", remedy)
+        remedy = "" if answer.get("kernels") else 'For styles of bits on the GPU: pip install "artem-vr[gpu]"'
+        return Finding("GPU", "ok", names, remedy)
     if answer.get("cuda") or "error" in answer:
         remedy = "With an NVIDIA card: install its driver. Without one the processor paints, at a smaller scale"
     else:

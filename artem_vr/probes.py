@@ -41,14 +41,28 @@ def ask(name: str, timeout: float = TIMEOUT_SECONDS) -> dict[str, Any]:
 
 
 def torch() -> dict[str, Any]:
-    """PyTorch, and the GPUs that it sees."""
+    """PyTorch, the GPUs that it sees, and what keeps it, or the kernels of bits, from computing there."""
     import torch
+
+    from artem_vr.hardware import cuda_trouble
 
     gpus = []
     for index in range(torch.cuda.device_count() if torch.cuda.is_available() else 0):
         properties = torch.cuda.get_device_properties(index)
         gpus.append({"name": properties.name, "memory_gb": round(properties.total_memory / 1e9, 1)})
-    return {"version": torch.__version__, "threads": torch.get_num_threads(), "gpus": gpus, "cuda": torch.version.cuda}
+    trouble, kernels = "", False
+    if gpus:
+        from xnor.cuda import available
+
+        trouble, kernels = cuda_trouble(), available()
+    return {
+        "version": torch.__version__,
+        "threads": torch.get_num_threads(),
+        "gpus": gpus,
+        "cuda": torch.version.cuda,
+        "trouble": trouble,
+        "kernels": kernels,
+    }
 
 
 def openvino() -> dict[str, Any]:

@@ -13,9 +13,18 @@ import pytest
 
 from artem_vr import doctor, probes
 from artem_vr.sources import desktop
+from tests.openvr_runtime import Runtime
+from tests.openvr_runtime.fixtures import openvr_library, runtime  # noqa: F401
 
 WELL: dict[str, dict[str, Any]] = {
-    "torch": {"version": "2.13.0", "threads": 8, "gpus": [{"name": "Big GPU", "memory_gb": 24.0}], "cuda": "13.0"},
+    "torch": {
+        "version": "2.13.0",
+        "threads": 8,
+        "gpus": [{"name": "Big GPU", "memory_gb": 24.0}],
+        "cuda": "13.0",
+        "trouble": "",
+        "kernels": True,
+    },
     "openvino": {"version": "2026.4", "devices": ["CPU"], "cpu": ["FP32", "BF16"]},
     "engine": {"engine": "torch", "precision": "fp16", "device": "cuda"},
     "graphics": {"renderer": "Big GPU", "offscreen": False},
@@ -59,6 +68,19 @@ def test_a_well_machine(capsys: pytest.CaptureFixture[str]) -> None:
     assert doctor.run(ask=WELL.__getitem__) == 0
     text = capsys.readouterr().out
     assert "Big GPU (24.0 GB)" in text and "2560x1440, 1920x1080" in text and "torch fp16 on cuda" in text
+
+
+def test_a_card_that_pytorch_cannot_use_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    ill = WELL | {"torch": WELL["torch"] | {"trouble": "no kernel image is available for execution on the device"}}
+    assert doctor.run(ask=ill.__getitem__) == 0
+    said = capsys.readouterr().out
+    assert "Big GPU (24.0 GB), but PyTorch cannot use it: no kernel image" in said and "built for this card" in said
+
+
+def test_a_card_without_a_compiler_for_the_kernels_of_bits_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    ill = WELL | {"torch": WELL["torch"] | {"kernels": False}}
+    assert doctor.run(ask=ill.__getitem__) == 0
+    assert 'pip install "artem-vr[gpu]"' in capsys.readouterr().out
 
 
 def test_an_ill_machine_learns_what_to_do(capsys: pytest.CaptureFixture[str]) -> None:
@@ -203,6 +225,33 @@ def test_a_probe_that_crashes_or_hangs_is_a_finding(
     assert says in probes.ask("torch", timeout=0.5 if "sleep" in code else 60)["error"]
 
 
-def test_a_probe_answers_from_its_own_process() -> None:
-    answer = probes.ask("steamvr")
-    assert "error" in answer or answer["installed"] in (True, False)
+@pytest.mark.parametrize("name", ["torch", "engine"])
+def test_real_probes_answer_what_doctor_reads(name: str) -> None:
+    pytest.importorskip("torch")
+    answer = probes.ask(name)
+    assert answer.keys() == WELL[name].keys(), answer
+
+
+def test_the_probe_of_openvino_answers_what_doctor_reads() -> None:
+    pytest.importorskip("openvino")
+    answer = probes.ask("openvino")
+    assert answer.keys() == WELL["openvino"].keys() and "CPU" in answer["devices"], answer
+
+
+@pytest.mark.graphics
+@pytest.mark.display
+def test_the_probe_of_graphics_opens_a_window(display: str) -> None:
+    answer = probes.ask("graphics")
+    assert answer["renderer"] and answer["offscreen"] is False, answer
+
+
+def test_the_probe_of_steamvr_asks_the_runtime(runtime: Runtime) -> None:  # noqa: F811
+    assert probes.ask("steamvr") == {"installed": True, "running": True, "headset": True}
+
+
+def test_without_steamvr_its_probe_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    for name in ("VR_OVERRIDE", "VR_PATHREG_OVERRIDE"):
+        monkeypatch.delenv(name, raising=False)
+    assert probes.ask("steamvr") == {"installed": False, "running": False}

@@ -72,6 +72,10 @@ def run_bench(
     found = torch.cuda.is_available()
     if device == "cuda" and not found:
         raise XnorError("torch sees no CUDA GPU on this machine: take device='cpu'")
+    if device == "auto" and found:
+        from .cuda import available
+
+        found = available()  # else the kernels of bits could not be compiled
     chosen = "cuda" if found and device != "cpu" else "cpu"
     rounds = min(rounds, 3) if quick else rounds
     rows = []

@@ -40,7 +40,10 @@ def _usable() -> None:
     from numba import config
 
     if not getattr(config, "ENABLE_CUDASIM", 0) and not cuda.is_available():
-        raise XnorError("the cuda back end needs an NVIDIA GPU and its driver, none was found: take backend='cpu'")
+        raise XnorError(
+            "the cuda back end needs an NVIDIA GPU, its driver and a compiler for kernels, and not all of these were "
+            "found: pip install numba-cuda nvidia-nvvm nvidia-cuda-nvrtc, or compute on the CPU"
+        )
 
 
 @cache

@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 import torch
 
+from artem_vr.hardware import cpu_has_bf16
 from artem_vr.networks.compact import CompactNetwork
 from artem_vr.networks.layers import OwnStatistics, SmoothedStatistics
 from artem_vr.styles.library import Library
 from artem_vr.stylize.engines import choose_engine, initial_state
 from artem_vr.stylize.engines.base import Code, Engine
-from artem_vr.stylize.engines.torch_engine import TorchEngine, cpu_has_bf16
+from artem_vr.stylize.engines.torch_engine import TorchEngine
 from artem_vr.stylize.loading import StyleLoader
 
 PSNR = {"fp32": 45.0, "bf16": 35.0}

@@ -15,6 +15,7 @@ import torch
 from torch import nn
 
 from artem_vr.errors import EngineError
+from artem_vr.hardware import cpu_has_bf16
 from artem_vr.networks.fast import FastNetwork
 from artem_vr.networks.johnson import JohnsonNetwork
 from artem_vr.networks.layers import InstanceNorm
@@ -22,7 +23,7 @@ from artem_vr.styles.library import Library, Style
 from artem_vr.stylize.engines import Engine, choose_engine, initial_state
 from artem_vr.stylize.engines.graph import loaded
 from artem_vr.stylize.engines.openvino_engine import read_container, write_container
-from artem_vr.stylize.engines.torch_engine import TorchEngine, cpu_has_bf16
+from artem_vr.stylize.engines.torch_engine import TorchEngine
 from artem_vr.stylize.loading import load_network_style
 from artem_vr.stylize.statistics import smoothing_rate
 

@@ -8,11 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from artem_vr.hardware import cpu_has_bf16
 from artem_vr.networks.checkpoint import load_network
 from artem_vr.styles.library import Library, Style
 from artem_vr.stylize.engines import choose_engine, initial_state
 from artem_vr.stylize.engines.base import Engine
-from artem_vr.stylize.engines.torch_engine import TorchEngine, cpu_has_bf16
+from artem_vr.stylize.engines.torch_engine import TorchEngine
 
 NETWORKS = [s for s in Library().styles() if s.kind == "shipped" and s.form == "network" and not s.binarised]
 

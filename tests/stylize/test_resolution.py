@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -51,14 +53,25 @@ def test_auto_keeps_proportions_and_invents_no_pixels() -> None:
     assert working_size((480, 640), None, "auto", 0.5) == (240, 320)
 
 
-@given(st.sampled_from(STEPS), st.floats(1e-4, 10), st.floats(0.005, 0.1))
-def test_steps_do_not_flap(step: float, seconds: float, target: float) -> None:
-    after = choose_step(step, seconds, target)
-    assert after in STEPS
-    again = choose_step(after, seconds * (after / step) ** 2, target)
-    if after < step or after == step:
-        assert again <= max(step, after)
-    assert choose_step(again, seconds * (again / step) ** 2, target) in (again, after) or again > after
+@pytest.mark.parametrize(("share", "after"), [(1.1, 0.75), (0.9, 0.75), (0.7, 0.75), (0.6, 1.0), (0.1, 1.0)])
+def test_a_step_up_needs_a_margin(share: float, after: float) -> None:
+    """``share`` of the target is what a pair would take at the whole size."""
+    assert choose_step(0.75, share * 0.08 * 0.75**2, 0.08) == after
+
+
+@given(st.floats(0.001, 2), st.lists(st.floats(0.85, 1.15), min_size=20, max_size=20))
+def test_on_a_machine_whose_times_vary_steps_do_not_flap(seconds: float, wind: list[float]) -> None:
+    """``seconds``: what a pair takes at the whole size, on average."""
+    steps = [1.0]
+    for gust in wind:
+        steps.append(choose_step(steps[-1], seconds * gust * steps[-1] ** 2))
+    ups = sum(later > earlier for earlier, later in pairwise(steps))
+    assert ups == 0, "it only ever goes down from where it began"
+    steps = [STEPS[-1]]
+    for gust in wind:
+        steps.append(choose_step(steps[-1], seconds * gust * steps[-1] ** 2))
+    turns = sum(later < earlier for earlier, later in pairwise(steps))
+    assert turns == 0, "what was taken with a margin is kept"
 
 
 @given(st.floats(1e-4, 1))

@@ -83,7 +83,12 @@ def engine_for(chosen: Engine, network: NetworkOrLoader) -> Engine:
     if kind == BINARY and chosen.precision != "xnor":
         from artem_vr.stylize.engines.torch_engine import TorchEngine
 
-        return TorchEngine(chosen.device, "xnor", on_device=getattr(chosen, "on_device", False))
+        device = chosen.device
+        if device == "cuda":
+            from xnor.cuda import available
+
+            device = "cuda" if available() else "cpu"  # without the extra "gpu" there is no compiler for its kernels
+        return TorchEngine(device, "xnor", on_device=getattr(chosen, "on_device", False))
     floats: Engine | None = getattr(chosen, "floats", None)
     return floats if floats is not None and kind != EIGHT_BITS else chosen
 

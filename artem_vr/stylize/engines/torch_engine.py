@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from artem_vr.errors import EngineError
+from artem_vr.hardware import cpu_has_bf16, cuda_trouble
 from artem_vr.stylize.engines.base import (
     BINARY,
     Code,
@@ -27,12 +28,6 @@ from artem_vr.stylize.engines.base import (
 from artem_vr.stylize.engines.graph import PictureGraph, loaded
 
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
-
-
-def cpu_has_bf16() -> bool:
-    """Whether the CPU multiplies bf16 in hardware; emulated it is slower than fp32."""
-    supported = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
-    return supported is not None and bool(supported())
 
 
 class TorchCpuPainter:
@@ -148,9 +143,9 @@ class TorchEngine:
 
         Raises `EngineError` when the device or precision is not there.
         """
-        if device == "cuda" and not torch.cuda.is_available():
-            remedy = "Install a torch built for CUDA and the GPU's driver, or take --device cpu"
-            raise EngineError("torch sees no CUDA GPU", remedy)
+        if device == "cuda" and (trouble := cuda_trouble()):
+            remedy = "Install the GPU's driver and a torch built for CUDA and this card, or take --device cpu"
+            raise EngineError(trouble, remedy)
         if precision == "auto":
             precision = "fp16" if device == "cuda" else "bf16" if cpu_has_bf16() else "fp32"
         dtypes = _DTYPES | {"xnor": torch.float16 if device == "cuda" else torch.float32}

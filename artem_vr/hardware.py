@@ -1,0 +1,30 @@
+"""What torch can use of this machine. Imports torch when it is asked."""
+
+from __future__ import annotations
+
+from functools import cache
+
+
+@cache
+def cuda_trouble() -> str:
+    """Why torch cannot compute on a CUDA GPU here, in one line; empty where it can.
+
+    One small kernel is run: of a card for which the installed torch has no code, `torch.cuda.is_available` says yes.
+    """
+    import torch
+
+    if not torch.cuda.is_available():
+        return "torch sees no CUDA GPU"
+    try:
+        torch.ones(2, device="cuda").sum().item()
+    except RuntimeError as error:
+        return next(iter(str(error).splitlines()), type(error).__name__)
+    return ""
+
+
+def cpu_has_bf16() -> bool:
+    """Whether the CPU multiplies bf16 in hardware; emulated it is slower than fp32."""
+    import torch
+
+    supported = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
+    return supported is not None and bool(supported())
