@@ -102,6 +102,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _say(f"a library does not start here ({error}). artem-vr doctor says what is missing.", 2)
     except MemoryError:
         return _say("memory does not suffice. Choose a smaller picture or a smaller --scale.", 2)
+    except RuntimeError as error:  # torch's word for everything
+        if not any(word in str(error).lower() for word in ("memory", "alloc")):
+            raise
+        return _say("memory does not suffice. Choose a smaller --size, --crop or --batch-size, or close programs.", 2)
     except OSError as error:
         if getattr(error, "winerror", None) in NO_LIBRARY:
             return _say(f"a library does not start here ({error}). artem-vr doctor says what is missing.", 2)

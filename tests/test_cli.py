@@ -336,3 +336,26 @@ def test_bench_xnor_prints_a_table_or_json(monkeypatch: pytest.MonkeyPatch, caps
     assert cli.main(["bench", "xnor", "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == results
     assert cli.main(["bench", "--quick"]) == 2
+
+
+@pytest.mark.parametrize(
+    "text", ["CUDA out of memory. Tried to allocate 2 GiB", "DefaultCPUAllocator: can't allocate memory"]
+)
+def test_memory_that_torch_does_not_get_is_one_line(
+    text: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def run(_: settings.Settings) -> int:
+        raise RuntimeError(text)
+
+    stand_in(monkeypatch, run)
+    assert cli.main(["run"]) == 2
+    assert "memory does not suffice" in one_line(capsys)
+
+
+def test_other_errors_of_ours_are_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
+    def run(_: settings.Settings) -> int:
+        raise RuntimeError("a bug")
+
+    stand_in(monkeypatch, run)
+    with pytest.raises(RuntimeError, match="a bug"):
+        cli.main(["run"])

@@ -86,17 +86,11 @@ def settle(arguments: argparse.Namespace) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Trains and writes. Raises `ArtemError` for bad input; the common arguments are checked already."""
     settle(arguments)
-    import torch
 
     from artem_vr.training import cli
-    from artem_vr.training.vgg_weights import load_vgg
 
-    process, device = cli.join(arguments.device)
-    torch.manual_seed(arguments.seed)
+    process, device, vgg = cli.begin(arguments)
     make = {"compact": _compact, "vgg19": _vgg19}[arguments.encoder]
-    vgg = load_vgg(arguments.vgg).to(device)
-    if arguments.precision == "bf16":
-        vgg = vgg.to(torch.bfloat16)
     objective, finished, counted = make(arguments, vgg, process, device)
     return cli.train(objective, arguments, process, device, finished, counted)
 

@@ -37,15 +37,11 @@ def run(arguments: argparse.Namespace) -> int:
     from artem_vr.training.binary import TaughtLossWeights, TaughtObjective
     from artem_vr.training.data import Photographs, sheet_photographs
     from artem_vr.training.fast import FastObjective, LossWeights, StylePicture
-    from artem_vr.training.vgg_weights import load_vgg
 
-    process, device = cli.join(arguments.device)
-    torch.manual_seed(arguments.seed)
+    process, device, vgg = cli.begin(arguments)
+    torch.manual_seed(arguments.seed)  # VGG-19 took random numbers for weights that it then was given
     network = BinaryNetwork(words=arguments.words, layers=arguments.layers).to(device)
     network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    vgg = load_vgg(arguments.vgg).to(device)
-    if arguments.precision == "bf16":
-        vgg = vgg.to(torch.bfloat16)
     photographs = Photographs(arguments.content, arguments.crop, arguments.seed)
     style = StylePicture(arguments.style, tuple(arguments.style_sizes))
     sheet, weights = sheet_photographs(arguments.content), cli.loss_weights(arguments)

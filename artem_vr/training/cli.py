@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +15,7 @@ from artem_vr.training import adain_command, binary_command
 if TYPE_CHECKING:
     import torch
 
+    from artem_vr.networks.vgg import VGG19
     from artem_vr.training.trainer import Objective, Process
 
 RANGES: dict[str, tuple[float, float]] = {
@@ -71,7 +74,12 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
-    parser.add_argument("--precision", choices=("bf16", "fp32"), default="bf16", help="of the arithmetic")
+    parser.add_argument(
+        "--precision",
+        choices=("auto", "bf16", "fp32"),
+        default="auto",
+        help="of the arithmetic (default: auto, bf16 where the GPU or processor has it, for emulated it is slow)",
+    )
 
 
 def add_style_arguments(parser: argparse.ArgumentParser) -> None:
@@ -109,13 +117,8 @@ def run(arguments: argparse.Namespace) -> int:
     from artem_vr.networks.johnson import JohnsonNetwork
     from artem_vr.training.data import Photographs, sheet_photographs
     from artem_vr.training.fast import FastObjective, LossWeights, StylePicture
-    from artem_vr.training.vgg_weights import load_vgg
 
-    process, device = join(arguments.device)
-    torch.manual_seed(arguments.seed)
-    vgg = load_vgg(arguments.vgg).to(device)
-    if arguments.precision == "bf16":
-        vgg = vgg.to(torch.bfloat16)
+    process, device, vgg = begin(arguments)
     network: torch.nn.Module = {"fast": FastNetwork, "johnson": JohnsonNetwork}[arguments.network]()
     if arguments.base:
         take_over(network, arguments.base)
@@ -126,6 +129,24 @@ def run(arguments: argparse.Namespace) -> int:
     sheet = sheet_photographs(arguments.content)
     objective = FastObjective(network, vgg, style, photographs, weights, sheet, arguments.seed)
     return train(objective, arguments, process, device, lambda: network, {"photographs": len(photographs.paths)})
+
+
+def begin(arguments: argparse.Namespace) -> tuple[Process, torch.device, VGG19]:
+    """What every training begins with: its process, its device, VGG-19 there, and all that is random set.
+
+    The precision "auto" becomes what it stands for, in ``arguments``. Raises `ArtemError`.
+    """
+    import torch
+
+    from artem_vr.hardware import cpu_has_bf16
+    from artem_vr.training.vgg_weights import load_vgg
+
+    process, device = join(arguments.device)
+    if arguments.precision == "auto":
+        arguments.precision = "bf16" if device.type == "cuda" or cpu_has_bf16() else "fp32"
+    torch.manual_seed(arguments.seed)
+    vgg = load_vgg(arguments.vgg).to(device)
+    return process, device, vgg.to(torch.bfloat16) if arguments.precision == "bf16" else vgg
 
 
 def take_over(network: torch.nn.Module, path: Path) -> None:
@@ -183,7 +204,11 @@ def train(
         mixed_precision=arguments.precision == "bf16",
         process=process,
         recipe=recipe,
+        inputs=sums_of_inputs(arguments),
     )
+    if trainer.resume() and trainer.iteration >= schedule.iterations and process.first:
+        done = f"the training in {run_folder(arguments)} is finished: its weights are written again"
+        print(f"artem-vr: {done}. For another one give another --run.", file=sys.stderr)
     trainer.run()
     if process.first:
         arguments.output.parent.mkdir(parents=True, exist_ok=True)
@@ -211,6 +236,30 @@ def recipe_of(arguments: argparse.Namespace) -> dict[str, Any]:
             continue
         recipe[name] = _without_folder(value)
     return recipe
+
+
+def sums_of_inputs(arguments: argparse.Namespace) -> dict[str, str]:
+    """What a training is made of, beside its photographs, told apart from other files of the same names.
+
+    By option: the beginning of a file's sha256; of a folder's, that of the names and sizes in it.
+    """
+    sums: dict[str, str] = {}
+    for option in ("style", "base", "teacher", "vgg"):
+        given = getattr(arguments, option, None) or []
+        for number, path in enumerate(given if isinstance(given, list) else [given]):
+            sums[f"{option} {number}"] = _sum_of(path)
+    return sums
+
+
+def _sum_of(path: Path) -> str:
+    digest = hashlib.sha256()
+    if path.is_dir():
+        for file in sorted(p for p in path.rglob("*") if p.is_file()):
+            digest.update(f"{file.relative_to(path).as_posix()} {file.stat().st_size}\n".encode())
+    else:
+        with path.open("rb") as stream:
+            digest = hashlib.file_digest(stream, "sha256")
+    return digest.hexdigest()[:16]
 
 
 def _without_folder(value: Any) -> Any:
@@ -302,9 +351,13 @@ def chosen_device(name: str) -> torch.device:
     import torch
 
     from artem_vr.errors import EngineError
+    from artem_vr.hardware import cuda_trouble
 
-    if name == "cuda" and not torch.cuda.is_available():
-        raise EngineError("no CUDA device is there", "Leave --device out to use the processor")
-    if name == "cpu" or not torch.cuda.is_available():
+    if name == "cpu":
+        return torch.device("cpu")
+    trouble = cuda_trouble()
+    if trouble and name == "cuda":
+        raise EngineError(f"no CUDA device can be used ({trouble})", "Leave --device out to use the processor")
+    if trouble:
         return torch.device("cpu")
     return torch.device("cuda", torch.cuda.current_device())

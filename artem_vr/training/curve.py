@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 from pathlib import Path
 
 
@@ -19,7 +20,8 @@ def draw_curve(table: Path, output: Path) -> None:
     axes = figure.add_subplot()
     for name in rows[0]:
         if name != "iteration":
-            axes.semilogy(iterations, [max(1e-6, float(row[name])) for row in rows], label=name)
+            values = [float(row[name]) for row in rows]  # what is no number leaves a gap
+            axes.semilogy(iterations, [v if math.isnan(v) else max(1e-6, v) for v in values], label=name)
     axes.set_xlabel("iteration")
     axes.set_ylabel("loss (running mean)")
     axes.grid(alpha=0.3)

@@ -17,6 +17,9 @@ from artem_vr.evaluation.pictures import files, without_ends
 from artem_vr.evaluation.split import held_out
 from artem_vr.sources.pictures import load_picture
 
+SHEET_SIDE = 384
+"""Short side, in pixels, to which a sheet's photographs are reduced: strokes are then seen as large as they are."""
+
 HAZED = 0.15
 """Share of the photographs that are shown at low contrast."""
 
@@ -124,10 +127,17 @@ class Photographs:
 
 
 def sheet_photographs(folder: Path, count: int = 3) -> list[np.ndarray]:
-    """The first held-out photographs of ``folder`` in name order: for sample sheets, never trained on."""
+    """Some held-out photographs of ``folder``, reduced to `SHEET_SIDE`: for sample sheets, never trained on."""
     paths = files(folder, "--content")
     chosen = [p for p in paths if held_out(p)] or paths
-    return load_some(chosen, count)
+    return [_reduced(picture) for picture in load_some(chosen, count)]
+
+
+def _reduced(picture: np.ndarray) -> np.ndarray:
+    if min(picture.shape[:2]) <= SHEET_SIDE:
+        return picture
+    small = resize_short_side(to_tensor(picture), SHEET_SIDE)[0]
+    return (small.permute(1, 2, 0) * 255).round().byte().numpy()
 
 
 def draw_ramp(crop: int, random: torch.Generator) -> Tensor:

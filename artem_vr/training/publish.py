@@ -39,6 +39,7 @@ def publish(weights: Path, folder: Path, name: str, title: str, artist: str = ""
         raise WeightsError(f"{weights.name} paints like any picture: it is no single style", "Give it to --compact")
     if normalize(name) != name:
         raise StyleError(f"A style cannot be named {name!r}", f"Name it {normalize(name)}")
+    index = _read_index(folder)
     folder.mkdir(parents=True, exist_ok=True)
     file = f"{name}.safetensors"
     entry = {
@@ -52,7 +53,6 @@ def publish(weights: Path, folder: Path, name: str, title: str, artist: str = ""
         "year": year,
         "network": metadata["architecture"],
     }
-    index = _read_index(folder)
     places = [k for k, style in enumerate(index["styles"]) if style["name"] == name]
     if places:
         index["styles"][places[0]] = entry
@@ -146,8 +146,17 @@ def _kept(metadata: Mapping[str, str]) -> dict[str, str]:
 
 
 def _read_index(folder: Path) -> dict[str, Any]:
-    index = folder / INDEX
-    return json.loads(index.read_text("utf-8")) if index.exists() else {"version": INDEX_VERSION, "styles": []}
+    """Raises `StyleError` where it is damaged."""
+    path = folder / INDEX
+    if not path.exists():
+        return {"version": INDEX_VERSION, "styles": []}
+    try:
+        index = json.loads(path.read_text("utf-8"))
+        if all(isinstance(style["name"], str) for style in index["styles"]):
+            return dict(index)
+    except (ValueError, KeyError, TypeError):
+        pass
+    raise StyleError(f"{path} is damaged", "Restore it")
 
 
 def _write_index(folder: Path, index: Mapping[str, Any]) -> None:
@@ -181,6 +190,9 @@ def main() -> int:
             published.append(publish_compact(arguments.compact, arguments.codes, arguments.into, titles))
     except ArtemError as error:
         print(error, file=sys.stderr)
+        return 2
+    except OSError as error:
+        print(f"{error.filename}: {error.strerror}. Check the rights and the space left.", file=sys.stderr)
         return 2
     for entry in published:
         print(json.dumps(entry))

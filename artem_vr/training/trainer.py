@@ -31,12 +31,15 @@ TOTAL = "total"
 CHECKPOINT = "checkpoint.pt"
 """In the folder of a training: what it goes on from."""
 
+MOST_SKIPPED = 50
+"""Batches in a row that may overflow; then nothing is learned any more."""
+
 Made = TypeVar("Made")
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """How long and how fast. Learning rates are Adam's, without unit."""
+    """How long and how fast. Learning rates are Adam's, without unit; one below the final rate stays as it is."""
 
     iterations: int = 4000
     learning_rate: float = 1e-3
@@ -51,7 +54,8 @@ class Schedule:
             return self.learning_rate * (iteration + 1) / self.warm_up
         progress = (iteration - self.warm_up) / max(1, self.iterations - self.warm_up)
         swing = 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
-        return self.final_learning_rate + (self.learning_rate - self.final_learning_rate) * swing
+        final = min(self.final_learning_rate, self.learning_rate)
+        return final + (self.learning_rate - final) * swing
 
 
 class Objective(Protocol):
@@ -148,10 +152,14 @@ def take_own_gpu(number: int) -> None:
 
 
 def save_state(state: dict[str, Any], path: Path) -> None:
-    """Writes what a training goes on from, in one step."""
+    """Writes what a training goes on from, in one step. Raises `WeightsError`; the old file is then still there."""
     temporary = path.with_suffix(".partial")
-    torch.save(state, temporary)
-    os.replace(temporary, path)
+    try:
+        torch.save(state, temporary)
+        os.replace(temporary, path)
+    except (RuntimeError, OSError) as error:  # torch says of a full disk that a writer failed
+        temporary.unlink(missing_ok=True)
+        raise WeightsError(f"{path} cannot be written", "Check the space left and the folder's rights") from error
 
 
 def load_state(path: Path, device: torch.device) -> dict[str, Any]:
@@ -181,18 +189,22 @@ class Trainer:
         mixed_precision: bool = True,
         process: Process | None = None,
         recipe: dict[str, Any] | None = None,
+        inputs: dict[str, str] | None = None,
     ) -> None:
+        """``recipe`` and ``inputs`` (sums of the files that it names) must be those of a training that is resumed."""
         self.objective, self.schedule, self.folder = objective, schedule, folder
         self.batch_size, self.process = batch_size, process or Process()
         self.device = device or torch.device("cpu")
         self.mixed_precision = mixed_precision
         self.recipe = json.loads(json.dumps(recipe or {}, default=str))
+        self.inputs = dict(inputs or {})
         groups = [
             {"params": parameters, "factor": factor} for factor, parameters in objective.rates().items() if parameters
         ]
         self.optimizer = torch.optim.Adam(groups, lr=schedule.learning_rate, betas=(0.9, 0.99))
         self.iteration = 0
         self.losses: dict[str, float] = {}
+        self._skipped = 0  # batches in a row
         self._module: Any = objective
         if self.process.count > 1:
             self._module = DistributedDataParallel(objective)
@@ -212,6 +224,14 @@ class Trainer:
         norm = nn.utils.clip_grad_norm_(parameters, 10.0)
         if torch.isfinite(norm):  # a batch that overflowed is skipped, not learned
             self.optimizer.step()
+            self._skipped = 0
+        else:
+            self._skipped += 1
+            if self._skipped >= MOST_SKIPPED:
+                raise SettingsError(
+                    f"the training has run away: {MOST_SKIPPED} batches in a row overflowed",
+                    "Delete its folder and begin anew with a smaller --learning-rate, or with --precision fp32",
+                )
         self.iteration += 1
         return {name: float(value.detach()) for name, value in losses.items()}
 
@@ -230,8 +250,10 @@ class Trainer:
             dynamic_ncols=True,
         )
         while self.iteration < schedule.iterations:
-            for name, value in self.step().items():
-                smooth[name] = value if name not in smooth else 0.95 * smooth[name] + 0.05 * value
+            losses = self.step()
+            for name, value in losses.items():
+                if math.isfinite(value):
+                    smooth[name] = value if name not in smooth else 0.95 * smooth[name] + 0.05 * value
             bar.update()
             bar.set_postfix({name: f"{value:.3f}" for name, value in smooth.items()}, refresh=False)
             last = self.iteration == schedule.iterations
@@ -239,14 +261,14 @@ class Trainer:
                 continue
             self.losses = smooth
             draws = self.iteration % schedule.sample_every == 0 or last
-            if self.iteration % 50 == 0 or draws:
+            if (self.iteration % 50 == 0 or draws) and smooth.keys() >= losses.keys():
                 self._log(smooth)
-            if draws:
-                self._draw()
             if self.iteration % schedule.checkpoint_every == 0 or last:
                 self.save()
                 if after:
                     after()
+            if draws:
+                self._draw()
         bar.close()
         if self.process.first and not schedule.iterations:  # what follows keeps its own state under this recipe
             self.save()
@@ -259,6 +281,7 @@ class Trainer:
             "iteration": self.iteration,
             "losses": self.losses,
             "recipe": json.dumps(self.recipe, sort_keys=True),
+            "inputs": self.inputs,
             "schedule": asdict(self.schedule),
         }
         save_state(state, self.folder / CHECKPOINT)
@@ -282,9 +305,11 @@ class Trainer:
         if not path.exists():
             return None
         saved = load_state(path, torch.device("cpu"))
-        if saved["recipe"] != json.dumps(self.recipe, sort_keys=True):
+        same = saved.get("inputs", self.inputs) == self.inputs  # older trainings do not say
+        if not same or saved["recipe"] != json.dumps(self.recipe, sort_keys=True):
             raise SettingsError(
-                f"{self.folder} holds a training with other settings", "Use the same settings, or another --run folder"
+                f"{self.folder} holds a training with other settings or pictures",
+                "Use the same, or another --run folder",
             )
         return saved
 

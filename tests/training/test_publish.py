@@ -19,6 +19,7 @@ from artem_vr.styles.codes import read_code
 from artem_vr.styles.library import Library
 from artem_vr.stylize.encoder import Encoder
 from artem_vr.training import publish
+from tests.training.refusals import assert_one_line
 
 
 @pytest.fixture
@@ -95,6 +96,20 @@ def test_the_full_size_fits_its_budget(place: Path) -> None:
     assert run(place, *usual(place), "--compact", place / "full.safetensors") == 0
     assert (place / "weights" / "compact.safetensors").stat().st_size <= 4_000_000
     assert sum(p.numel() for p in CompactNetwork().parameters()) <= 2_000_000
+
+
+@pytest.mark.parametrize("index", ["{", "[]", '{"styles": [{}]}', '{"version": 1}'])
+def test_a_damaged_index_is_one_line_and_nothing_is_replaced(
+    place: Path, index: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(place, place / "fast.safetensors", "--name", "new", "--title", "New") == 0
+    (place / "weights" / "index.json").write_text(index)
+    save_network(place / "fast.safetensors", FastNetwork(16, 8, 8, 1))
+    before = content(place / "weights")
+    capsys.readouterr()
+    assert run(place, place / "fast.safetensors", "--name", "new", "--title", "New") == 2
+    assert_one_line(capsys, "index.json is damaged")
+    assert content(place / "weights") == before
 
 
 @pytest.mark.parametrize("bad", ["weights", "kind", "picture", "no pictures", "titles", "names"])

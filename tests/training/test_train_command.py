@@ -8,15 +8,18 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
+from artem_vr import hardware
 from artem_vr.cli import main
 from artem_vr.errors import SettingsError
 from artem_vr.networks.checkpoint import load_network, save_network
 from artem_vr.networks.compact import CompactNetwork
 from artem_vr.networks.fast import FastNetwork
 from artem_vr.networks.johnson import JohnsonNetwork
+from artem_vr.sources.pictures import save_picture
 from artem_vr.styles.library import Library
 from artem_vr.training.cli import check_output
 from artem_vr.training.publish import publish
@@ -53,6 +56,31 @@ def test_a_style_is_trained_and_published_with_its_recipe(pictures: Path, vgg_fi
 
     base = ["--base", str(shipped / "stripes.safetensors"), "--run", str(tmp_path / "second")]
     assert train(pictures, vgg_file, tmp_path, *base) == 0
+
+
+def test_another_painting_under_the_same_name_is_another_training(
+    pictures: Path, vgg_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    painting = tmp_path / "painting.png"
+    painting.write_bytes((pictures / "style" / "stripes.png").read_bytes())
+    assert train(pictures, vgg_file, tmp_path, "--style", str(painting)) == 0
+    first = (tmp_path / "stripes.safetensors").read_bytes()
+    capsys.readouterr()
+    assert train(pictures, vgg_file, tmp_path, "--style", str(painting)) == 0
+    assert "is finished" in capsys.readouterr().err
+    save_picture(painting, np.full((96, 120, 3), 99, np.uint8))
+    assert train(pictures, vgg_file, tmp_path, "--style", str(painting)) == 2
+    assert_one_line(capsys, "holds a training with other settings or pictures")
+    assert (tmp_path / "stripes.safetensors").read_bytes() == first
+
+
+@pytest.mark.parametrize(("has_bf16", "precision"), [(True, "bf16"), (False, "fp32")])
+def test_the_precision_is_what_the_processor_has(
+    pictures: Path, vgg_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, has_bf16: bool, precision: str
+) -> None:
+    monkeypatch.setattr(hardware, "cpu_has_bf16", lambda: has_bf16)
+    assert train(pictures, vgg_file, tmp_path) == 0
+    assert json.loads(load_network(tmp_path / "stripes.safetensors")[1]["recipe"])["precision"] == precision
 
 
 OTHERS: dict[str, Callable[[], torch.nn.Module]] = {

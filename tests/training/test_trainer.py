@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import socket
 import subprocess
@@ -14,16 +15,17 @@ import pytest
 import torch
 import torch.distributed as dist
 
-from artem_vr.errors import EngineError, PictureError, SettingsError
+from artem_vr import hardware
+from artem_vr.errors import EngineError, PictureError, SettingsError, WeightsError
 from artem_vr.evaluation.split import held_out
 from artem_vr.networks.fast import FastNetwork
 from artem_vr.networks.vgg import VGG19
 from artem_vr.sources.pictures import save_picture
 from artem_vr.training.cli import join
 from artem_vr.training.compact import Paintings
-from artem_vr.training.data import Photographs, load_some
+from artem_vr.training.data import Photographs, load_some, sheet_photographs
 from artem_vr.training.fast import FastObjective, LossWeights, StylePicture
-from artem_vr.training.trainer import Process, Schedule, Trainer
+from artem_vr.training.trainer import Process, Schedule, Trainer, save_state
 
 
 def make_trainer(pictures: Path, folder: Path, batch_size: int = 2, iterations: int = 12, **recipe: int) -> Trainer:
@@ -230,7 +232,7 @@ def test_each_process_of_a_machine_has_a_gpu_of_its_own(monkeypatch: pytest.Monk
     current, backends = [0], list[str]()
     for name, value in {"RANK": "3", "LOCAL_RANK": "1", "WORLD_SIZE": "4"}.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(hardware, "cuda_trouble", lambda: "")
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     monkeypatch.setattr(torch.cuda, "current_device", lambda: current[0])
     monkeypatch.setattr(torch.cuda, "set_device", lambda number: current.insert(0, number))
@@ -245,6 +247,66 @@ def test_each_process_of_a_machine_has_a_gpu_of_its_own(monkeypatch: pytest.Monk
         join("cuda")
     monkeypatch.delenv("RANK")
     assert join("cuda") == (Process(), torch.device("cuda", 1))
+
+
+def test_a_batch_that_overflows_is_neither_learned_nor_told(pictures: Path, tmp_path: Path) -> None:
+    trainer = make_trainer(pictures, tmp_path, iterations=12)
+    step, overflows = trainer.objective.forward, {3, 4}  # type: ignore[attr-defined]
+
+    def forward(**batch: torch.Tensor) -> dict[str, torch.Tensor]:
+        losses: dict[str, torch.Tensor] = step(**batch)
+        return (
+            {name: value * float("nan") for name, value in losses.items()} if trainer.iteration in overflows else losses
+        )
+
+    trainer.objective.forward = forward  # type: ignore[attr-defined]
+    for _ in range(3):
+        trainer.step()
+    before = [parameter.clone() for parameter in trainer.objective.parameters()]
+    trainer.step()
+    assert all(torch.equal(a, b) for a, b in zip(before, trainer.objective.parameters(), strict=True))
+    trainer.run(progress=False)
+    assert all(math.isfinite(value) for value in trainer.losses.values())
+    table = (tmp_path / "losses.csv").read_text()
+    assert "nan" not in table and len(table.splitlines()) == 2
+
+
+def test_a_training_that_has_run_away_ends(pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    trainer = make_trainer(pictures, tmp_path, iterations=60)
+    monkeypatch.setattr("artem_vr.training.trainer.MOST_SKIPPED", 3)
+    step = trainer.objective.forward  # type: ignore[attr-defined]
+    trainer.objective.forward = lambda **batch: {k: v * float("inf") for k, v in step(**batch).items()}  # type: ignore[attr-defined]
+    with pytest.raises(SettingsError, match=r"3 batches in a row overflowed.*smaller --learning-rate"):
+        trainer.run(progress=False)
+
+
+def test_a_disk_that_is_full_leaves_the_old_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "checkpoint.pt"
+    save_state({"iteration": 1}, path)
+    old = path.read_bytes()
+
+    def full(_state: object, file: Path) -> None:
+        file.write_bytes(b"half of it")
+        raise RuntimeError("[enforce fail at inline_container.cc] PytorchStreamWriter failed writing file")
+
+    monkeypatch.setattr(torch, "save", full)
+    with pytest.raises(WeightsError, match="cannot be written"):
+        save_state({"iteration": 2}, path)
+    assert path.read_bytes() == old and os.listdir(tmp_path) == ["checkpoint.pt"]
+
+
+@pytest.mark.parametrize("rate", [1e-3, 1e-5, 1e-6])
+def test_the_learning_rate_never_rises_after_its_warm_up(rate: float) -> None:
+    schedule = Schedule(iterations=400, learning_rate=rate, warm_up=10)
+    rates = [schedule.rate(iteration) for iteration in range(10, 400)]
+    assert rates == sorted(rates, reverse=True) and rates[0] == pytest.approx(rate)
+    assert rates[-1] == pytest.approx(min(rate, 1e-5), rel=0.01)
+
+
+def test_photographs_of_a_sheet_are_reduced(tmp_path: Path) -> None:
+    for size, shown in (((800, 1000), (384, 480)), ((200, 300), (200, 300))):
+        save_picture(tmp_path / "a.png", np.zeros((*size, 3), np.uint8))
+        assert [picture.shape for picture in sheet_photographs(tmp_path)] == [(*shown, 3)]
 
 
 def test_losses_are_told_as_if_there_had_been_no_interruption(pictures: Path, tmp_path: Path) -> None:
