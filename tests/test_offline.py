@@ -582,3 +582,14 @@ def test_frames_of_a_film_and_pictures_called_so_do_not_meet(tmp_path: Path) -> 
     assert not errors
     outputs = sorted(job.output.name for job in jobs if job.prefix is None)
     assert outputs == ["film_000001.png.png", "film_2.png.png", "film_title.png", "other_000001.png"]
+
+
+def test_the_settings_of_a_run_do_not_change_what_is_painted_into_files(
+    stylize: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save_picture(tmp_path / "a.png", noise(40, 64))
+    assert stylize("a.png", "-o", "b.png")[0] == 0
+    (tmp_path / "none.toml").write_text('strength = 0.1\nlayout = "sbs"\npreserve_color = true\n')
+    monkeypatch.setenv("ARTEM_VR_STRENGTH", "0.2")
+    assert stylize("a.png", "-o", "c.png")[0] == 0
+    assert (tmp_path / "b.png").read_bytes() == (tmp_path / "c.png").read_bytes()

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from artem_vr import app, cli
-from artem_vr.live import outlook
+from artem_vr.live import chosen_source, outlook
 from artem_vr.sources import registry
 from artem_vr.styles.library import Library
 from artem_vr.stylize.stylizer import Stylizer
@@ -21,6 +21,8 @@ from tests.app.conftest import STYLES, Keys, TestEngine
 
 
 def main(arguments: list[str]) -> None:
+    # No test switches on the camera of whoever runs it.
+    chosen_source.default_sources = lambda camera=None: ["screen", "demo"]
     stuck, broken = taken(arguments, "--stuck"), taken(arguments, "--broken")
     with tempfile.TemporaryDirectory() as folder:
         for name in STYLES:

@@ -16,13 +16,14 @@ from artem_vr.live.record import Recorder
 from artem_vr.mailbox import Mailbox
 from artem_vr.render import gl
 from artem_vr.render.context import WindowContext
-from artem_vr.render.events import CloseRequested, Event, FilesDropped, KeyPressed
+from artem_vr.render.events import CloseRequested, Event, FilesDropped, KeyPressed, MouseButton, MouseMoved
 from artem_vr.render.hud import FADE_SECONDS, SHOWN_SECONDS
 from artem_vr.render.texture import StreamTexture
 from artem_vr.sources.feed import FeedState
 from artem_vr.sources.frame import StereoFrame
 from artem_vr.stylize.stylizer import PaintedFrame
 from artem_vr.vr.desktop_headset import DesktopHeadset
+from artem_vr.vr.poses import yaw_pitch
 from tests.app.conftest import EYE_HEIGHT, EYE_WIDTH, PATIENCE, Rig, flat, noise
 from tests.openvr_runtime import driver as ovr
 
@@ -437,6 +438,54 @@ def test_h_shows_the_information_line_once_it_has_faded_and_then_hides_it(
         assert not seen(), "it was there"
         events.append(KeyPressed("h"))
         assert seen(), "it was off"
+
+
+def test_r_brings_the_screen_in_front_of_the_viewer_once(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    events: list[Event] = []
+    monkeypatch.setattr(rig.context, "poll", lambda: [events.pop()] if events else [])
+    rig.turn(2)
+    turned = yaw_pitch(0.5, 0.2, (1.0, 1.7, 0.0))
+    rig.runtime.set_pose(turned)
+    rig.turn(2)
+    assert not np.allclose(rig.headset.begin_frame().head_to_world, yaw_pitch(0, 0.2), atol=1e-4)
+    events.append(KeyPressed("r"))
+    rig.turn(2)
+    np.testing.assert_allclose(rig.headset.begin_frame().head_to_world, yaw_pitch(0, 0.2), atol=1e-4)
+    rig.runtime.set_pose(yaw_pitch(0.9, 0.2, (1.0, 1.7, 0.0)))
+    rig.turn(2)
+    np.testing.assert_allclose(rig.headset.begin_frame().head_to_world, yaw_pitch(0.4, 0.2), atol=1e-4)
+
+
+def test_f_fills_the_screen_and_gives_it_back(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    events: list[Event] = []
+    asked: list[bool] = []
+    monkeypatch.setattr(rig.context, "poll", lambda: [events.pop()] if events else [])
+    monkeypatch.setattr(rig.context, "set_fullscreen", asked.append)
+    for _ in range(2):
+        events.append(KeyPressed("f"))
+        rig.turn(3)
+    assert asked == [True, False]
+
+
+def test_in_the_window_dragging_with_the_left_button_turns_the_head(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    rig.loop.headset.close()
+    desktop = DesktopHeadset(rig.headset.eye_size, clock=rig.clock, sleep=rig.runtime.advance)
+    rig.loop.headset = desktop
+    looked: list[tuple[float, float]] = []
+    monkeypatch.setattr(desktop, "look", lambda right, down: looked.append((right, down)))
+    events: list[Event] = [
+        MouseMoved(10, 10, 9, 9),
+        MouseButton("right", True),
+        MouseMoved(11, 12, 1, 2),
+        MouseButton("right", False),
+        MouseButton("left", True),
+        MouseMoved(16, 9, 5, -3),
+        MouseButton("left", False),
+        MouseMoved(20, 20, 4, 11),
+    ]
+    monkeypatch.setattr(rig.context, "poll", lambda: [events.pop(0)] if events else [])
+    rig.turn(10)
+    assert looked == [(5, -3)]
 
 
 def test_the_eyes_of_one_picture_are_not_exchanged(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:

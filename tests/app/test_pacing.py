@@ -195,35 +195,6 @@ def test_a_loop_that_waits_a_little_for_the_network_is_found_out(rig: Rig, block
         check_a_blocked_network(rig, 12)
 
 
-def times_quicker(rig: Rig) -> float:
-    """How many times quicker a turn is once the app has told threads to take turns quickly."""
-    usual, quick = [], []
-    for _ in range(5):  # by turns, so that a busy moment of the machine meets both
-        with Interpreter() as interpreter:
-            usual.append(turn_seconds(rig, 5))
-            interpreter.quicken()
-            quick.append(turn_seconds(rig, 5))
-    return statistics.median(usual) / statistics.median(quick)
-
-
-def test_beside_a_thread_that_computes_in_python_turns_are_quick(rig: Rig) -> None:
-    """With Python's own interval that thread would let the loop go on after 5 ms, each time that OpenGL is called."""
-    rig.turn(2)
-    free = threading.Event()
-
-    def spin() -> None:
-        while not free.is_set():
-            sum(range(100))
-
-    spinning = threading.Thread(target=spin, daemon=True)
-    spinning.start()
-    try:
-        assert any(times_quicker(rig) > 1.5 for _ in range(5))  # where others take the processor it may not be seen
-    finally:
-        free.set()
-        spinning.join(PATIENCE)
-
-
 class Turns:
     """A render loop of which only the turns are counted: a painting after the second, the end after the fourth."""
 

@@ -6,17 +6,23 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from artem_vr import app
-from artem_vr.errors import GraphicsError, SettingsError, SourceError, StyleError
-from artem_vr.render.context import open_context
+from artem_vr.errors import EngineError, GraphicsError, SettingsError, SourceError, StyleError
+from artem_vr.render.context import Context, open_context
+from artem_vr.render.geometry import Screen
 from artem_vr.settings import Settings
 from artem_vr.styles.library import Library
+from artem_vr.stylize.styled import Tuning
+from artem_vr.stylize.stylizer import Stylizer
+from artem_vr.vr.desktop_headset import DesktopHeadset
 from tests.app.conftest import TestEngine
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -28,7 +34,8 @@ KEYS = {
 
 
 def run(folder: Path, display: str | None, *options: str) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("ARTEM_VR_")}
+    environment |= {"PYTHONPATH": str(ROOT), "ARTEM_VR_SETTINGS": str(folder / "none.toml")}
     environment.pop("DISPLAY", None)
     environment.pop("WAYLAND_DISPLAY", None)
     if display is not None:
@@ -253,3 +260,79 @@ def test_a_file_of_weights_can_be_a_style(tmp_path: Path, library: Library) -> N
     assert titles[str(path)] == "Mine"
     deck, _ = app.filled_deck(library, settings(style="Beta", strength=0.5))
     assert (deck.current.style, deck.current.strength) == ("beta", 0.5)
+
+
+OTHERS = {
+    "smoothing_seconds": 0.7,
+    "style_mean_weight": 0.6,
+    "style_contrast": 1.3,
+    "stroke_size": 300,
+    "screen_distance": 3.5,
+    "screen_width": 1.8,
+    "screen_curvature": 0.4,
+    "window_width": 400,
+    "window_height": 260,
+    "desktop_refresh_hz": 24.0,
+    "region": "gaze",
+    "region_style": "beta",
+    "region_size": 0.4,
+    "region_softness": 0.05,
+    "fade_seconds": 0.9,
+    "scale": 0.5,
+    "mirror": "both",
+    "hud": False,
+    "swap_eyes": True,
+    "preserve_color": True,
+    "strength": 0.8,
+    "style": "gamma",
+}
+"""Of each setting another value than the default's."""
+
+
+@pytest.mark.graphics
+@pytest.mark.display
+def test_a_run_uses_every_setting(
+    display: str, library: Library, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    seen: dict[str, Any] = {}
+
+    def loop(**parts: Any) -> None:
+        seen.update(parts)
+        raise GraphicsError("no further", "")
+
+    def stylizer(*_: object, **options: Any) -> Stylizer:
+        seen["stylizer options"] = options
+        made.set()
+        raise EngineError("no painter", "")
+
+    def context(**wishes: Any) -> Context:
+        seen["window"] = wishes["size"]
+        assert made.wait(60)
+        return open_context(**{**wishes, "offscreen": False, "visible": False, "headset": True})
+
+    made = threading.Event()
+    monkeypatch.setattr(app, "RenderLoop", loop)
+    parts = app.Parts(
+        library=lambda: library,
+        engine=lambda _: TestEngine(),
+        stylizer=stylizer,
+        headset=lambda _: (DesktopHeadset(), "SteamVR is not here"),
+        context=context,
+    )
+    wanted = settings(**OTHERS)
+    default = Settings()
+    assert all(value != getattr(default, name) for name, value in OTHERS.items())
+    with pytest.raises(GraphicsError, match="no further"):
+        app.run(wanted, parts)
+    assert "SteamVR is not here" in capsys.readouterr().err
+    assert seen["window"] == (400, 260)
+    options, view = seen["stylizer options"], seen["view"]
+    assert (options["tau"], options["scale"], options["load"]._stroke_size) == (0.7, 0.5, 300)
+    assert options["tuning"] == Tuning(mean_weight=0.6, contrast=1.3)
+    assert seen["scene"]._screen == Screen(3.5, 1.8, 0.4)
+    assert seen["headset"].refresh_hz == 24.0
+    assert seen["fade_seconds"] == 0.9
+    assert (seen["deck"].current.style, seen["deck"].strength, seen["deck"].outside) == ("gamma", 0.8, "beta")
+    for name in ("mirror", "hud", "preserve_color", "region", "region_style", "region_size", "region_softness"):
+        assert getattr(view, name) == OTHERS[name], name
+    assert view.swap_eyes is True

@@ -6,6 +6,8 @@ import pytest
 from artem_vr.render import geometry, gl, target
 from artem_vr.render.frame_textures import FrameTextures
 from artem_vr.render.geometry import Screen
+from artem_vr.render.mesh import Mesh
+from artem_vr.render.program import Program
 from artem_vr.render.stage import Look, Stage
 from artem_vr.render.target import EyeTarget
 from tests.render.scenes import flat, noise, quarters
@@ -219,8 +221,25 @@ def test_a_reduced_picture_is_averaged_not_picked(context):
 
 
 def test_every_mix_is_ready_before_it_is_needed(context, monkeypatch):
-    monkeypatch.setattr(gl, "is_software", lambda: False)
-    Stage().release()  # draws once with each program
+    used, drawn = [], []
+    use, draw = Program.use, Mesh.draw
+
+    def note_use(program):
+        used.append(program)
+        use(program)
+
+    def note_draw(mesh):
+        drawn.append(used[-1])
+        draw(mesh)
+
+    monkeypatch.setattr(Program, "use", note_use)
+    monkeypatch.setattr(Mesh, "draw", note_draw)
+    for software in (False, True):
+        drawn.clear()
+        monkeypatch.setattr(gl, "is_software", lambda software=software: software)
+        stage = Stage()
+        assert set(drawn) == (set() if software else set(stage._programs.values()))
+        stage.release()
 
 
 def test_the_edges_of_the_screen_are_smooth(wide, stage, frame):

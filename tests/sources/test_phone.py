@@ -9,12 +9,13 @@ import base64
 import socket
 import threading
 from collections.abc import Callable
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from artem_vr.errors import SourceError
-from artem_vr.sources import phone
+from artem_vr.sources import opencv, phone
 from artem_vr.sources.http_client import parse_address
 from artem_vr.sources.phone import PollingSource, StreamSource, decode_jpeg, open_phone
 from tests.sources.phone_server import STREAM, Caller, answer, part, serving
@@ -250,11 +251,16 @@ def test_a_server_that_is_no_such_phone(sent, match):
         refused(lambda: stream(url).read(), match)
 
 
-def test_nobody_there():
+def test_nobody_there(monkeypatch):
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     refused(lambda: stream(f"http://127.0.0.1:{port}"), "refuses the connection")
-    refused(lambda: stream("http://phone.invalid:8080"), "no machine named 'phone.invalid'|cannot be reached")
+
+    def unknown(*_, **__):
+        raise socket.gaierror(-2, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    refused(lambda: stream("http://phone.invalid:8080"), "no machine named 'phone.invalid'")
 
 
 def test_https_to_a_server_that_has_none():
@@ -366,9 +372,23 @@ def test_passwords_are_not_shown_in_errors():
     assert "secret" not in str(caught.value)
 
 
-def test_rtsp_that_nobody_serves_ends_soon():
+def test_rtsp_that_nobody_serves_is_refused():
     with serving(lambda caller: caller.wait()) as url:
         refused(lambda: open_phone(url.replace("http:", "rtsp:") + "/h264.sdp"), "cannot be opened")
+
+
+def test_no_wait_for_rtsp_is_longer_than_a_silence(monkeypatch):
+    cv2 = opencv.load()
+    asked = []
+
+    def capture(_url, _backend, limits):
+        asked.append(dict(zip(limits[::2], limits[1::2], strict=True)))
+        return SimpleNamespace(isOpened=lambda: False, release=lambda: None)
+
+    monkeypatch.setattr(cv2, "VideoCapture", capture)
+    refused(lambda: open_phone("rtsp://127.0.0.1/h264.sdp"), "cannot be opened")
+    limit = int(phone.SILENCE * 1000)
+    assert asked == [{cv2.CAP_PROP_OPEN_TIMEOUT_MSEC: limit, cv2.CAP_PROP_READ_TIMEOUT_MSEC: limit}]
 
 
 def test_decoding_is_rgb_and_refuses_halves():

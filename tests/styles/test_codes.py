@@ -209,7 +209,7 @@ def test_a_thumbnail_is_small_and_looks_like_the_picture(size: tuple[int, int]) 
 
 
 def test_shipped_codes_are_far_from_the_limit_however_they_are_exaggerated() -> None:
-    library = Library()
+    library = Library(own=Path("nowhere"))
     loader = StyleLoader(library)
     plain = loader.encoder().plain
     codes = [loader.code(style) for style in library.styles() if style.form == "code"]

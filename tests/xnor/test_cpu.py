@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -253,19 +253,13 @@ def test_channels_last_tensors_stay_so() -> None:
 def test_many_python_threads_at_once() -> None:
     case = Case(channels=40, outputs=33, height=30, width=31, padding=(1, 1))
     x, w = case.arrays()
-    expected, wrong = case.expected(), []
+    expected = case.expected()
 
-    def work() -> None:
-        for _ in range(5):
-            if not (xnor.conv2d(x, w, **case.options) == expected).all():
-                wrong.append(True)
+    def all_right() -> bool:
+        return all((xnor.conv2d(x, w, **case.options) == expected).all() for _ in range(5))
 
-    threads = [threading.Thread(target=work) for _ in range(6)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert not wrong
+    with ThreadPoolExecutor(6) as pool:
+        assert all(future.result() for future in [pool.submit(all_right) for _ in range(6)])
 
 
 def test_the_kernel_without_bits_is_a_convolution() -> None:

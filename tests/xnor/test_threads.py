@@ -37,6 +37,20 @@ def test_an_error_of_the_kernel_is_raised() -> None:
 
 
 @pytest.mark.usefixtures("two_threads")
+def test_an_error_in_another_thread_is_raised_here() -> None:
+    here, met = threading.get_ident(), threading.Event()
+
+    def kernel(begin: int, end: int) -> None:
+        if threading.get_ident() != here:
+            met.set()
+            raise ArithmeticError
+        assert met.wait(60), "the other thread never came"
+
+    with pytest.raises(ArithmeticError):
+        threads.share_out(kernel, 10)
+
+
+@pytest.mark.usefixtures("two_threads")
 def test_arrays_are_let_go_though_the_other_thread_never_had_time() -> None:
     """It stays busy, so that the call ends without it, and what was handed to it waits in its queue."""
     busy = threading.Event()
