@@ -206,7 +206,7 @@ def train(
         recipe=recipe,
         inputs=sums_of_inputs(arguments),
     )
-    if trainer.resume() and trainer.iteration >= schedule.iterations and process.first:
+    if schedule.iterations and trainer.resume() and trainer.iteration >= schedule.iterations and process.first:
         done = f"the training in {run_folder(arguments)} is finished: its weights are written again"
         print(f"artem-vr: {done}. For another one give another --run.", file=sys.stderr)
     trainer.run()

@@ -17,6 +17,8 @@ from tests.training.test_compact import make_objective
 def little_work(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(answering, "SAMPLES", 2)
     monkeypatch.setattr(answering, "TRIALS", 2)
+    monkeypatch.setattr(answering, "RIDGES", (0.1, 1.0))
+    monkeypatch.setattr(answering, "STEPS", (0.5,))
 
 
 def answers(objective: CompactObjective) -> tuple[torch.Tensor, torch.Tensor]:
@@ -81,7 +83,8 @@ def test_where_no_step_helps_the_answers_stay(pictures: Path, monkeypatch: pytes
     assert all(map(torch.equal, answers(objective), (weight, bias)))
 
 
-def test_rounds_are_gone_on_from(pictures: Path, tmp_path: Path) -> None:
+def test_rounds_are_gone_on_from(pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(answering, "SAMPLES", 1)
     whole, halves, again = (make_objective(pictures) for _ in range(3))
     teach_to_answer(whole, 2, tmp_path / "whole.pt", progress=False)
     teach_to_answer(halves, 1, tmp_path / "half.pt", progress=False)
