@@ -89,10 +89,11 @@ def run(settings: Settings, parts: Parts = Parts()) -> int:
 
 def show(settings: Settings, parts: Parts, threads: list[Stoppable], interpreter: Interpreter) -> int:
     """Everything between start and end. What it starts is in ``threads``; the caller stops it."""
-    log = PaintingLog(settings.frames)
-    meter = RunMeter(time.perf_counter(), log)
+    started = time.perf_counter()
     library = parts.library()
     deck, titles = filled_deck(library, settings)
+    log = PaintingLog(settings.frames, in_two=lambda: bool(deck.outside))
+    meter = RunMeter(started, log)
     named = settings.style and library.find_for(settings.precision, settings.style)
     whole = [deck.current.style] if named and named.form != "blend" else []
     outside = entry(library, settings.region_style, settings.precision)[0] if settings.region_style else ""

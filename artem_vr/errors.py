@@ -13,7 +13,8 @@ class ArtemError(Exception):
     def __init__(self, cause: str, remedy: str) -> None:
         self.cause = " ".join(cause.split())
         self.remedy = " ".join(remedy.split())
-        super().__init__(f"{self.cause}. {self.remedy}." if self.remedy else f"{self.cause}.")
+        end = "" if self.remedy.endswith("?") else "."
+        super().__init__(f"{self.cause}. {self.remedy}{end}" if self.remedy else f"{self.cause}.")
 
 
 class SourceError(ArtemError):

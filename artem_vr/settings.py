@@ -233,6 +233,10 @@ def load(
             except SettingsError as error:
                 remedy = f"{error.remedy}; mend or unset the variable"
                 raise SettingsError(f"{variable}: {error.cause}", remedy) from None
+    known = {ENVIRONMENT_PREFIX + "SETTINGS", *(ENVIRONMENT_PREFIX + name.upper() for name in NAMES)}
+    for variable in sorted(environment):
+        if variable.startswith(ENVIRONMENT_PREFIX) and variable not in known:
+            notices.append(f"there is no setting for {variable}; it is ignored.")
     for name, value in (options or {}).items():
         values[name] = checked(name, value)
     return Settings(**values), notices

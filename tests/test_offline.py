@@ -593,3 +593,14 @@ def test_the_settings_of_a_run_do_not_change_what_is_painted_into_files(
     monkeypatch.setenv("ARTEM_VR_STRENGTH", "0.2")
     assert stylize("a.png", "-o", "c.png")[0] == 0
     assert (tmp_path / "b.png").read_bytes() == (tmp_path / "c.png").read_bytes()
+
+
+def test_several_files_do_not_go_into_a_folder_called_like_a_picture(tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    for name in ("a.png", "b.png"):
+        (tmp_path / "photos" / name).touch()
+    for output in ("painted.png", "painted.mp4"):
+        with pytest.raises(SettingsError, match="called like one file"):
+            plan([tmp_path / "photos"], tmp_path / output)
+    jobs, _ = plan([tmp_path / "photos"], tmp_path / "painted.png", into_folder=True)  # a separator was typed
+    assert len(jobs) == 2

@@ -239,3 +239,15 @@ def test_the_mark_that_editors_of_windows_write_first_is_no_damage(tmp_path: Pat
     path.write_bytes(b'\xef\xbb\xbfstyle = "the_scream"\r\n')
     assert read_file(path) == ({"style": "the_scream"}, [])
     assert path.exists()
+
+
+def test_a_variable_that_is_no_setting_is_said(tmp_path: Path) -> None:
+    environment = {
+        "ARTEM_VR_STYL": "the_scream",
+        "ARTEM_VR_SETTINGS": "elsewhere",
+        "ARTEM_VR_HUD": "false",
+        "HOME": "x",
+    }
+    loaded, notices = load(path=tmp_path / "none.toml", environment=environment)
+    assert notices == ["there is no setting for ARTEM_VR_STYL; it is ignored."]
+    assert loaded == Settings(hud=False)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 from artem_vr.errors import SourceError
 from artem_vr.live.process import say
 from artem_vr.settings import Layout
 from artem_vr.sources.feed import Feed
+from artem_vr.sources.files import problem_of
 from artem_vr.sources.headset_camera import HeadsetCamera
 from artem_vr.sources.registry import default_sources, open_source, parse_spec
-from artem_vr.sources.source import Source
+from artem_vr.sources.source import FinalSourceError, Source
 
 
 class ChosenSource:
@@ -19,13 +21,16 @@ class ChosenSource:
     Where none was named, those of `default_sources` are tried one after the other, and what is passed over is said.
     The first one that gives a picture is kept for the run.
 
-    Raises `SourceError` for a name that means nothing.
+    Raises `SourceError` for a name that means nothing, and for a file that is not there.
     """
 
     def __init__(self, typed: str, layout: Layout, swapped: Callable[[], bool] | None = None) -> None:
         """``typed`` as on the command line; empty: none was named. ``swapped``: see `open_source`."""
-        kind = parse_spec(typed).kind if typed else None
+        spec = parse_spec(typed) if typed else None
+        kind = spec.kind if spec else None
         self.is_file = kind == "file"
+        if spec and self.is_file and (problem := problem_of(Path(spec.argument).expanduser())):
+            raise FinalSourceError(*problem)  # before anything is opened
         self.wants_camera = kind in (None, "headset")
         self.camera: HeadsetCamera | None = None
         self.feed: Feed | None = None

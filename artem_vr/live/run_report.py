@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -29,17 +29,20 @@ class Painting(Protocol):
     def source(self) -> Numbered: ...
     @property
     def painted_at(self) -> float: ...
+    @property
+    def other(self) -> object: ...
 
 
 class PaintingLog(Mailbox[Any]):
     """The stylizer's mailbox, counting the *distinct* source frames that were painted, shown or not.
 
-    Counts up to ``limit`` (0: no limit), so that a run of N frames is measured over N frames.
+    Counts up to ``limit`` (0: no limit), so that a run of N frames is measured over N frames; a frame that shall also
+    be painted in another style (``in_two`` says so now) once it is.
     """
 
-    def __init__(self, limit: int = 0) -> None:
+    def __init__(self, limit: int = 0, in_two: Callable[[], bool] = lambda: False) -> None:
         super().__init__()
-        self.limit = limit
+        self.limit, self._in_two = limit, in_two
         self.newest: int | None = None
         """Number of the source frame that was painted last."""
         self.distinct = 0
@@ -47,7 +50,8 @@ class PaintingLog(Mailbox[Any]):
 
     def put(self, item: Painting) -> None:
         """Called by the painting thread only."""
-        if item.source.sequence != self.newest and not self.full:
+        whole = not (self.limit and self._in_two()) or item.other is not None
+        if whole and item.source.sequence != self.newest and not self.full:
             self.last_at = item.painted_at
             if not self.distinct:
                 self.first_at = item.painted_at

@@ -91,6 +91,11 @@ def plan(
     else:
         if output.is_file():
             raise SettingsError(f"{output} is a file, and there are several files to paint", "Name a folder")
+        if several and not output.exists() and not into_folder and _kind(output):
+            raise SettingsError(
+                f"{output} is called like one file, and there are several to paint",
+                f"Name a folder, or {output}{os.sep}",
+            )
         jobs = [
             Job(path, kind, output, name) if kind == "video" else Job(path, kind, output / f"{name}.png")
             for (path, kind), name in zip(files, _names(files), strict=True)

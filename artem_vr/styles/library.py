@@ -74,6 +74,13 @@ class Style:
         return self.network == "binary"
 
 
+def _unknown(name: str, names: list[str]) -> StyleError:
+    """That no style is called so, and which of ``names`` may have been meant."""
+    near = difflib.get_close_matches(normalize(name), names, n=3, cutoff=0.6)
+    remedy = f"Did you mean {' or '.join(near)}?" if near else "artem-vr styles names them all"
+    return StyleError(f"There is no style {name[:60]!r}", remedy)
+
+
 def own_folder() -> Path:
     """Where the user's own styles live."""
     import platformdirs
@@ -232,7 +239,10 @@ class Library:
         style = next((style for style in own if style.path.name == name), None)
         style = style or _called([*styles, *left_out], name)
         if style is None or style.kind == "shipped":
-            style = _called(left_out, name) or self.find(name)
+            try:
+                style = _called(left_out, name) or self.find(name)
+            except StyleError:
+                raise _unknown(name, [style.name for style in own]) from None
         if style.kind != "own" or style.form not in ("network", "code") or style.path.parent != self.own:
             raise StyleError(f"{style.name!r} is not one of your own styles", "Only styles you added can be removed")
         try:
@@ -271,9 +281,9 @@ class Library:
         if not styles:
             reason = self.problems[0] if self.problems else "no style is installed"
             raise StyleError(f"There is no style {name[:60]!r}: {reason}", "Reinstall the program, or train a style")
-        near = difflib.get_close_matches(normalize(name), [s.name for s in styles], n=3, cutoff=0.5)
-        remedy = f"Did you mean {' or '.join(near)}?" if near else "artem-vr styles list names them all"
-        raise StyleError(f"There is no style {name[:60]!r}", remedy.rstrip("?"))
+        if _is_file(name):
+            raise StyleError(f"{name} is no picture and no weights", "Name a picture (PNG, JPEG, ...) or a style")
+        raise _unknown(name, [style.name for style in styles])
 
     def _picture(self, name: str, path: Path) -> Style:
         if self.compact is None:

@@ -13,8 +13,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--words", type=int, default=2, metavar="N", help="width of the body, in 64 channels")
     parser.add_argument("--layers", type=int, default=10, metavar="N", help="binarised convolutions")
-    parser.add_argument("--painting-weight", type=float, default=4.0, help="likeness to the teacher's painting")
-    parser.add_argument("--features-weight", type=float, default=2.0, help="likeness to the teacher's features")
+    parser.add_argument(
+        "--painting-weight", type=float, default=4.0, help="likeness to the teacher's painting (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--features-weight", type=float, default=2.0, help="likeness to the teacher's features (default: %(default)s)"
+    )
     parser.add_argument(
         "--looked-at", type=int, default=1, metavar="N", help="with a teacher: pictures of a batch that VGG-19 sees"
     )

@@ -72,13 +72,15 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--sample-every", type=int, default=250, metavar="N", help="sheet and curve every N iterations (default: 250)"
     )
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    parser.add_argument("--seed", type=int, default=0, help="of all that is random (default: 0)")
+    parser.add_argument(
+        "--device", choices=("auto", "cpu", "cuda"), default="auto", help="what computes (default: auto)"
+    )
     parser.add_argument(
         "--precision",
         choices=("auto", "bf16", "fp32"),
         default="auto",
-        help="of the arithmetic (default: auto, bf16 where the GPU or processor has it, for emulated it is slow)",
+        help="of the arithmetic (default: auto, which is bf16 where the GPU or the processor multiplies it, else fp32)",
     )
 
 
@@ -93,15 +95,32 @@ def add_style_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="PIXELS",
         help="short sides at which the painting's strokes are read, in turn (default: 512 640 768)",
     )
-    parser.add_argument("--texture-weight", type=float, default=1.0, help="strokes, whatever their colour")
-    parser.add_argument("--gram-weight", type=float, default=1.0, help="strokes and palette")
-    parser.add_argument("--content-weight", type=float, default=1.0, help="likeness to the photograph")
+    parser.add_argument(
+        "--texture-weight", type=float, default=1.0, help="strokes, whatever their colour (default: %(default)s)"
+    )
+    parser.add_argument("--gram-weight", type=float, default=1.0, help="strokes and palette (default: %(default)s)")
+    parser.add_argument(
+        "--content-weight", type=float, default=1.0, help="likeness to the photograph (default: %(default)s)"
+    )
     parser.add_argument("--tv-weight", type=float, default=1.0, help="smoothness (total variation)")
     parser.add_argument(
-        "--consistency-weight", type=float, default=2.0, help="steadiness in motion and between the eyes; 0 is off"
+        "--consistency-weight",
+        type=float,
+        default=2.0,
+        help="steadiness in motion and between the eyes; 0 is off (default: %(default)s)",
     )
-    parser.add_argument("--lattice-weight", type=float, default=0.3, help="no pattern of the network's own; 0 is off")
-    parser.add_argument("--weave-weight", type=float, default=20.0, help="nor its grid in fine strokes; 0 is off")
+    parser.add_argument(
+        "--lattice-weight",
+        type=float,
+        default=0.3,
+        help="no pattern of the network's own; 0 is off (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--weave-weight",
+        type=float,
+        default=20.0,
+        help="fine strokes that do not follow the network's grid; 0 is off (default: %(default)s)",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:

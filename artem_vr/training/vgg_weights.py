@@ -5,8 +5,8 @@ Three spellings are read:
 * Caffe's, safetensors: ``conv1_1.weight`` ..., made for BGR in 0..255 minus a mean;
 * torchvision's, safetensors: ``features.0.weight`` ..., made for RGB in [0, 1] minus a mean, over
   a deviation;
-* torchvision's official file (``.pth``, a pickle): only downloaded, checked by its sum and read with
-  ``weights_only=True``, here and never at run time; then kept as safetensors in the cache folder.
+* torchvision's official file (``.pth``, a pickle): read with ``weights_only=True``, here and never at run
+  time; one that is downloaded is checked by its sum, and kept as safetensors in the cache folder.
 """
 
 from __future__ import annotations
@@ -36,7 +36,9 @@ TORCHVISION_MEAN = (0.485, 0.456, 0.406)
 TORCHVISION_DEVIATION = (0.229, 0.224, 0.225)
 
 _TORCHVISION_INDEX = dict(zip(CONVOLUTIONS, (0, 2, 5, 7, 10, 12, 14, 16, 19), strict=True))
-_REMEDY = "Give a local safetensors file of VGG-19 with --vgg FILE, or connect to the network and try again"
+_REMEDY = (
+    "Give a local file of VGG-19 (.safetensors, or PyTorch's .pth) with --vgg, or connect to the network and try again"
+)
 
 
 def load_vgg(
@@ -112,6 +114,8 @@ def _select(state: Mapping[str, Tensor], spelling: Mapping[str, str], name: str)
 
 
 def _read(path: Path) -> dict[str, Tensor]:
+    if path.suffix == ".pth" and path.is_file():
+        return _unpickle(path)
     try:
         return load_file(path)
     except (OSError, SafetensorError) as error:
@@ -165,7 +169,9 @@ def _download(address: str, path: Path, timeout: float = 30.0) -> str:
                     done += len(block)
                     bar.update(len(block))
     except (OSError, HTTPException, ValueError) as error:  # URLError is an OSError
-        raise WeightsError(f"VGG-19 cannot be downloaded from {address}: {error}", _REMEDY) from error
+        reason = getattr(error, "reason", None) or error
+        reason = getattr(reason, "strerror", None) or reason
+        raise WeightsError(f"VGG-19 cannot be downloaded from {address} ({reason})", _REMEDY) from error
     if total is not None and done != total:
         raise WeightsError(f"The download of {address} broke off after {done} of {total} bytes", _REMEDY)
     return digest.hexdigest()

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -206,3 +207,10 @@ def test_one_that_was_named_is_never_exchanged(search: Callable[..., Search]) ->
     assert set(one.opened) == {"webcam"}
     with pytest.raises(SourceError, match="cannot be opened"):
         one.feed.wait_first(0.0)
+
+
+def test_a_file_that_is_not_there_is_said_before_anything_is_opened(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match="There is no file"):
+        ChosenSource(str(tmp_path / "film.mp4"), "mono")
+    (tmp_path / "film.mp4").write_bytes(b"something")
+    assert ChosenSource(str(tmp_path / "film.mp4"), "mono").is_file

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 
@@ -25,6 +25,7 @@ class Frame:
 class Painting:
     source: Frame
     painted_at: float
+    other: object = None
 
 
 def test_a_run_in_figures():
@@ -88,3 +89,15 @@ def test_peak_memory_is_that_of_this_process():
     peak = peak_memory_mb()
     assert peak is not None
     assert 5 < peak < 100_000
+
+
+def test_a_frame_that_shall_be_in_two_styles_counts_once_it_is() -> None:
+    log = PaintingLog(2, in_two=lambda: True)
+    in_one = Painting(Frame(7), 1.0)
+    log.put(in_one)
+    assert log.distinct == 0 and log.take() is in_one, "it is shown"
+    log.put(replace(in_one, other="a second painting"))
+    assert log.distinct == 1
+    without_end = PaintingLog(0, in_two=lambda: True)
+    without_end.put(in_one)
+    assert without_end.distinct == 1, "nobody counts"

@@ -61,7 +61,7 @@ def test_find(tmp_path: Path) -> None:
         assert library.find(name).name == "starry_night"
     with pytest.raises(StyleError, match="Did you mean starry_night"):
         library.find("stary_nigth")
-    with pytest.raises(StyleError, match="styles list"):
+    with pytest.raises(StyleError, match="artem-vr styles names them all"):
         library.find("qqqqqqqqqqqq")
     with pytest.raises(StyleError, match="picture"):
         library.find("holiday.JPG")
@@ -494,3 +494,17 @@ def test_six_paintings_are_shipped_and_each_file_is_what_the_index_says() -> Non
         else:
             load_network(style.path, style.sha256)
         assert style.title and style.artist and style.year
+
+
+def test_a_file_that_is_no_style_is_told_from_a_name_that_nobody_knows(tmp_path: Path) -> None:
+    library = make_coded(tmp_path)
+    (tmp_path / "film.mp4").write_bytes(b"film")
+    with pytest.raises(StyleError, match=r"film\.mp4 is no picture"):
+        library.find(str(tmp_path / "film.mp4"))
+    name = library.styles()[0].name
+    with pytest.raises(StyleError) as caught:
+        library.find(name + "x")
+    assert f"Did you mean {name}" in str(caught.value) and str(caught.value).endswith("?")
+    with pytest.raises(StyleError) as caught:
+        library.remove(name + "x")
+    assert name not in caught.value.remedy, "it is none of one's own"

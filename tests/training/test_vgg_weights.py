@@ -223,3 +223,13 @@ def test_a_cache_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(WeightsError, match="kept"):
         load_vgg(None, address="http://127.0.0.1:9/vgg19-dcbb9e9d.pth", cache=tmp_path / "file")
+
+
+def test_the_official_file_is_read_where_it_is_given(tmp_path: Path, official: bytes) -> None:
+    (tmp_path / "vgg19.pth").write_bytes(official)
+    wanted = VGG19.from_state(from_torchvision(caffe_state(3)))
+    given = load_vgg(tmp_path / "vgg19.pth").state_dict()
+    assert all(torch.equal(value, given[name]) for name, value in wanted.state_dict().items())
+    (tmp_path / "vgg19.pth").write_bytes(official[: len(official) // 2])
+    with pytest.raises(WeightsError, match="is not a file of torch weights"):
+        load_vgg(tmp_path / "vgg19.pth")
