@@ -36,9 +36,7 @@ TORCHVISION_MEAN = (0.485, 0.456, 0.406)
 TORCHVISION_DEVIATION = (0.229, 0.224, 0.225)
 
 _TORCHVISION_INDEX = dict(zip(CONVOLUTIONS, (0, 2, 5, 7, 10, 12, 14, 16, 19), strict=True))
-_REMEDY = (
-    "Give a local file of VGG-19 (.safetensors, or PyTorch's .pth) with --vgg, or connect to the network and try again"
-)
+_REMEDY = "Give --vgg FILE a local VGG-19 (.safetensors or PyTorch's .pth), or connect to the network and try again"
 
 
 def load_vgg(
