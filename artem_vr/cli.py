@@ -13,6 +13,7 @@ import difflib
 import importlib
 import io
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -54,6 +55,22 @@ class Command(Protocol):
     def run(self, arguments: argparse.Namespace) -> int: ...
 
 
+def _remedy(message: str) -> str:
+    """What may have been meant where argparse says ``message``; empty where nobody knows."""
+    if wrong := re.search(r"invalid choice: '(.*?)' \(choose from (.*)\)", message):
+        known = [word.strip("' ") for word in wrong[2].split(",")]
+        near = difflib.get_close_matches(wrong[1], known, n=1)
+        return f'Did you mean "{near[0]}"?' if near else ""
+    file = message.removeprefix("unrecognized arguments: ")
+    return f"T{_for_a_file(file)[1:]}." if file != message and os.path.isfile(file) else ""
+
+
+def _for_a_file(name: str) -> str:
+    """What can be done with a file that is there, after a semicolon."""
+    typed = subprocess.list2cmdline([name]) if os.name == "nt" else shlex.quote(name)
+    return f"to paint a file: artem-vr stylize {typed} -o OUTPUT; to watch it: artem-vr --source {typed}"
+
+
 class Parser(argparse.ArgumentParser):
     """Answers a wrong argument with one line; does not guess at shortened options."""
 
@@ -63,7 +80,7 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         one_line = " ".join(message.split())
-        self.exit(2, f'{self.prog}: {one_line}. "{self.prog} --help" shows what can be said.\n')
+        self.exit(2, f"{self.prog}: {one_line}. {_remedy(message) or f'{self.prog} --help shows the options.'}\n")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -76,8 +93,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         near = difflib.get_close_matches(name, COMMANDS, n=1)
         remedy = f'did you mean "{near[0]}"?' if near else f"there are {', '.join(COMMANDS)}."
         if os.path.isfile(name):
-            typed = subprocess.list2cmdline([name]) if os.name == "nt" else shlex.quote(name)
-            remedy = f"to paint a file: artem-vr stylize {typed} -o OUTPUT; to watch it: artem-vr --source {typed}"
+            remedy = _for_a_file(name)
         return _say(f'there is no command "{name}"; {remedy}', 2)
     try:
         arguments = build_parser(name).parse_args(words)

@@ -171,6 +171,28 @@ def test_a_misspelt_command_is_recognised(capsys: pytest.CaptureFixture[str]) ->
     assert 'did you mean "stylize"?' in one_line(capsys)
 
 
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [("train fst", "fast"), ("run --mirror rigth", "right"), ("stylize a -o b --method optimise", "optimize")],
+)
+def test_what_was_meant_is_said_inside_of_commands_too(
+    words: str, meant: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(words.split()) == 2
+    assert meant in one_line(capsys)
+
+
+def test_a_file_behind_run_is_told_as_a_file_alone_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("photo.jpg").touch()
+    assert cli.main(["run", "photo.jpg"]) == 2
+    assert "To paint a file: artem-vr stylize photo.jpg -o OUTPUT; to watch it: " in one_line(capsys)
+    assert cli.main(["run", "absent.jpg"]) == 2
+    assert "run --help shows the options" in one_line(capsys)
+
+
 @pytest.mark.parametrize("name", ["photo.jpg", "my film.mp4"])
 def test_a_file_for_a_command_is_told_what_can_be_done_with_it(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

@@ -211,6 +211,7 @@ def test_the_command_trains_from_a_fast_network_and_writes_its_recipe(
     monkeypatch.setattr(compact, "PLAIN_ITERATIONS", 3)
     monkeypatch.setattr(answering, "SAMPLES", 1)
     monkeypatch.setattr(answering, "TRIALS", 1)
+    monkeypatch.setattr(answering, "RIDGES", (0.1,))
     save_network(tmp_path / "base.safetensors", FastNetwork(blocks=1))
     assert train(pictures, vgg_file, tmp_path, "--base", str(tmp_path / "base.safetensors"), "--seed", "5") == 0
     network, metadata = load_network(tmp_path / "any.safetensors")
