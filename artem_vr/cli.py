@@ -77,10 +77,13 @@ class Parser(argparse.ArgumentParser):
     def __init__(self, *arguments: object, **options: object) -> None:
         options.setdefault("allow_abbrev", False)
         super().__init__(*arguments, **options)  # type: ignore[arg-type]
+        self.command = ""
+        """Which one was typed: argparse has the parser of all commands say which arguments nobody knows."""
 
     def error(self, message: str) -> NoReturn:
         one_line = " ".join(message.split())
-        self.exit(2, f"{self.prog}: {one_line}. {_remedy(message) or f'{self.prog} --help shows the options.'}\n")
+        prog = f"{self.prog} {self.command}".strip()
+        self.exit(2, f"{prog}: {one_line}. {_remedy(message) or f'{prog} --help shows the options.'}\n")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -166,6 +169,7 @@ def build_parser(command: str | None = None) -> argparse.ArgumentParser:
         described = summary[0].upper() + summary[1:] + "."
         subparser = commands.add_parser(name, help=summary, description=described)
         if name == command:
+            parser.command = name
             _command(name).add_arguments(subparser)
     return parser
 
