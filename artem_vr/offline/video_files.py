@@ -16,15 +16,16 @@ import numpy as np
 
 from artem_vr.errors import SourceError
 from artem_vr.sources import opencv
+from artem_vr.sources.film import SquarePixels, film_rate
 from artem_vr.sources.frame import Picture
 from artem_vr.sources.layout import Layout
-from artem_vr.sources.video import SquarePixels, film_rate
 
 SUFFIXES = {".mp4": "mp4v", ".m4v": "mp4v", ".mov": "mp4v", ".mkv": "mp4v", ".avi": "XVID"}
 """Videos that can be written: the file's ending and the codec for it (MPEG-4 in all of them)."""
 
 MAX_MEGAPIXELS = 40.0
 REPLACE_TRIES = 5
+"""A fifth of a second apart: a virus scanner that looks at the old film has then let it go."""
 
 
 class VideoReader:
@@ -150,7 +151,7 @@ class VideoWriter:
         kept = next(path for path in names if not os.path.lexists(path))
         os.replace(self._part, kept)
         raise SourceError(
-            f"{self.path} cannot be replaced, so the film is in {kept}", "Close programs that use the old"
+            f"{self.path} cannot be replaced, so the film is in {kept}", "Close programs that use the old one"
         )
 
     def _check_part(self) -> None:

@@ -11,7 +11,8 @@ import pytest
 from artem_vr.errors import SourceError
 from artem_vr.offline.video_files import VideoReader
 from artem_vr.sources import opencv, video
-from artem_vr.sources.video import SquarePixels, VideoSource, film_rate, is_rate
+from artem_vr.sources.film import SquarePixels, film_rate, is_rate
+from artem_vr.sources.video import VideoSource
 
 cv2 = opencv.load()
 

@@ -1,0 +1,81 @@
+"""What a film says of its pictures and its time, and what is to be believed of it: for the source and for `offline`."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from artem_vr.sources import opencv
+from artem_vr.sources.layout import Layout, split
+
+MEASURED_FRAMES = 120
+"""From which a rate is taken that the film does not say."""
+MOST_SQUEEZED = 4.0
+"""Proportion of a film's pixels that is still believed."""
+
+
+class SquarePixels:
+    """Makes the pixels of an open film's pictures square: what is stored squeezed becomes longer."""
+
+    def __init__(self, capture: Any, layout: Layout = "mono") -> None:
+        """``capture`` is OpenCV's; ``layout`` says how both eyes lie in a picture."""
+        cv2 = opencv.load()
+        across, up = capture.get(cv2.CAP_PROP_SAR_NUM), capture.get(cv2.CAP_PROP_SAR_DEN)
+        aspect = across / up if across > 0 and up > 0 else 1.0  # of one pixel
+        if capture.get(cv2.CAP_PROP_ORIENTATION_META) % 180:  # pictures come turned, and this does not
+            aspect = 1 / aspect
+        self._parts: Layout = "sbs" if layout in ("sbs", "half-sbs") else "mono" if layout == "mono" else "tb"
+        # In Matroska a film that says how its eyes lie is made as much longer as they are many; our layouts know that.
+        if self._parts == "sbs" and aspect > 1.9:
+            aspect /= 2
+        elif self._parts == "tb" and aspect < 0.53:
+            aspect *= 2
+        squeezed = abs(aspect - 1) > 0.01 and 1 / MOST_SQUEEZED <= aspect <= MOST_SQUEEZED  # beyond that it is nonsense
+        self._aspect = aspect if squeezed else 1.0
+        width, height = (int(capture.get(name)) for name in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT))
+        if squeezed:
+            across, down = (2 if self._parts == "sbs" else 1), (2 if self._parts == "tb" else 1)
+            part = self._square(width // across, height // down)
+            width, height = across * part[0], down * part[1]
+        self.size = width, height
+        """Width and height of a whole picture, both eyes together."""
+
+    def _square(self, width: int, height: int) -> tuple[int, int]:
+        """The size of one eye's picture in square pixels."""
+        return round(width * max(1.0, self._aspect)), round(height * max(1.0, 1 / self._aspect))
+
+    def __call__(self, picture: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+        """(H, W, 3) uint8 to the same in `size`, each eye by itself: at the seam none shows anything of the other."""
+        if self._aspect == 1.0:
+            return picture
+        cv2 = opencv.load()
+        eyes = [cv2.resize(eye, self._square(*eye.shape[1::-1])) for eye in split(picture, self._parts)]
+        return np.concatenate(eyes, axis=0 if self._parts == "tb" else 1)
+
+
+def film_rate(capture: Any, path: Path) -> float:
+    """The frame rate in 1/s to play an open film at: what it says, else the mean of what it begins with, else 30.
+
+    Files of some tools say 0 or 90000; what browsers record, which has no fixed rate, says 1000.
+    """
+    cv2 = opencv.load()
+    said = float(capture.get(cv2.CAP_PROP_FPS))
+    if is_rate(said):
+        return said
+    other = cv2.VideoCapture(str(path.resolve()), cv2.CAP_FFMPEG)
+    times: list[float] = []
+    while len(times) < MEASURED_FRAMES and other.grab():
+        times.append(float(other.get(cv2.CAP_PROP_POS_MSEC)) / 1000)
+    other.release()
+    span = times[-1] - times[0] if times else 0.0
+    mean = (len(times) - 1) / span if span > 0 else 0.0
+    return mean if is_rate(mean) else 30.0
+
+
+def is_rate(said: float) -> bool:
+    """Whether a film can have so many frames a second."""
+    return math.isfinite(said) and 0.1 <= said <= 240
