@@ -16,7 +16,7 @@ from artem_vr.networks.adain import AdaINDecoder, AdaINNetwork, adain, feature_s
 from artem_vr.networks.vgg import VGG19
 from artem_vr.training import losses
 from artem_vr.training.compact import Paintings
-from artem_vr.training.data import Photographs, load_some, resize_short_side, to_tensor
+from artem_vr.training.data import Photographs, load_some, reduced, to_tensor
 from artem_vr.training.sheets import blank, painted_bytes, rows_of
 from artem_vr.training.trainer import TOTAL, TrainedAlike
 
@@ -87,7 +87,7 @@ class AdaINObjective(TrainedAlike):
     def sample_sheet(self) -> np.ndarray:
         """Photographs along the top, paintings down the left, and what the network makes of each pair."""
         _, whole = self._fixed
-        photographs, paintings = ([_small(picture) for picture in row] for row in self._sheet)
+        photographs, paintings = ([reduced(picture, SHEET_SIDE) for picture in row] for row in self._sheet)
         rows = [[blank(), *photographs]]
         for painting in paintings:
             code = whole.encode(to_tensor(painting).to(next(whole.parameters()).device))[0]
@@ -100,10 +100,3 @@ def sheet_paintings(sources: Sequence[Path], count: int) -> list[np.ndarray]:
     found = [p for s in sources for p in ([s] if s.is_file() else files(s, "--style"))]
     chosen = [path for path in found if held_out(path)] or found
     return load_some(chosen, count)
-
-
-def _small(picture: np.ndarray) -> np.ndarray:
-    if min(picture.shape[:2]) <= SHEET_SIDE:
-        return picture
-    resized = resize_short_side(to_tensor(picture), SHEET_SIDE)[0]
-    return (resized.permute(1, 2, 0) * 255).round().byte().numpy()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -225,9 +224,6 @@ def train(
         recipe=recipe,
         inputs=sums_of_inputs(arguments),
     )
-    if schedule.iterations and trainer.resume() and trainer.iteration >= schedule.iterations and process.first:
-        done = f"the training in {run_folder(arguments)} is finished: its weights are written again"
-        print(f"artem-vr: {done}. For another one give another --run.", file=sys.stderr)
     trainer.run()
     if process.first:
         arguments.output.parent.mkdir(parents=True, exist_ok=True)
@@ -260,7 +256,7 @@ def recipe_of(arguments: argparse.Namespace) -> dict[str, Any]:
 def sums_of_inputs(arguments: argparse.Namespace) -> dict[str, str]:
     """What a training is made of, beside its photographs, told apart from other files of the same names.
 
-    By option: the beginning of a file's sha256; of a folder's, that of the names and sizes in it.
+    By option: the beginning of a file's sha256; of a folder's, that of the names and sizes of the pictures in it.
     """
     sums: dict[str, str] = {}
     for option in ("style", "base", "teacher", "vgg"):
@@ -271,9 +267,11 @@ def sums_of_inputs(arguments: argparse.Namespace) -> dict[str, str]:
 
 
 def _sum_of(path: Path) -> str:
+    from artem_vr.evaluation.pictures import files
+
     digest = hashlib.sha256()
     if path.is_dir():
-        for file in sorted(p for p in path.rglob("*") if p.is_file()):
+        for file in files(path, "--style"):
             digest.update(f"{file.relative_to(path).as_posix()} {file.stat().st_size}\n".encode())
     else:
         with path.open("rb") as stream:

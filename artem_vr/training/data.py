@@ -55,8 +55,10 @@ def load_some(paths: list[Path], count: int) -> list[np.ndarray]:
     for first in range(0, len(paths), step):
         following = (load_or_say(path) for path in paths[first : first + step])
         picture = next((picture for picture in following if picture is not None), None)
-        if picture is not None and len(found) < count:
+        if picture is not None:
             found.append(picture)
+        if len(found) == count:
+            break
     if not found:
         raise PictureError(f"none of {len(paths)} pictures can be read", "Give a folder of sound pictures")
     return found
@@ -130,13 +132,14 @@ def sheet_photographs(folder: Path, count: int = 3) -> list[np.ndarray]:
     """Some held-out photographs of ``folder``, reduced to `SHEET_SIDE`: for sample sheets, never trained on."""
     paths = files(folder, "--content")
     chosen = [p for p in paths if held_out(p)] or paths
-    return [_reduced(picture) for picture in load_some(chosen, count)]
+    return [reduced(picture, SHEET_SIDE) for picture in load_some(chosen, count)]
 
 
-def _reduced(picture: np.ndarray) -> np.ndarray:
-    if min(picture.shape[:2]) <= SHEET_SIDE:
+def reduced(picture: np.ndarray, short_side: int) -> np.ndarray:
+    """(H, W, 3) uint8 RGB with a shorter side of ``short_side`` pixels at most."""
+    if min(picture.shape[:2]) <= short_side:
         return picture
-    small = resize_short_side(to_tensor(picture), SHEET_SIDE)[0]
+    small = resize_short_side(to_tensor(picture), short_side)[0]
     return (small.permute(1, 2, 0) * 255).round().byte().numpy()
 
 

@@ -12,6 +12,7 @@ import csv
 import json
 import math
 import os
+import sys
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
@@ -242,6 +243,8 @@ class Trainer:
         if self.process.first:
             self._drop_later_losses()
         schedule, smooth = self.schedule, dict(self.losses)
+        if self.process.first and 0 < schedule.iterations <= self.iteration:
+            tqdm.write(f"artem-vr: the training in {self.folder} is finished already", file=sys.stderr)
         bar = tqdm(
             total=schedule.iterations,
             initial=self.iteration,

@@ -67,7 +67,7 @@ def test_another_painting_under_the_same_name_is_another_training(
     first = (tmp_path / "stripes.safetensors").read_bytes()
     capsys.readouterr()
     assert train(pictures, vgg_file, tmp_path, "--style", str(painting)) == 0
-    assert "is finished" in capsys.readouterr().err
+    assert "is finished already" in capsys.readouterr().err
     save_picture(painting, np.full((96, 120, 3), 99, np.uint8))
     assert train(pictures, vgg_file, tmp_path, "--style", str(painting)) == 2
     assert_one_line(capsys, "holds a training with other settings or pictures")
