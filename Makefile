@@ -7,7 +7,8 @@ VENV ?= .venv
 ARGS ?=
 PYTEST_ARGS ?=
 
-EXTRAS := openvino$(if $(wildcard /proc/driver/nvidia),$(shell echo ,)gpu)
+COMMA := ,
+EXTRAS := openvino$(if $(wildcard /proc/driver/nvidia),$(COMMA)gpu)
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --constraint constraints.txt
 TORCH := $(shell sed -n 's/^\(torch==.*\)/\1/p' constraints.txt)

@@ -22,7 +22,7 @@ from collections.abc import Sequence
 from typing import NoReturn, Protocol
 
 from artem_vr import __version__
-from artem_vr.errors import ArtemError
+from artem_vr.errors import ArtemError, is_lack_of_memory
 
 COMMANDS = {
     "run": "paint a source, in the headset and in the mirror window (the default)",
@@ -62,7 +62,10 @@ def _remedy(message: str) -> str:
         near = difflib.get_close_matches(wrong[1], known, n=1)
         return f'Did you mean "{near[0]}"?' if near else ""
     file = message.removeprefix("unrecognized arguments: ")
-    return f"T{_for_a_file(file)[1:]}." if file != message and os.path.isfile(file) else ""
+    if file == message or not os.path.isfile(file):
+        return ""
+    remedy = _for_a_file(file)
+    return f"{remedy[0].upper()}{remedy[1:]}."
 
 
 def _for_a_file(name: str) -> str:
@@ -122,7 +125,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except MemoryError:
         return _say("memory does not suffice. Choose a smaller picture or a smaller --scale.", 2)
     except RuntimeError as error:  # torch's word for everything
-        if not any(word in str(error).lower() for word in ("memory", "alloc")):
+        if not is_lack_of_memory(error):
             raise
         return _say("memory does not suffice. Choose a smaller --size, --crop or --batch-size, or close programs.", 2)
     except OSError as error:

@@ -59,3 +59,8 @@ class HeadsetGpuError(HeadsetError):
     def with_renderer(self, renderer: str) -> HeadsetGpuError:
         """The same, where it is known which GPU that is."""
         return HeadsetGpuError(f"OpenGL runs on {renderer}. {self.cause}", self.remedy, self.name)
+
+
+def is_lack_of_memory(error: RuntimeError) -> bool:
+    """Whether torch or OpenVINO, which say `RuntimeError` of everything, did not get the memory that they wanted."""
+    return any(word in str(error).lower() for word in ("memory", "alloc"))

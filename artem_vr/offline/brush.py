@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from torch import nn
 
-from artem_vr.errors import EngineError, StyleError
+from artem_vr.errors import EngineError, StyleError, is_lack_of_memory
 from artem_vr.settings import Settings
 from artem_vr.styles.library import Library
 from artem_vr.stylize.engines import Engine, choose_engine, engine_for
@@ -82,7 +82,7 @@ class Brush:
             rate = self._rates.rate(eyes, self._time)
             painted, self._state = painter.paint(eyes, self._state, rate, self._tuning)
         except RuntimeError as error:  # torch's and OpenVINO's word for everything
-            if not any(word in str(error).lower() for word in ("memory", "alloc")):
+            if not is_lack_of_memory(error):
                 raise
             cause = f"memory does not suffice to paint {eyes.shape[2]}x{eyes.shape[1]} pixels"
             raise EngineError(cause, "Paint it smaller with --size") from None

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from artem_vr.errors import EngineError, PictureError, SettingsError
+from artem_vr.errors import EngineError, PictureError, SettingsError, is_lack_of_memory
 from artem_vr.offline.files import Job, Outcome, each_job, resized
 from artem_vr.sources.frame import Picture
 from artem_vr.sources.pictures import load_picture, save_picture
@@ -153,7 +153,7 @@ def _paint(job: Job, order: Order, vgg: VGG19, target: Tensor) -> dict[str, Any]
 
             result = optimization.run(start, on_the_way)
     except RuntimeError as error:  # torch's word for everything
-        if not any(word in str(error).lower() for word in ("memory", "alloc")):
+        if not is_lack_of_memory(error):
             raise
         cause = f"memory does not suffice to optimise {width}x{height} pixels"
         raise EngineError(cause, "Paint it smaller with --size") from None
