@@ -133,6 +133,7 @@ def show(settings: Settings, parts: Parts, threads: list[Stoppable], interpreter
             "scale": settings.scale,
             "eye_size": eye_size,
             "tau": settings.smoothing_seconds,
+            "steadying": settings.steadying,
             "load": StyleLoader(library, settings.stroke_size),
             "tuning": Tuning(mean_weight=settings.style_mean_weight, contrast=settings.style_contrast),
         }
@@ -189,6 +190,7 @@ def show(settings: Settings, parts: Parts, threads: list[Stoppable], interpreter
             width=state.width if state else 0,
             height=state.height if state else 0,
             paint_ms=round(state.paint_ms, 2) if state else None,
+            steadied=round(state.steadied, 3) if state else None,
             source=source.name,
             headset=loop.headset.name,
             renderer=context.renderer,

@@ -33,6 +33,7 @@ Precision = Literal["auto", "fp32", "xnor"]
 MirrorMode = Literal["left", "right", "both"]
 Region = Literal["none", "left", "right", "top", "bottom", "gaze"]
 Scale = float | Literal["auto"]
+Steadying = Literal["auto", "always", "never"]
 
 
 def _choice(default: str, *choices: str, planned: tuple[str, ...] = ()) -> Any:
@@ -114,6 +115,8 @@ class Settings:
     """Cross-fade from the old style to the new one."""
     smoothing_seconds: float = _number(0.4, 0.0, 10.0)
     """Time constant with which the networks' statistics follow the source; 0 does not smooth."""
+    steadying: Steadying = _choice("auto", "auto", "always", "never")
+    """Whether strokes stay on what they show, from frame to frame and from eye to eye; "auto" where there is time."""
     desktop_refresh_hz: float = _number(60.0, 10.0, 240.0)
     """Frame rate of the window when there is no headset."""
     frames: int = _whole(0, 0, 10**9, stored=False, written=1)

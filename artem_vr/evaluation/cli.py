@@ -68,6 +68,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--naive-signs", action="store_true",
         help="also measure each fast network with its body turned into signs without training",
     )  # fmt: skip
+    parser.add_argument(
+        "--steadied", action="store_true",
+        help="measure motion, noise and stereo of what the program shows, and not of what the network alone paints",
+    )  # fmt: skip
     parser.add_argument("--threads", type=int, metavar="N", help="of the processor; 1 is fastest on a busy machine")
     parser.add_argument("--sheet", type=Path, metavar="FILE", help="also draw a sheet of painted photographs (PNG)")
     output = parser.add_mutually_exclusive_group()
@@ -92,6 +96,10 @@ def run(arguments: argparse.Namespace) -> int:
     candidates = _candidates(arguments, paintings, vgg)
     if arguments.naive_signs:
         candidates = _beside_naive_signs(candidates)
+    if arguments.steadied:
+        for candidate in candidates:
+            candidate.subject.steadied = True
+            candidate.subject.name += ", steadied"
     exam, conditions = _exam(arguments, paintings, vgg())
     rows: list[Row] = []
     single = [candidate for candidate in candidates if not candidate.of_many]
@@ -278,12 +286,13 @@ def _of_any(file: Path, paintings: dict[str, Tensor]) -> list[_Candidate]:
     """The network for any painting, once for each painting, as the program reads it."""
     import torch
 
+    from artem_vr.evaluation.pictures import bytes_of
     from artem_vr.evaluation.subjects import NetworkSubject
     from artem_vr.stylize.encoder import Encoder
 
     encoder = Encoder(file)
     network = encoder.network()
-    codes = {name: torch.from_numpy(encoder.encode(_bytes(picture))) for name, picture in paintings.items()}
+    codes = {name: torch.from_numpy(encoder.encode(bytes_of(picture)[0])) for name, picture in paintings.items()}
     return [_Candidate(NetworkSubject("compact", network, code), name, file, True) for name, code in codes.items()]
 
 
@@ -427,6 +436,7 @@ def _film(path: Path, size: int, most: int = 60) -> list[np.ndarray]:
 def _sheet(exam: Exam, candidates: list[_Candidate]) -> np.ndarray:
     """Four photographs; of a network for any painting six, and eight of the paintings."""
     from artem_vr.evaluation import report
+    from artem_vr.evaluation.pictures import bytes_of
 
     many = [candidate for candidate in candidates if candidate.of_many]
     shown = [c for c in candidates if not c.of_many] + many[:: max(1, len(many) // SHEET_PAINTINGS)][:SHEET_PAINTINGS]
@@ -434,14 +444,9 @@ def _sheet(exam: Exam, candidates: list[_Candidate]) -> np.ndarray:
     styles = [
         (
             f"{candidate.style} ({candidate.subject.name})",
-            _bytes(exam.paintings[candidate.style]),
-            [_bytes(candidate.subject.still(still)) for still in stills],
+            bytes_of(exam.paintings[candidate.style])[0],
+            [bytes_of(candidate.subject.still(still))[0] for still in stills],
         )
         for candidate in shown
     ]
-    return report.sheet([_bytes(still) for still in stills], styles)
-
-
-def _bytes(picture: Tensor) -> np.ndarray:
-    """(1, 3, H, W) in [0, 1] -> (H, W, 3) uint8."""
-    return (picture[0].clamp(0, 1) * 255).round().byte().permute(1, 2, 0).contiguous().numpy()
+    return report.sheet([bytes_of(still)[0] for still in stills], styles)

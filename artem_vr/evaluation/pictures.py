@@ -5,6 +5,8 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -24,6 +26,11 @@ def read_picture(path: Path) -> Tensor:
     from artem_vr.sources.pictures import load_picture
 
     return torch.from_numpy(load_picture(path)).permute(2, 0, 1)[None].float() / 255
+
+
+def bytes_of(pictures: Tensor) -> npt.NDArray[np.uint8]:
+    """(B, 3, H, W) in [0, 1], what is beyond cut off -> (B, H, W, 3) uint8."""
+    return (pictures.clamp(0, 1) * 255).round().byte().permute(0, 2, 3, 1).contiguous().numpy()
 
 
 def without_ends(picture: Tensor) -> Tensor:

@@ -113,7 +113,9 @@ def match(eyes: Tensor, furthest: float) -> Tensor:
     """
     import cv2
 
-    pictures = [np.ascontiguousarray((eye * 255).round().byte().permute(1, 2, 0).numpy()) for eye in eyes.clamp(0, 1)]
+    from artem_vr.evaluation.pictures import bytes_of
+
+    pictures = bytes_of(eyes)
     count, window = 16 * int(np.ceil((furthest + 8) / 16)), 5
     matcher = cv2.StereoSGBM.create(
         minDisparity=0,

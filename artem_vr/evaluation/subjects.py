@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 
+from artem_vr.evaluation.pictures import bytes_of
 from artem_vr.networks.layers import OwnStatistics, SmoothedStatistics, statistics_channels
 
 Sequence = Callable[[Tensor], Tensor]
 """Paints the frames of one scene one after the other; (E, 3, H, W), RGB in [0, 1], E eyes."""
 
+FRAME_SECONDS = 1 / 30
 RATE = 0.06
-"""How far statistics move towards each frame's: 30 frames a second and a time constant of half a second, a little
-more than the program's own 0.4 s."""
+"""How far statistics move towards each frame's: so many frames a second and a time constant of half a second, a
+little more than the program's own 0.4 s."""
 
 
 class Subject(Protocol):
@@ -38,6 +41,8 @@ class NetworkSubject:
     def __init__(self, name: str, network: nn.Module, code: Tensor | None = None) -> None:
         """``code`` (2, C): what a network that paints like any painting shall paint."""
         self.name = name
+        self.steadied = False
+        """Whether sequences are as the program shows them, and not as the network paints them."""
         self.network = network.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._code = code
 
@@ -57,4 +62,20 @@ class NetworkSubject:
             state, rate = statistics.new_state(), torch.tensor([RATE])
             return painted
 
-        return paint
+        return _steadied(paint) if self.steadied else paint
+
+
+def _steadied(paint: Sequence) -> Sequence:
+    """What ``paint`` makes of a scene's frames, in 8 bits and steadied, as the program shows it."""
+    from artem_vr.stylize.matching import Matcher
+    from artem_vr.stylize.steadying import Steadier
+
+    matcher, steadier = Matcher(), Steadier()
+    times = itertools.count()
+
+    def paint_steadily(eyes: Tensor) -> Tensor:
+        ties = matcher.ties(bytes_of(eyes))
+        shown = steadier.steadied(bytes_of(paint(eyes)), ties, next(times) * FRAME_SECONDS)
+        return torch.from_numpy(shown).permute(0, 3, 1, 2).float() / 255
+
+    return paint_steadily

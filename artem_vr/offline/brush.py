@@ -14,7 +14,9 @@ from artem_vr.settings import Settings
 from artem_vr.styles.library import Library
 from artem_vr.stylize.engines import Engine, choose_engine, engine_for
 from artem_vr.stylize.loading import LoadedStyle, StyleLoader
+from artem_vr.stylize.matching import Matcher
 from artem_vr.stylize.statistics import RateKeeper
+from artem_vr.stylize.steadying import Steadier
 from artem_vr.stylize.styled import StyledPainter, Tuning, Workshop
 
 KEPT_PAINTERS = 2
@@ -49,7 +51,7 @@ def load_style(library: Library, name: str, settings: Settings) -> NamedStyle:
 
 
 class Brush:
-    """Paints with one style. Pictures are (E, H, W, 3) uint8 RGB; both eyes share their statistics."""
+    """Paints with one style. Pictures are (E, H, W, 3) uint8 RGB; both eyes share their statistics and strokes."""
 
     def __init__(self, style: NamedStyle, settings: Settings, still: bool) -> None:
         """``still``: for single pictures, where "auto" means the most exact arithmetic (torch, fp32) and not the
@@ -64,6 +66,8 @@ class Brush:
         self._tuning = Tuning(settings.strength, settings.style_mean_weight, settings.style_contrast)
         self._painters: OrderedDict[tuple[int, ...], StyledPainter] = OrderedDict()
         self._rates = RateKeeper(settings.smoothing_seconds)
+        self._steadies = settings.steadying != "never"
+        self._matcher, self._steadier = Matcher(), Steadier()
         self._time = 0.0
         self._state: npt.NDArray[np.float32] | None = None
 
@@ -78,9 +82,12 @@ class Brush:
             painter = self._painter(eyes.shape)
             if elapsed is None:
                 self._rates.reset()
+                self._matcher, self._steadier = Matcher(), Steadier()
             self._time += elapsed or 0.0
             rate = self._rates.rate(eyes, self._time)
             painted, self._state = painter.paint(eyes, self._state, rate, self._tuning)
+            if self._steadies:
+                painted = self._steadier.steadied(painted, self._matcher.ties(eyes), self._time)
         except RuntimeError as error:  # torch's and OpenVINO's word for everything
             if not is_lack_of_memory(error):
                 raise

@@ -25,13 +25,27 @@ from artem_vr.styles.deck import Deck, Selection
 from artem_vr.styles.library import Library
 from artem_vr.stylize.engines import Engine, State, engine_for
 from artem_vr.stylize.loading import Load, StyleLoader
+from artem_vr.stylize.matching import NO_TIES, Matcher, Ties
 from artem_vr.stylize.painters import PainterKey, Painters, called, one_line
-from artem_vr.stylize.resolution import Scale, Size, choose_step, first_step, resize, steps_for, working_size
+from artem_vr.stylize.resolution import (
+    TARGET_SECONDS,
+    Scale,
+    Size,
+    choose_step,
+    first_step,
+    resize,
+    steps_for,
+    working_size,
+)
 from artem_vr.stylize.statistics import TAU_SECONDS, RateKeeper
+from artem_vr.stylize.steadying import Budget, Steadier, Steadying
 from artem_vr.stylize.styled import StyledPainter, Tuning, Workshop
 
 ANY = ""
 """In place of a style's name: the network of all styles that are codes, kept ready for a picture that may come."""
+
+STEADY_WITHIN = 1 / 20
+"""Seconds that a pair may take with steadying at a size that was asked for; at one that "auto" chose TARGET_SECONDS."""
 
 _JUDGE_AFTER = 15
 """Frames painted at its size after which "auto" thinks about that again."""
@@ -77,12 +91,14 @@ class StylizerState:
     """Median of the last second."""
     frames: int = 0
     """Painted since the start."""
+    steadied: float = 0.0
+    """Share of them that were steadied (`steadying`)."""
     failed: int = -1
     """The deck's generation whose style cannot be painted; -1: none. ``message`` says why."""
 
 
 class _Series:
-    """Frames painted in one style: its statistics go on from frame to frame, and start anew with another painter.
+    """Frames painted in one style: statistics and strokes go on from frame to frame, and begin anew with the painter.
 
     So they do with another code: the inner norms of the old one see other features.
     """
@@ -93,27 +109,35 @@ class _Series:
         self._tuning: Tuning | None = None
         """Of its code."""
         self._rates = RateKeeper(tau)
+        self._steadier = Steadier()
         self._state: State | None = None
 
     def forget(self) -> None:
         """The next frame is the first."""
-        self.key, self._state = None, None
+        self.key = None
+        self._begin()
+
+    def _begin(self) -> None:
+        self._state = None
         self._rates.reset()
+        self._steadier.forget()
 
     def paint(self, eyes: Any, captured_at: float, key: PainterKey, painter: StyledPainter, tuning: Tuning) -> Any:
         """``eyes`` of the painter's size, painted."""
         if key != self.key or (painter.coded and tuning != self._tuning):
-            self._state = None
-            self._rates.reset()
+            self._begin()
         rate = self._rates.rate(eyes, captured_at)
         try:
             pictures, self._state = painter.paint(eyes, self._state, rate, tuning)
         except Exception:
-            self._state = None  # whatever paints next begins with a frame of its own
-            self._rates.reset()
+            self._begin()  # whatever paints next begins with a frame of its own
             raise
         self.key, self._tuning = key, tuning
         return pictures
+
+    def steadied(self, pictures: Any, ties: Ties, captured_at: float) -> Any:
+        """What `paint` made of the frame in which ``ties`` were found."""
+        return self._steadier.steadied(pictures, ties, captured_at)
 
 
 class Stylizer:
@@ -131,6 +155,7 @@ class Stylizer:
         keep: int = 3,
         budget: int = 600 * 2**20,
         tau: float = TAU_SECONDS,
+        steadying: Steadying = "auto",
         load: Load | None = None,
         tuning: Tuning | None = None,
         clock: Callable[[], float] = time.perf_counter,
@@ -138,7 +163,8 @@ class Stylizer:
         """``eye_size`` (height, width) is what the headset recommends, None without one.
 
         ``keep`` styles stay ready (the current one and its neighbours), and the network for any picture; fewer if they
-        would take more than ``budget`` bytes. ``tau``: seconds over which statistics are smoothed. ``tuning``: of
+        would take more than ``budget`` bytes. ``tau``: seconds over which statistics are smoothed. ``steadying``:
+        whether strokes stay on what they show; "auto" where there is time. ``tuning``: of
         styles that are codes; its strength is the deck's.
         """
         self.painted: Mailbox[PaintedFrame] = Mailbox()
@@ -153,6 +179,10 @@ class Stylizer:
         self._thread = threading.Thread(target=self._run, name="stylize", daemon=True)
         self._step: dict[tuple[int, Size], float] = {}
         self._series, self._other_series = _Series(tau), _Series(tau)
+        self._matcher = Matcher() if steadying != "never" else None
+        within = TARGET_SECONDS if scale == "auto" else STEADY_WITHIN
+        self._budget = Budget(within if steadying == "auto" else None)
+        self._steadied = 0
         self._engines: dict[PainterKey, Engine] = {}
         self._networks: dict[str, str] = {}
         self._generation = deck.current.generation
@@ -195,6 +225,7 @@ class Stylizer:
             width=using.width if using else 0,
             paint_ms=1000 * figures.median(recent) if recent else 0.0,
             frames=self._count,
+            steadied=self._steadied / max(1, self._count),
             failed=self._failed,
         )
 
@@ -251,6 +282,7 @@ class Stylizer:
         """Paint the frame, and again in the style ``outside`` if that names one."""
         begun = self._clock()
         eyes = resize(frame.eyes, (key.height, key.width))
+        ties = self._matcher.ties(eyes) if self._matcher is not None and self._budget.allows else NO_TIES
         tuning = replace(self._tuning, strength=self._deck.current.strength)
         try:
             pictures = self._series.paint(eyes, frame.captured_at, key, painter, tuning)
@@ -259,19 +291,25 @@ class Stylizer:
             self._message = self.painters.failure(key) or ""
             self._fall_back(key)
             return
+        pictures = self._series.steadied(pictures, ties, frame.captured_at)
         other, other_coded = pictures, painter.coded
         if outside.style and outside.style != key.style:
-            other, other_coded = self._paint_other(frame, eyes, outside, tuning)
+            other, other_coded = self._paint_other(frame, eyes, ties, outside, tuning)
         now = self._clock()
         self._count += 1
+        self._steadied += ties is not NO_TIES
         self._seconds.append((now, now - begun))
         painted = PaintedFrame(frame, pictures, key.style, self._generation, now, now - begun, painter.coded)
         if outside.style:
             painted = replace(painted, outside=outside.style, other=other, other_coded=other_coded)
         self.painted.put(painted)
+        if not frame.still:
+            self._budget.took(now - begun)
         self._judge_size(frame, (key.height, key.width), now - begun)
 
-    def _paint_other(self, frame: StereoFrame, eyes: Any, wanted: PainterKey, tuning: Tuning) -> tuple[Any, bool]:
+    def _paint_other(
+        self, frame: StereoFrame, eyes: Any, ties: Ties, wanted: PainterKey, tuning: Tuning
+    ) -> tuple[Any, bool]:
         """The frame in the style ``wanted``, and whether that is coded; None while it is not ready or fails."""
         before, key = self._other_series.key, wanted
         painter = self.painters.get(key)
@@ -284,12 +322,13 @@ class Stylizer:
         if eyes.shape[1:3] != (key.height, key.width):
             eyes = resize(frame.eyes, (key.height, key.width))
         try:
-            return self._other_series.paint(eyes, frame.captured_at, key, painter, tuning), painter.coded
+            pictures = self._other_series.paint(eyes, frame.captured_at, key, painter, tuning)
         except Exception as error:  # noqa: BLE001 (rule 1)
             self._other_series.forget()
             self.painters.drop(key, f"{called(key.style)} failed while painting ({one_line(error)})")
             self._other_message = self.painters.failure(key) or ""
             return None, False
+        return self._other_series.steadied(pictures, ties, frame.captured_at), painter.coded
 
     def _fall_back(self, failed: PainterKey) -> None:
         """The style before, or a neighbour, if it is ready, takes over from the next frame on."""

@@ -63,6 +63,11 @@ def _streams() -> tuple[torch.cuda.Stream, torch.cuda.Stream]:
     return torch.cuda.Stream(priority=0), torch.cuda.Stream(priority=0)
 
 
+def painting_stream() -> torch.cuda.Stream:
+    """The stream that all painting is on; for what goes on with painted pictures."""
+    return _streams()[0]
+
+
 class TorchCudaPainter:
     """fp16 on CUDA: the whole pass is captured once and replayed; inputs are copied in place.
 

@@ -1,0 +1,231 @@
+"""Where things of one picture lie in another: in the frame before (optical flow), in the other eye (stereo).
+
+It looks at the source, never at a painting, and at small copies, so that it costs the same whatever the working size.
+"""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from artem_vr.stylize.statistics import Signature, is_cut, signature
+
+SIDE = 256
+"""Short side of the pictures that are compared."""
+SMALLEST = 64
+"""Pictures whose short side is smaller are not compared: there is hardly anything to find."""
+COARSE_SIDE = 128
+"""... where only the range of disparities is looked for."""
+
+UNLIKE = 10 / 255, 30 / 255
+"""Difference of a colour up to which what was found is trusted, and from which on not."""
+JUMP = 1.0
+"""Pixels of disparity (in small pictures) that make an edge of depth."""
+
+Floats = npt.NDArray[np.float32]
+Bytes = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True, eq=False)
+class Tie:
+    """Where each pixel of a picture lies in another one of the same size; both grids are that of the small copies."""
+
+    shift: Floats
+    """(h, w, 2): how far to the right and down of its own place, in pixels of this grid."""
+    trust: Floats
+    """(h, w), 0 (nowhere, or unknown) to 1."""
+
+
+@dataclass(frozen=True, eq=False)
+class Ties:
+    """What `Matcher` found in a frame."""
+
+    number: int
+    """Of the frame, counted by the matcher."""
+    before: tuple[Tie, ...]
+    """Each eye in itself in frame ``number - 1``; empty for the first frame and at a cut."""
+    across: Tie | None
+    """The right eye in the left one of this frame; None without a second eye."""
+
+
+NO_TIES = Ties(0, (), None)
+"""Of a frame that was not looked at."""
+
+
+class Matcher:
+    """Looks at the frames of one source, one after the other. Not for two threads at once."""
+
+    def __init__(self) -> None:
+        import cv2
+
+        self._flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
+        self._eyes = EyeMatcher(self._flow)
+        self._number = 0
+        self._signature: Signature | None = None
+        self._small: list[Bytes] = []
+
+    def ties(self, eyes: Bytes) -> Ties:
+        """Of the next frame: ``eyes`` (E, H, W, 3) uint8 RGB, left first, E 1 or 2."""
+        self._number += 1
+        if min(eyes.shape[1:3]) < SMALLEST:
+            self._signature = None
+            return Ties(self._number, (), None)
+        before, last = self._small, self._signature
+        self._small = [reduced(eye, SIDE) for eye in eyes]
+        self._signature = signature(eyes)
+        moved: tuple[Tie, ...] = ()
+        if last is not None and not is_cut(last, self._signature):
+            moved = tuple(self._moved(now, was) for now, was in zip(self._small, before, strict=True))
+        across = self._eyes.across(*self._small) if len(eyes) == 2 else None
+        return Ties(self._number, moved, across)
+
+    def _moved(self, now: Bytes, before: Bytes) -> Tie:
+        """DIS optical flow (Kroeger et al. 2016)."""
+        import cv2
+
+        shift = flow_to(self._flow, _grey(now), _grey(before))
+        trust: Any = cv2.blur(likeness(now, before, shift)[1], (3, 3))
+        return Tie(shift, trust)
+
+
+class EyeMatcher:
+    """Finds the right eye's pixels in the left picture, by semi-global matching (Hirschmueller 2008).
+
+    Cameras are never mounted exactly: how much lower things are in the left picture is followed from frame to frame,
+    and both are brought to one level first.
+    """
+
+    def __init__(self, flow: Any) -> None:
+        """``flow``: OpenCV's DIS, which tells what disparities to look for."""
+        self._flow = flow
+        self._down = 0.0
+
+    def across(self, left: Bytes, right: Bytes) -> Tie:
+        """Both are (h, w, 3) RGB.
+
+        At an edge of depth what belongs to the nearer thing is trusted. Beside it is what one eye alone sees, and
+        strokes that belong to the nearer thing: nothing is trusted there.
+        """
+        import cv2
+
+        width = right.shape[1]
+        found, least = self._match(left, right)
+        known = found >= least
+        nearest = np.where(known, found, np.float32(-width))
+        near, nearby = (cv2.dilate(nearest, np.ones((n, n), np.uint8)) for n in (3, 5))
+        # beside a nearer thing, and where nothing is known, its disparity is taken: the edge itself is not torn then
+        carried = (~known | (near - found > JUMP)) & (near > -width)
+        disparity = np.where(carried, near, np.where(known, found, np.float32(0)))
+        shift: Any = cv2.merge((disparity, np.full_like(disparity, self._down)))
+        edge = np.clip(2 - (nearby - nearest) / JUMP, 0, 1)
+        told, like = likeness(right, left, shift)
+        trust: Any = cv2.blur(known * edge * like, (3, 3))
+        self._down += _further_down(right, told, trust)
+        return Tie(shift, trust)
+
+    def _match(self, left: Bytes, right: Bytes) -> tuple[Floats, int]:
+        """Disparities (h, w), and the least that was looked for: what is less was not found."""
+        import cv2
+
+        height, width = right.shape[:2]
+        least, most = self._range(left, right)
+        count = min(16 * -(-(most - least) // 16), 16 * ((width - 1) // 16))
+        move = np.array([[1, 0, 0], [0, 1, -self._down]], np.float32)
+        level: Any = cv2.warpAffine(left, move, (width, height), borderMode=cv2.BORDER_REPLICATE)
+        # OpenCV looks for what is further left in the second picture; mirrored, that is further right
+        ends = max(0, least + count), max(0, -least)  # or the columns without a full range would find nothing
+        mirrored = [
+            cv2.copyMakeBorder(cv2.flip(_grey(p), 1), 0, 0, *ends, cv2.BORDER_REPLICATE) for p in (right, level)
+        ]
+        smooth = 8 * 3 * 3
+        matcher = cv2.StereoSGBM.create(
+            minDisparity=least,
+            numDisparities=count,
+            blockSize=3,
+            P1=smooth,
+            P2=4 * smooth,
+            disp12MaxDiff=1,
+            uniquenessRatio=5,
+            mode=cv2.STEREO_SGBM_MODE_SGBM_3WAY,
+        )
+        found = matcher.compute(*mirrored)[:, ends[0] : ends[0] + width]
+        return np.float32(1 / 16) * cv2.flip(found, 1), least
+
+    def _range(self, left: Bytes, right: Bytes) -> tuple[int, int]:
+        """Least and greatest disparity to look for, in whole pixels."""
+        small = [_grey(reduced(eye, COARSE_SIDE)) for eye in (right, left)]
+        scale = right.shape[1] / small[0].shape[1]
+        least, most = np.percentile(scale * flow_to(self._flow, *small)[..., 0], (1, 99))
+        room = 4 + 0.15 * (most - least)
+        return int(np.floor(least - room)), int(np.ceil(most + room))
+
+
+def _further_down(picture: Bytes, told: Bytes, trust: Floats) -> float:
+    """How much lower than ``told`` was read it should have been, in pixels: one step of least squares, 1 at most."""
+    import cv2
+
+    now, then = (_grey(p).astype(np.float32) for p in (picture, told))
+    slope = cv2.Sobel(then, cv2.CV_32F, 0, 1, scale=1 / 8)
+    weight = slope * trust
+    step = float((weight * (now - then)).sum()) / (float((weight * slope).sum()) + 1.0)
+    return min(1.0, max(-1.0, step))
+
+
+def flow_to(flow: Any, grey: Bytes, other: Bytes) -> Floats:
+    """(h, w, 2): where in ``other`` the pixels of ``grey`` are, relative to themselves; ``flow`` is OpenCV's DIS."""
+    shift: Floats = flow.calc(grey, other, np.zeros((*grey.shape, 2), np.float32))
+    return shift
+
+
+def likeness(picture: Bytes, other: Bytes, shift: Floats) -> tuple[Bytes, Floats]:
+    """``other`` read ``shift`` away, and how well that tells ``picture``: (h, w) 0..1, and 0 outside of ``other``."""
+    import cv2
+
+    height, width = picture.shape[:2]
+    places = places_of(height, width) + shift
+    told = read_at(other, places, cv2.INTER_LINEAR)
+    red, green, blue = cv2.split(cv2.absdiff(cv2.GaussianBlur(picture, (3, 3), 0), cv2.GaussianBlur(told, (3, 3), 0)))
+    difference = cv2.blur(cv2.max(cv2.max(red, green), blue).astype(np.float32) / 255, (3, 3))
+    inside = cv2.inRange(places, (0, 0), (width - 1, height - 1))  # 255 where it is
+    trusted, strange = UNLIKE
+    return told, np.clip((strange - difference) / (strange - trusted), 0, 1) * (inside > 0)
+
+
+def read_at(picture: Bytes, places: Floats, interpolation: int) -> Bytes:
+    """(h, w, 3): ``picture`` at ``places`` (h, w, 2), x and y; beyond its border that is repeated."""
+    import cv2
+
+    second: Any = None  # a map for y, where x stands alone
+    read: Any = cv2.remap(picture, places, second, interpolation, borderMode=cv2.BORDER_REPLICATE)
+    return read
+
+
+@functools.lru_cache(maxsize=4)
+def places_of(height: int, width: int) -> Floats:
+    """(h, w, 2): x, y of each pixel's centre; the first one's is (0, 0). Kept, and so not to be written to."""
+    places = np.stack(np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32)), axis=-1)
+    places.flags.writeable = False
+    return places
+
+
+def reduced(picture: Bytes, side: int) -> Bytes:
+    """(H, W, 3), antialiased, so that the shorter side is ``side`` at most."""
+    import cv2
+
+    height, width = picture.shape[:2]
+    factor = side / min(height, width)
+    if factor >= 1:
+        return np.ascontiguousarray(picture)
+    small: Any = cv2.resize(picture, (round(width * factor), round(height * factor)), interpolation=cv2.INTER_AREA)
+    return small
+
+
+def _grey(picture: Bytes) -> Bytes:
+    import cv2
+
+    grey: Any = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
+    return grey
