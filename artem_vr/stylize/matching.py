@@ -18,8 +18,9 @@ SIDE = 256
 """Short side of the pictures that are compared."""
 SMALLEST = 64
 """Pictures whose short side is smaller are not compared: there is hardly anything to find."""
-COARSE_SIDE = 128
-"""... where only the range of disparities is looked for."""
+LEAST, COUNT = -16, 64
+"""Disparities that are looked for, in pixels of those pictures: from LEAST on so many, a multiple of 16. Films put
+things behind the screen, too; a hand 20 cm before a headset's cameras is at some 40."""
 
 UNLIKE = 10 / 255, 30 / 255
 """Difference of a colour up to which what was found is trusted, and from which on not."""
@@ -63,7 +64,7 @@ class Matcher:
         import cv2
 
         self._flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
-        self._eyes = EyeMatcher(self._flow)
+        self._eyes = EyeMatcher()
         self._number = 0
         self._signature: Signature | None = None
         self._small: list[Bytes] = []
@@ -99,9 +100,7 @@ class EyeMatcher:
     and both are brought to one level first.
     """
 
-    def __init__(self, flow: Any) -> None:
-        """``flow``: OpenCV's DIS, which tells what disparities to look for."""
-        self._flow = flow
+    def __init__(self) -> None:
         self._down = 0.0
 
     def across(self, left: Bytes, right: Bytes) -> Tie:
@@ -113,8 +112,8 @@ class EyeMatcher:
         import cv2
 
         width = right.shape[1]
-        found, least = self._match(left, right)
-        known = found >= least
+        found = self._match(left, right)
+        known = found >= LEAST
         nearest = np.where(known, found, np.float32(-width))
         near, nearby = (cv2.dilate(nearest, np.ones((n, n), np.uint8)) for n in (3, 5))
         # beside a nearer thing, and where nothing is known, its disparity is taken: the edge itself is not torn then
@@ -127,24 +126,22 @@ class EyeMatcher:
         self._down += _further_down(right, told, trust)
         return Tie(shift, trust)
 
-    def _match(self, left: Bytes, right: Bytes) -> tuple[Floats, int]:
-        """Disparities (h, w), and the least that was looked for: what is less was not found."""
+    def _match(self, left: Bytes, right: Bytes) -> Floats:
+        """Disparities (h, w); where none was found they are less than LEAST."""
         import cv2
 
         height, width = right.shape[:2]
-        least, most = self._range(left, right)
-        count = min(16 * -(-(most - least) // 16), 16 * ((width - 1) // 16))
         move = np.array([[1, 0, 0], [0, 1, -self._down]], np.float32)
         level: Any = cv2.warpAffine(left, move, (width, height), borderMode=cv2.BORDER_REPLICATE)
         # OpenCV looks for what is further left in the second picture; mirrored, that is further right
-        ends = max(0, least + count), max(0, -least)  # or the columns without a full range would find nothing
+        ends = LEAST + COUNT, -LEAST  # or the columns without a full range would find nothing
         mirrored = [
             cv2.copyMakeBorder(cv2.flip(_grey(p), 1), 0, 0, *ends, cv2.BORDER_REPLICATE) for p in (right, level)
         ]
         smooth = 8 * 3 * 3
         matcher = cv2.StereoSGBM.create(
-            minDisparity=least,
-            numDisparities=count,
+            minDisparity=LEAST,
+            numDisparities=COUNT,
             blockSize=3,
             P1=smooth,
             P2=4 * smooth,
@@ -153,15 +150,7 @@ class EyeMatcher:
             mode=cv2.STEREO_SGBM_MODE_SGBM_3WAY,
         )
         found = matcher.compute(*mirrored)[:, ends[0] : ends[0] + width]
-        return np.float32(1 / 16) * cv2.flip(found, 1), least
-
-    def _range(self, left: Bytes, right: Bytes) -> tuple[int, int]:
-        """Least and greatest disparity to look for, in whole pixels."""
-        small = [_grey(reduced(eye, COARSE_SIDE)) for eye in (right, left)]
-        scale = right.shape[1] / small[0].shape[1]
-        least, most = np.percentile(scale * flow_to(self._flow, *small)[..., 0], (1, 99))
-        room = 4 + 0.15 * (most - least)
-        return int(np.floor(least - room)), int(np.ceil(most + room))
+        return np.float32(1 / 16) * cv2.flip(found, 1)
 
 
 def _further_down(picture: Bytes, told: Bytes, trust: Floats) -> float:

@@ -1,0 +1,170 @@
+"""What is found between two pictures is where things really are, and what cannot be found is not trusted."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from artem_vr.stylize.matching import SIDE, SMALLEST, EyeMatcher, Matcher, Tie, Ties
+
+
+def _texture(seed: int) -> np.ndarray:
+    """Coloured spots of some pixels."""
+    spots = cv2.GaussianBlur(np.random.default_rng(seed).normal(0, 1, (384, 384, 3)), (0, 0), 2)
+    return np.clip(128 + spots / spots.std() * 50, 0, 255).astype(np.uint8)
+
+
+TEXTURES = _texture(0), _texture(1)
+
+
+def window(texture: int, x: float = 0, y: float = 0, size: int = SIDE) -> np.ndarray:
+    """(size, size, 3): a texture seen through a window ``x``, ``y`` pixels from its place in the middle."""
+    start = (TEXTURES[0].shape[1] - size) / 2
+    move = np.array([[1, 0, -(start + x)], [0, 1, -(start + y)]], np.float32)
+    return cv2.warpAffine(TEXTURES[texture], move, (size, size), flags=cv2.INTER_CUBIC)
+
+
+def middle(values: np.ndarray, margin: int = 24) -> np.ndarray:
+    return values[margin:-margin, margin:-margin]
+
+
+def found(*frames: np.ndarray) -> Ties:
+    """Of the last of the frames, each (E, H, W, 3)."""
+    matcher = Matcher()
+    return [matcher.ties(frame) for frame in frames][-1]
+
+
+@pytest.mark.parametrize(("x", "y"), [(0.0, 0.0), (3.5, -2.25), (-9.0, 4.0)])
+def test_a_moving_camera_is_followed(x: float, y: float) -> None:
+    """The window moves to the right: things were further right before."""
+    (tie,) = found(window(0)[None], window(0, x, y)[None]).before
+    off = np.abs(middle(tie.shift) - (x, y)).max(axis=2)
+    assert np.median(off) < 0.2 and np.percentile(off, 90) < 0.7
+    assert middle(tie.trust).mean() > 0.9
+
+
+def test_larger_pictures_are_looked_at_in_small() -> None:
+    scene, moved = (cv2.resize(window(0, x), (2 * SIDE, 2 * SIDE), interpolation=cv2.INTER_CUBIC) for x in (0.0, 2.0))
+    (tie,) = found(scene[None], moved[None]).before
+    assert tie.trust.shape == (SIDE, SIDE) and tie.shift.shape == (SIDE, SIDE, 2)
+    assert np.median(middle(tie.shift)[..., 0]) == pytest.approx(2.0, abs=0.2)
+
+
+def test_what_only_now_comes_into_view_is_not_trusted() -> None:
+    now = window(0, 2.0)
+    now[100:150, 80:140] = window(1)[100:150, 80:140]
+    (tie,) = found(window(0)[None], now[None]).before
+    assert tie.trust[106:144, 86:134].mean() < 0.1
+    assert middle(tie.trust).mean() > 0.75
+    beyond = tie.trust[24:-24, -1]  # two columns were outside of the picture before
+    assert beyond.mean() < 0.5
+
+
+def test_a_cut_another_size_and_another_number_of_eyes_have_no_frame_before() -> None:
+    matcher, dark, bright = Matcher(), window(0)[None] // 8, 255 - window(1)[None] // 8
+    numbers = []
+    for eyes, follows in (
+        (dark, False),
+        (dark, True),
+        (bright, False),
+        (bright, True),
+        (np.repeat(bright, 2, axis=0), False),
+        (bright[:, :200], False),
+        (bright[:, : SMALLEST - 1], False),
+        (bright[:, :200], False),
+    ):
+        ties = matcher.ties(eyes)
+        assert len(ties.before) == (len(eyes) if follows else 0)
+        assert (ties.across is not None) == (len(eyes) == 2)
+        numbers.append(ties.number)
+    assert numbers == list(range(1, 9))
+
+
+def pair(far: float, near: float | None = None, down: float = 0.0) -> np.ndarray:
+    """Two eyes: a wall that is ``far`` pixels further right in the left one, and before it a square, ``near`` pixels.
+
+    ``down``: how much lower all of it is in the left one.
+    """
+    left, right = window(0, -far, -down), window(0)
+    if near is not None:
+        right[80:180, 90:170] = window(1)[80:180, 90:170]
+        left[80:180, 90 + int(near) : 170 + int(near)] = window(1)[80:180, 90:170]
+    return np.stack((left, right))
+
+
+@pytest.mark.parametrize("far", [0.0, 5.5, -7.0, 40.0])
+def test_the_right_eye_is_found_in_the_left_one(far: float) -> None:
+    """Also where it lies to the left: films put things behind the screen so."""
+    tie = found(pair(far)).across
+    assert tie is not None
+    seen = tie.trust[30:-30, 60:-60]
+    assert seen.mean() > 0.85
+    off = np.abs(tie.shift[30:-30, 60:-60, 0] - far)[seen > 0.5]
+    assert np.median(off) < 0.2 and np.percentile(off, 95) < 0.6
+
+
+def test_beside_a_nearer_thing_nothing_is_trusted_and_on_it_all() -> None:
+    tie = found(pair(3, near=15)).across
+    assert tie is not None
+    square = slice(88, 172), slice(98, 162)
+    assert tie.trust[square].mean() > 0.9 and np.median(tie.shift[square][..., 0]) == pytest.approx(15, abs=0.3)
+    wall = slice(88, 172), slice(190, 230)
+    assert tie.trust[wall].mean() > 0.9 and np.median(tie.shift[wall][..., 0]) == pytest.approx(3, abs=0.3)
+    hidden = slice(88, 172), slice(171, 180)  # the square covers it in the left eye
+    assert tie.trust[hidden].mean() < 0.15
+    rim = slice(88, 172), slice(88, 90)  # strokes around the square end here
+    assert tie.trust[rim].mean() < 0.3
+
+
+def test_eyes_that_do_not_hang_level_are_brought_to_one_level() -> None:
+    eyes, matcher = pair(6, down=2.0), Matcher()
+    first = matcher.ties(eyes).across
+    for _ in range(10):
+        tie = matcher.ties(eyes).across
+    assert first is not None and tie is not None
+    assert np.median(tie.shift[..., 1]) == pytest.approx(2.0, abs=0.15)
+    assert middle(tie.trust).mean() > max(0.85, middle(first.trust).mean())
+
+
+def test_eyes_that_see_different_things_are_not_tied() -> None:
+    tie = found(np.stack((window(0), window(1)))).across
+    assert tie is not None and tie.trust.mean() < 0.2
+
+
+def check(tie: Tie, height: int, width: int) -> None:
+    assert tie.shift.shape == (height, width, 2) and tie.trust.shape == (height, width)
+    assert tie.shift.dtype == tie.trust.dtype == np.float32
+    assert np.isfinite(tie.shift).all() and tie.trust.min() >= 0 and tie.trust.max() <= 1.0001
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    st.integers(1, 150), st.integers(1, 400), st.integers(1, 2), st.sampled_from(["noise", "flat", "wall"]), st.data()
+)
+def test_pictures_of_all_shapes_are_looked_at(
+    height: int, width: int, eyes: int, kind: str, data: st.DataObject
+) -> None:
+    random = np.random.default_rng(data.draw(st.integers(0, 99)))
+    frames = np.full((2, eyes, height, width, 3), 90, np.uint8)
+    if kind == "noise":
+        frames = random.integers(0, 256, frames.shape, np.uint8)
+    elif kind == "wall":
+        frames[:] = np.resize(window(0, size=150), (height, width, 3))
+    matcher = Matcher()
+    for frame in frames:
+        ties = matcher.ties(frame)
+        large = min(height, width) >= SMALLEST
+        assert (ties.across is not None) == (large and eyes == 2)
+        scale = min(1.0, SIDE / min(height, width))
+        for tie in (*ties.before, *([ties.across] if ties.across is not None else [])):
+            check(tie, round(height * scale), round(width * scale))
+
+
+def test_least_disparity_is_a_disparity() -> None:
+    """The matcher's word for "not found" is one less than the least that it looked for."""
+    matcher = EyeMatcher()
+    flat = np.full((SIDE, SIDE, 3), 128, np.uint8)
+    check(matcher.across(flat, flat), SIDE, SIDE)

@@ -1,0 +1,157 @@
+"""Paintings stay on what they show; what is new, and what cannot be tied, is painted as ever."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from artem_vr.sources.demo import DemoSource
+from artem_vr.stylize.matching import NO_TIES, Matcher, Tie, Ties
+from artem_vr.stylize.steadying import JUDGE_AFTER, Budget, Steadier, kept
+
+SHAPE = (64, 80)
+
+
+def tie(x: float = 0.0, y: float = 0.0, trust: float = 1.0, shape: tuple[int, int] = SHAPE) -> Tie:
+    return Tie(np.full((*shape, 2), (x, y), np.float32), np.full(shape, trust, np.float32))
+
+
+def noise(seed: int, eyes: int = 1, channels: int = 3) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 256, (eyes, *SHAPE, channels), np.uint8)
+
+
+@given(st.floats(0, 3), st.floats(0, 3))
+def test_what_is_kept_goes_by_time_and_not_by_frames(a: float, b: float) -> None:
+    assert kept(a) * kept(b) == pytest.approx(kept(a + b))
+    assert 0 < kept(a) <= 1 == kept(0) == kept(-1)
+
+
+def test_the_first_painting_is_shown_as_it_is() -> None:
+    painted = noise(0, eyes=2)
+    assert np.array_equal(Steadier().steadied(painted, Ties(1, (), None), 0.0), painted)
+
+
+def test_a_still_thing_keeps_its_strokes() -> None:
+    steadier, first, second = Steadier(), noise(0), noise(1)
+    steadier.steadied(first, Ties(1, (), None), 10.0)
+    shown = steadier.steadied(second, Ties(2, (tie(),), None), 10.02)
+    expected = kept(0.02) * first.astype(float) + (1 - kept(0.02)) * second
+    assert np.abs(shown - expected).max() <= 1
+
+
+def test_strokes_go_where_the_thing_goes() -> None:
+    """It lay 5 pixels further right and 2 further up before. The tie's grid is half as fine as the picture."""
+    steadier, first = Steadier(), noise(0)
+    steadier.steadied(first, Ties(1, (), None), 0.0)
+    half = tie(2.5, -1.0, shape=(SHAPE[0] // 2, SHAPE[1] // 2))
+    shown = steadier.steadied(noise(1), Ties(2, (half,), None), 0.0)  # no time has passed: all of it is kept
+    assert np.array_equal(shown[0, 2:, :-5], first[0, :-2, 5:])
+
+
+def test_what_is_not_trusted_is_painted_anew() -> None:
+    steadier, second = Steadier(), noise(1, eyes=2)
+    steadier.steadied(noise(0, eyes=2), Ties(1, (), None), 0.0)
+    ties = Ties(2, (tie(3, trust=0), tie(trust=0)), tie(9, trust=0))
+    assert np.array_equal(steadier.steadied(second, ties, 0.01), second)
+
+
+def test_the_right_eye_is_given_the_strokes_of_the_left_one() -> None:
+    """Its things lie 7 pixels further right in the left eye."""
+    painted = noise(0, eyes=2)
+    shown = Steadier().steadied(painted, Ties(1, (), tie(7)), 0.0)
+    assert np.array_equal(shown[0], painted[0])
+    assert np.array_equal(shown[1, :, :-7], painted[0, :, 7:])
+
+
+@pytest.mark.parametrize(
+    "between",
+    [
+        lambda steadier: steadier.forget(),
+        lambda steadier: steadier.steadied(noise(5), NO_TIES, 0.1),  # a frame that was not looked at
+        lambda steadier: steadier.steadied(noise(5)[:, :32], Ties(2, (), None), 0.1),  # another size
+    ],
+)
+def test_only_the_frame_before_is_kept(between: Callable[[Steadier], object]) -> None:
+    steadier, last = Steadier(), noise(1)
+    steadier.steadied(noise(0), Ties(1, (), None), 0.0)
+    between(steadier)
+    assert np.array_equal(steadier.steadied(last, Ties(3, (tie(),), None), 0.2), last)
+
+
+def test_what_was_shown_is_not_changed_later() -> None:
+    steadier = Steadier()
+    shown = steadier.steadied(noise(0, eyes=2), Ties(1, (), tie(1)), 0.0)
+    copy = shown.copy()
+    steadier.steadied(noise(1, eyes=2), Ties(2, (tie(), tie()), tie(1)), 0.01)
+    assert np.array_equal(shown, copy)
+
+
+@pytest.mark.parametrize("channels", [3, 4])
+def test_pictures_on_a_device_are_steadied_alike(channels: int) -> None:
+    """Here the device is the processor; the same torch code runs on a GPU."""
+    arrays, tensors = Steadier(), Steadier()
+    ramp = np.linspace(-4, 4, 40 * 32, dtype=np.float32).reshape(32, 40)
+    uneven = Tie(np.dstack((ramp, ramp[::-1])), np.clip(np.abs(ramp) / 4, 0, 1))
+    for number in range(1, 4):
+        painted = cv2.blur(noise(number, 2, channels).transpose(1, 2, 0, 3).reshape(*SHAPE, -1), (3, 3))
+        painted = np.ascontiguousarray(painted.reshape(*SHAPE, 2, channels).transpose(2, 0, 1, 3))
+        ties = Ties(number, (uneven, tie(0.3)) if number > 1 else (), uneven)
+        expected = arrays.steadied(painted, ties, number / 30)
+        shown = tensors.steadied(torch.from_numpy(painted), ties, number / 30)
+        assert shown.dtype == torch.uint8 and shown.shape == painted.shape
+        difference = np.abs(shown.numpy().astype(int) - expected)
+        assert difference.max() <= 6 and difference.mean() < 0.4  # OpenCV reads at 32nds of a pixel
+
+
+def test_a_trembling_painting_of_a_moving_stereo_scene_is_steady_and_in_place() -> None:
+    """The painting is the negative of the source, with strokes that are others at every moment and in each eye."""
+    demo, matcher, steadier = DemoSource(256, 192), Matcher(), Steadier()
+    random = np.random.default_rng(0)
+    for number in range(12):
+        eyes = demo.read().eyes  # type: ignore[union-attr]
+        true = 255.0 - eyes
+        strokes = cv2.resize(random.normal(0, 40, (96, 128, 6)), (256, 192)).reshape(192, 256, 2, 3)
+        painted = np.clip(true + strokes.transpose(2, 0, 1, 3), 0, 255).astype(np.uint8)
+        shown = steadier.steadied(painted, matcher.ties(eyes), number / 30)
+
+    def off(pictures: np.ndarray) -> list[float]:
+        return [float(np.sqrt(np.mean((picture - one) ** 2))) for picture, one in zip(pictures, true, strict=True)]
+
+    assert all(now < 0.66 * then for now, then in zip(off(shown), off(painted), strict=True))
+
+
+def test_there_is_time_to_steady_until_pairs_take_too_long_and_again_when_they_do_not() -> None:
+    budget = Budget(0.05)
+
+    def take(bare: float, steadying: float = 0.02) -> bool:
+        for _ in range(JUDGE_AFTER):
+            budget.took(bare + (steadying if budget.allows else 0.0))
+        return budget.allows
+
+    assert take(0.029) and take(0.029)
+    assert not take(0.033)
+    assert not take(0.033)  # it learns what steadying had cost
+    for _ in range(5):
+        assert not take(0.029)  # would do, with no room: it does not come and go
+    assert take(0.019)
+    assert take(0.019)
+
+
+def test_a_single_slow_pair_says_nothing() -> None:
+    budget = Budget(0.05)
+    for number in range(10 * JUDGE_AFTER):
+        budget.took(2.0 if number % 7 == 0 else 0.03)
+    assert budget.allows
+
+
+def test_without_a_limit_there_is_always_time() -> None:
+    budget = Budget(None)
+    for _ in range(3 * JUDGE_AFTER):
+        budget.took(9.0)
+    assert budget.allows
