@@ -66,7 +66,7 @@ def run_bench(
     networks: dict[str, nn.Module] | None = None,
     files: Sequence[Path] = (),
 ) -> dict[str, Any]:
-    """Measure and return ``{"machine": {...}, "rows": [...]}``.
+    """Measure and return ``{"machine": {...}, "rows": [...], "steadying": [...], "start_up": {...}}``.
 
     ``sizes`` are (width, height). ``networks``: "fast", "compact" and "johnson" to measure, None for those
     that are shipped (random weights where none is: the speed is the same). Rows of "johnson" in
@@ -76,6 +76,7 @@ def run_bench(
     if networks is None:
         networks, weights = shipped_networks(files)
     rows: list[dict[str, Any]] = []
+    steadying: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as cache:
         for width, height in sizes:
             for count in eyes:
@@ -83,12 +84,14 @@ def run_bench(
                 candidates = _candidates(networks, count, height, width, Path(cache))
                 _take_turns(candidates, count, height, width, repeats, progress)
                 rows += _rows(candidates, weights, count, height, width)
+                milliseconds = steadying_ms(count, height, width, repeats)
+                steadying.append({"eyes": count, "width": width, "height": height, "ms_median": milliseconds})
                 for candidate in candidates:
                     candidate.painter.close()
         progress("start-up, and a new picture")
         start_up = _start_up(networks["fast"], Path(cache))
         start_up["new_picture_ms"] = new_picture_ms(networks["compact"], Path(cache))
-    return {"machine": machine(), "rows": rows, "start_up": start_up, "repeats": repeats}
+    return {"machine": machine(), "rows": rows, "steadying": steadying, "start_up": start_up, "repeats": repeats}
 
 
 def main(
@@ -240,6 +243,21 @@ def _rows(
     return rows
 
 
+def steadying_ms(eyes: int, height: int, width: int, repeats: int) -> float:
+    """Median milliseconds in which a painting on the CPU is steadied, looking at its source included."""
+    from artem_vr.stylize.matching import Matcher
+    from artem_vr.stylize.steadying import Steadier
+
+    matcher, steadier = Matcher(), Steadier()
+    pictures = np.random.default_rng(0).integers(0, 256, (eyes, height, width, 3), dtype=np.uint8)
+    times = []
+    for number in range(repeats * CALLS_A_TURN + 1):
+        begun = time.perf_counter()
+        steadier.steadied(pictures, matcher.ties(pictures), number / 30)
+        times.append(time.perf_counter() - begun)
+    return round(1000 * statistics.median(times[1:]), 3)  # the first one has no frame before
+
+
 def _start_up(network: nn.Module, cache: Path) -> dict[str, float]:
     """Seconds until a painter of two eyes of 512x512 is ready: without a cached conversion, and with one."""
     from artem_vr.stylize.engines import choose_engine
@@ -350,6 +368,11 @@ def as_text(result: dict[str, Any]) -> str:
                 f"{row['network']:<9}{row['engine']:<10}{row['precision']:<11}{row['device']:<8}"
                 f"{f'{eyes} x {width}x{height}':<14}{row['ms_median']:>9.2f}{row['ratio_to_johnson_fp32']:>16.1f}"
             )
+        lines += [
+            f"{'steadying':<39}{f'{eyes} x {width}x{height}':<14}{one['ms_median']:>9.2f}"
+            for one in result["steadying"]
+            if (one["width"], one["height"], one["eyes"]) == (width, height, eyes)
+        ]
         lines.append("")
     start_up = result["start_up"]
     if "cold_s" in start_up:

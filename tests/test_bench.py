@@ -42,6 +42,8 @@ def test_rows_of_a_tiny_run() -> None:
     assert "johnson" in table and "48x40" in table
     assert result["start_up"]["new_picture_ms"] > 0
     assert "A new picture" in table
+    assert [(one["eyes"], one["width"], one["height"]) for one in result["steadying"]] == [(1, 48, 40), (2, 48, 40)]
+    assert all(one["ms_median"] > 0 for one in result["steadying"]) and table.count("steadying") == 2
 
 
 def test_the_faster_layout_is_the_baseline() -> None:

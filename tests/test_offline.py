@@ -604,3 +604,29 @@ def test_several_files_do_not_go_into_a_folder_called_like_a_picture(tmp_path: P
             plan([tmp_path / "photos"], tmp_path / output)
     jobs, _ = plan([tmp_path / "photos"], tmp_path / "painted.png", into_folder=True)  # a separator was typed
     assert len(jobs) == 2
+
+
+def test_films_and_pairs_are_steadied_and_each_begins_with_its_own_strokes(style: Path) -> None:
+    """What differs between these frames, and between their eyes, is a camera's noise."""
+    import cv2
+
+    from artem_vr.offline.brush import Brush, load_style
+    from artem_vr.settings import Settings, Steadying
+    from artem_vr.styles.library import Library
+
+    random = np.random.default_rng(0)
+    scene = cv2.GaussianBlur(random.normal(0, 1, (96, 128, 3)), (0, 0), 2)
+    scene = 128 + 40 * scene / scene.std()
+    frames = [np.clip(scene + random.normal(0, 4, (2, 96, 128, 3)), 0, 255).astype(np.uint8) for _ in range(3)]
+
+    def painted(steadying: Steadying) -> tuple[float, float]:
+        """How much eyes differ, and frames."""
+        settings = Settings(device="cpu", engine="torch", precision="fp32", steadying=steadying)
+        brush = Brush(load_style(Library(), str(style), settings), settings, still=False)
+        film = [brush(eyes, 0.04 if number else None).astype(float) for number, eyes in enumerate(frames)]
+        assert np.array_equal(brush(frames[0], None), film[0])  # another film
+        brush.close()
+        return float(np.abs(film[2][0] - film[2][1]).mean()), float(np.abs(film[2] - film[1]).mean())
+
+    (eyes, motion), (bare_eyes, bare_motion) = painted("auto"), painted("never")
+    assert eyes < 0.6 * bare_eyes and motion < 0.6 * bare_motion

@@ -260,3 +260,22 @@ def test_sheet_shows_painting_and_pictures_in_their_places() -> None:
     assert sheet.dtype == np.uint8 and sheet.shape[2] == 3
     centre = [[int(sheet[6 + r * 92 + 22 + 32, 6 + c * 70 + 32, 0]) for c in range(3)] for r in range(2)]
     assert centre == [[250, 10, 20], [30, 40, 50]]
+
+
+class Trembling(FastNetwork):
+    """Shows its input with a grain that is another one every time."""
+
+    def forward(self, x: Tensor, normalize: object = None) -> Tensor:
+        return (x + 0.1 * torch.randn_like(x)).clamp(0, 1)
+
+
+def test_what_is_steadied_is_steadier_in_motion_and_between_the_eyes(exam: Exam, monkeypatch) -> None:
+    monkeypatch.setattr(SmoothedStatistics, "new_state", lambda self: torch.zeros(2, 8))
+    subject = NetworkSubject("trembling", Trembling())
+    torch.manual_seed(0)
+    painted = measure(exam, subject, "blots")
+    subject.steadied = True
+    shown = measure(exam, subject, "blots")
+    assert shown.flicker < 0.8 * painted.flicker
+    assert shown.noise_gain < 0.8 * painted.noise_gain
+    assert shown.stereo_flicker < 0.9 * painted.stereo_flicker

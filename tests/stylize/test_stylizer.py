@@ -65,7 +65,8 @@ class FakePainter:
         if self.number in self.engine.raising:
             raise RuntimeError("the engine broke\nin two lines")
         self.rates.append(rate)
-        return np.full_like(pictures, self.number), state + 1
+        trembling = self.engine.trembles * (len(self.rates) % 2)
+        return np.full_like(pictures, self.number + trembling), state + 1
 
     def close(self) -> None:
         self.closed = True
@@ -81,6 +82,8 @@ class FakeEngine:
         self.gate.set()
         self.prepare_gate.set()
         self.raising: set[int] = set()
+        self.trembles = 0
+        """How much brighter every other painting is."""
         self.alive: set[FakePainter] = set()
         self.most_alive = 0
         self.made: list[FakePainter] = []
@@ -593,3 +596,69 @@ def test_the_network_for_any_picture_is_no_style_by_itself() -> None:
     assert compact is not None
     with pytest.raises(StyleError, match="paints like any picture"):
         load_network_style(Style("x", "X", "own", compact[0]))
+
+
+def levels(setup: Setup, count: int = 20, **frame: Any) -> list[float]:
+    """The mean levels of so many paintings; those of the right eye are the left one's."""
+    result = []
+    for _ in range(count):
+        pictures = setup.paint(**frame).pictures
+        assert (pictures[:1] == pictures).all()
+        result.append(float(pictures.mean()))
+    return result
+
+
+def test_where_the_source_stays_paintings_do_not_tremble(make: Callable[..., Setup]) -> None:
+    setup = make(steadying="always")
+    setup.engine.trembles = 100
+    seen = levels(setup)[4:]
+    assert max(seen) - min(seen) < 70
+    assert setup.stylizer.state().steadied == 1
+
+
+def test_steadying_can_be_left_out(make: Callable[..., Setup]) -> None:
+    setup = make(steadying="never")
+    setup.engine.trembles = 100
+    assert set(levels(setup)) == {0, 100}
+    assert setup.stylizer.state().steadied == 0
+
+
+def test_paintings_that_hardly_come_are_not_steadied(make: Callable[..., Setup]) -> None:
+    """With "auto"; unless the size is free, and smaller pictures are the way out."""
+    now, tick = [0.0], [0.0]
+
+    def clock() -> float:
+        now[0] += tick[0]
+        return now[0]
+
+    setup = make(clock=clock)
+    setup.engine.trembles = 100
+    levels(setup)
+    assert setup.stylizer.state().steadied == 1
+    tick[0] = 0.06
+    wait_for(lambda: set(levels(setup, 6)) == {0, 100})
+    assert 0 < setup.stylizer.state().steadied < 1
+
+
+def test_a_new_style_begins_with_its_own_strokes(make: Callable[..., Setup]) -> None:
+    setup = make(steadying="always")
+    levels(setup, 3)
+    setup.deck.select(3)
+    assert (setup.paint("style3").pictures == 3).all()  # and nothing of style0, which is 0
+
+
+def test_the_style_outside_a_region_is_steadied_too(make: Callable[..., Setup]) -> None:
+    setup = make(steadying="always")
+    setup.deck.outside = "style5"
+    setup.engine.trembles = 100
+    until_both(setup, "style0", "style5")
+    seen = [float(until_both(setup, "style0", "style5").other.mean()) for _ in range(20)][4:]
+    assert min(seen) > 5 and max(seen) - min(seen) < 70
+
+
+def test_another_scene_has_no_strokes_of_the_one_before(make: Callable[..., Setup]) -> None:
+    setup = make(steadying="always")
+    setup.engine.trembles = 100
+    for number in range(12):
+        painted = setup.paint(value=250 if number % 2 else 5)  # every frame is a cut
+        assert painted.pictures.mean() in (0, 100)
