@@ -119,17 +119,21 @@ def _steadied(pictures: Any, last: Any, before: tuple[Tie, ...], across: Tie | N
 @contextlib.contextmanager
 def _painting_stream(pictures: Any) -> Iterator[None]:
     """Inside, what is done with CUDA pictures goes where painting goes, at its low priority; afterwards it is done."""
-    if isinstance(pictures, np.ndarray) or pictures.device.type != "cuda":
+    if isinstance(pictures, np.ndarray):
         yield
         return
     import torch
 
-    from artem_vr.stylize.engines.torch_engine import painting_stream
+    with torch.inference_mode():  # painters' pictures were made in it
+        if pictures.device.type != "cuda":
+            yield
+            return
+        from artem_vr.stylize.engines.torch_engine import painting_stream
 
-    stream = painting_stream()
-    with torch.cuda.stream(stream):
-        yield
-    stream.synchronize()
+        stream = painting_stream()
+        with torch.cuda.stream(stream):
+            yield
+        stream.synchronize()
 
 
 def _laid_over(picture: Bytes, other: Bytes, tie: Tie, share: float) -> Bytes:

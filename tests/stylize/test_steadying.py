@@ -92,9 +92,9 @@ def test_what_was_shown_is_not_changed_later() -> None:
     assert np.array_equal(shown, copy)
 
 
+@pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
 @pytest.mark.parametrize("channels", [3, 4])
-def test_pictures_on_a_device_are_steadied_alike(channels: int) -> None:
-    """Here the device is the processor; the same torch code runs on a GPU."""
+def test_pictures_on_a_device_are_steadied_alike(channels: int, device: str) -> None:
     arrays, tensors = Steadier(), Steadier()
     ramp = np.linspace(-4, 4, 40 * 32, dtype=np.float32).reshape(32, 40)
     uneven = Tie(np.dstack((ramp, ramp[::-1])), np.clip(np.abs(ramp) / 4, 0, 1))
@@ -103,9 +103,11 @@ def test_pictures_on_a_device_are_steadied_alike(channels: int) -> None:
         painted = np.ascontiguousarray(painted.reshape(*SHAPE, 2, channels).transpose(2, 0, 1, 3))
         ties = Ties(number, (uneven, tie(0.3)) if number > 1 else (), uneven)
         expected = arrays.steadied(painted, ties, number / 30)
-        shown = tensors.steadied(torch.from_numpy(painted), ties, number / 30)
-        assert shown.dtype == torch.uint8 and shown.shape == painted.shape
-        difference = np.abs(shown.numpy().astype(int) - expected)
+        with torch.inference_mode():  # as painters do
+            pictures = torch.from_numpy(painted).to(device)
+        shown = tensors.steadied(pictures, ties, number / 30)
+        assert shown.dtype == torch.uint8 and shown.shape == painted.shape and shown.is_contiguous()
+        difference = np.abs(shown.cpu().numpy().astype(int) - expected)
         assert difference.max() <= 6 and difference.mean() < 0.4  # OpenCV reads at 32nds of a pixel
 
 
