@@ -95,6 +95,8 @@ def test_what_was_shown_is_not_changed_later() -> None:
 @pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
 @pytest.mark.parametrize("channels", [3, 4])
 def test_pictures_on_a_device_are_steadied_alike(channels: int, device: str) -> None:
+    if device == "cuda" and not torch.cuda.is_available():
+        pytest.skip("no CUDA GPU here")
     arrays, tensors = Steadier(), Steadier()
     ramp = np.linspace(-4, 4, 40 * 32, dtype=np.float32).reshape(32, 40)
     uneven = Tie(np.dstack((ramp, ramp[::-1])), np.clip(np.abs(ramp) / 4, 0, 1))
