@@ -146,7 +146,7 @@ class EyeMatcher:
             P1=smooth,
             P2=4 * smooth,
             disp12MaxDiff=1,
-            uniquenessRatio=5,
+            uniquenessRatio=5,  # strokes on a bare wall would seem to lie at any depth
             mode=cv2.STEREO_SGBM_MODE_SGBM_3WAY,
         )
         found = matcher.compute(*mirrored)[:, ends[0] : ends[0] + width]

@@ -142,6 +142,7 @@ class Rig:
             scale=1.0,
             load=load or Keys(),
             clock=self.clock,
+            steadying="never",  # so that each painting arrives as it was painted
         )
         self.stylizer.painted = self.log
         self.curator = Curator(library)

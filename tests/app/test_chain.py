@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
@@ -21,6 +23,7 @@ from artem_vr.render.hud import FADE_SECONDS, SHOWN_SECONDS
 from artem_vr.render.texture import StreamTexture
 from artem_vr.sources.feed import FeedState
 from artem_vr.sources.frame import StereoFrame
+from artem_vr.stylize.matching import Matcher
 from artem_vr.stylize.stylizer import PaintedFrame
 from artem_vr.vr.desktop_headset import DesktopHeadset
 from artem_vr.vr.poses import yaw_pitch
@@ -45,6 +48,29 @@ def test_every_pixel_arrives_in_its_eye(rig: Rig) -> None:
     rig.turn(2)
     assert np.array_equal(rig.seen("left"), eyes[0][INSIDE])
     assert np.array_equal(rig.seen("right"), eyes[1][INSIDE])
+
+
+def test_strokes_that_tremble_and_differ_between_the_eyes_arrive_steady_and_alike(rig: Rig) -> None:
+    """Of a scene in which nothing moves, and which both eyes see from one place."""
+    paintings = itertools.count()
+
+    def paint(style: str, pictures: np.ndarray) -> np.ndarray:
+        painted = np.full_like(pictures, 100 * (next(paintings) % 2))
+        painted[1] = 200
+        return painted
+
+    rig.engine.paint = paint
+    rig.stylizer._matcher = Matcher()
+    scene = np.stack([cv2.GaussianBlur(noise(4)[0], (0, 0), 2)] * 2)
+    seen = []
+    for _ in range(12):
+        rig.paint(scene)
+        rig.turn(2)
+        middle = slice(20, -20)
+        left, right = (rig.seen(eye)[:, middle].astype(int) for eye in ("left", "right"))
+        assert np.abs(left - right).mean() < 20  # of 100 to 200
+        seen.append(left.mean())
+    assert min(seen[4:]) > 10 and max(seen[4:]) < 90
 
 
 def test_the_picture_is_upright_and_in_its_colours(rig: Rig) -> None:

@@ -134,6 +134,12 @@ def test_eyes_that_see_different_things_are_not_tied() -> None:
     assert tie is not None and tie.trust.mean() < 0.2
 
 
+def test_a_bare_wall_has_no_depth() -> None:
+    """Strokes carried along by a disparity that is none would lie before or behind the wall."""
+    tie = found(np.full((2, 100, 120, 3), 90, np.uint8)).across
+    assert tie is not None and tie.trust.max() == 0
+
+
 def check(tie: Tie, height: int, width: int) -> None:
     assert tie.shift.shape == (height, width, 2) and tie.trust.shape == (height, width)
     assert tie.shift.dtype == tie.trust.dtype == np.float32
