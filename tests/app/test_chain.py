@@ -61,7 +61,8 @@ def test_strokes_that_tremble_and_differ_between_the_eyes_arrive_steady_and_alik
 
     rig.engine.paint = paint
     rig.stylizer._matcher = Matcher()
-    scene = np.stack([cv2.GaussianBlur(noise(4)[0], (0, 0), 2)] * 2)
+    spots = cv2.GaussianBlur(noise(4)[0].astype(float), (0, 0), 2)
+    scene = np.stack([np.clip(127 + 4 * (spots - 127), 0, 255).astype(np.uint8)] * 2)
     seen = []
     for _ in range(12):
         rig.paint(scene)
