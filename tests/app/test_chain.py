@@ -69,7 +69,7 @@ def test_strokes_that_tremble_and_differ_between_the_eyes_arrive_steady_and_alik
         rig.turn(2)
         middle = slice(20, -20)
         left, right = (rig.seen(eye)[:, middle].astype(int) for eye in ("left", "right"))
-        assert np.abs(left - right).mean() < 20  # of 100 to 200
+        assert np.abs(left - right).mean() < 30  # of 100 to 200; the right one is smoothed once more
         seen.append(left.mean())
     assert min(seen[4:]) > 10 and max(seen[4:]) < 90
 
