@@ -182,6 +182,7 @@ class Stylizer:
         self._matcher = Matcher() if steadying != "never" else None
         within = TARGET_SECONDS if scale == "auto" else STEADY_WITHIN
         self._budget = Budget(within if steadying == "auto" else None)
+        self._hurries = steadying == "auto"
         self._steadied = 0
         self._engines: dict[PainterKey, Engine] = {}
         self._networks: dict[str, str] = {}
@@ -259,7 +260,7 @@ class Stylizer:
         self.painters.want([wanted, *near], using)  # first, so that what is chosen next stays
         key, painter = self._choose(frame, wanted, selection)
         if key is not None and painter is not None:
-            self._paint(frame, key, painter, self._like(wanted, selection.outside))
+            self._paint(frame, key, painter, self._like(wanted, selection.outside), selection.style)
 
     def _choose(
         self, frame: StereoFrame, wanted: PainterKey, selection: Selection
@@ -278,11 +279,20 @@ class Stylizer:
             return using, self.painters.get(using)
         return None, None
 
-    def _paint(self, frame: StereoFrame, key: PainterKey, painter: StyledPainter, outside: PainterKey) -> None:
-        """Paint the frame, and again in the style ``outside`` if that names one."""
+    def _paint(
+        self, frame: StereoFrame, key: PainterKey, painter: StyledPainter, outside: PainterKey, chosen: str
+    ) -> None:
+        """Paint the frame, and again in the style ``outside`` if that names one.
+
+        With steadying "auto" nothing is steadied while the style ``chosen`` is made ready, and not its first painting:
+        it shall be seen soon.
+        """
         begun = self._clock()
         eyes = resize(frame.eyes, (key.height, key.width))
-        ties = self._matcher.ties(eyes) if self._matcher is not None and self._budget.allows else NO_TIES
+        ties = NO_TIES
+        hurries = self._hurries and not frame.still and not key.style == chosen == (self._series.key or key).style
+        if self._matcher is not None and self._budget.allows and not hurries:
+            ties = self._matcher.ties(eyes)
         tuning = replace(self._tuning, strength=self._deck.current.strength)
         try:
             pictures = self._series.paint(eyes, frame.captured_at, key, painter, tuning)
@@ -303,7 +313,7 @@ class Stylizer:
         if outside.style:
             painted = replace(painted, outside=outside.style, other=other, other_coded=other_coded)
         self.painted.put(painted)
-        if not frame.still:
+        if not (frame.still or hurries):
             self._budget.took(now - begun)
         self._judge_size(frame, (key.height, key.width), now - begun)
 

@@ -662,3 +662,17 @@ def test_another_scene_has_no_strokes_of_the_one_before(make: Callable[..., Setu
     for number in range(12):
         painted = setup.paint(value=250 if number % 2 else 5)  # every frame is a cut
         assert painted.pictures.mean() in (0, 100)
+
+
+def test_while_a_style_is_made_ready_time_is_spent_on_that(make: Callable[..., Setup]) -> None:
+    setup = make()
+    setup.engine.trembles = 100
+    levels(setup, 6)
+    setup.engine.prepare_gate.clear()
+    setup.deck.select(3)
+    levels(setup, 2)  # one of them may have begun before
+    assert set(levels(setup, 8)) == {0, 100}
+    setup.engine.prepare_gate.set()
+    assert setup.paint("style3").pictures.mean() in (3, 103)
+    seen = levels(setup)[4:]
+    assert max(seen) - min(seen) < 70
