@@ -16,14 +16,17 @@ from artem_vr.stylize.statistics import Signature, is_cut, signature
 
 SIDE = 256
 """Short side of the pictures that are compared."""
-SMALLEST = 64
-"""Pictures whose short side is smaller are not compared: there is hardly anything to find."""
+SMALLEST, LARGEST = 64, 32_000
+"""Pictures of a shorter short side are not compared: there is hardly anything to find. Nor of a longer long side, which
+OpenCV does not read at given places."""
 LEAST, COUNT = -16, 64
 """Disparities that are looked for, in pixels of those pictures: from LEAST on so many, a multiple of 16. Films put
 things behind the screen, too; a hand 20 cm before a headset's cameras is at some 40."""
 
 UNLIKE = 10 / 255, 30 / 255
 """Difference of a colour up to which what was found is trusted, and from which on not."""
+STEEPEST, LOST = 8.0, 0.02
+"""Pixels by which one eye's things may be lower than the other's; mean trust that says nothing of that."""
 JUMP = 1.0
 """Pixels of disparity (in small pictures) that make an edge of depth."""
 
@@ -72,7 +75,7 @@ class Matcher:
     def ties(self, eyes: Bytes) -> Ties:
         """Of the next frame: ``eyes`` (E, H, W, 3) uint8 RGB, left first, E 1 or 2."""
         self._number += 1
-        if min(eyes.shape[1:3]) < SMALLEST:
+        if min(eyes.shape[1:3]) < SMALLEST or max(eyes.shape[1:3]) > LARGEST:
             self._signature = None
             return Ties(self._number, (), None)
         before, last = self._small, self._signature
@@ -97,7 +100,7 @@ class EyeMatcher:
     """Finds the right eye's pixels in the left picture, by semi-global matching (Hirschmueller 2008).
 
     Cameras are never mounted exactly: how much lower things are in the left picture is followed from frame to frame,
-    and both are brought to one level first.
+    and both are brought to one level first. Where hardly anything is found, that level may be why: it is left again.
     """
 
     def __init__(self) -> None:
@@ -123,7 +126,8 @@ class EyeMatcher:
         edge = np.clip(2 - (nearby - nearest) / JUMP, 0, 1)
         told, like = likeness(right, left, shift)
         trust: Any = cv2.blur(known * edge * like, (3, 3))
-        self._down += _further_down(right, told, trust)
+        level = self._down + _further_down(right, told, trust) if trust.mean() > LOST else self._down / 2
+        self._down = min(STEEPEST, max(-STEEPEST, level))
         return Tie(shift, trust)
 
     def _match(self, left: Bytes, right: Bytes) -> Floats:

@@ -129,6 +129,15 @@ def test_eyes_that_do_not_hang_level_are_brought_to_one_level() -> None:
     assert middle(tie.trust).mean() > max(0.85, middle(first.trust).mean())
 
 
+def test_a_level_that_was_wrong_is_left_again() -> None:
+    matcher = EyeMatcher()
+    matcher._down = 8.0  # as eyes that did not fit together may have left it
+    left, right = pair(6)
+    for _ in range(12):
+        tie = matcher.across(left, right)
+    assert matcher._down == pytest.approx(0.0, abs=0.15) and middle(tie.trust).mean() > 0.85
+
+
 def test_eyes_that_see_different_things_are_not_tied() -> None:
     tie = found(np.stack((window(0), window(1)))).across
     assert tie is not None and tie.trust.mean() < 0.2
