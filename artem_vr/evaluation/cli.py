@@ -6,7 +6,7 @@ import argparse
 import functools
 import json
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from artem_vr.evaluation.exam import Exam, Row, Still
     from artem_vr.evaluation.optimized import Optimized
+    from artem_vr.evaluation.pictures import PictureFiles
     from artem_vr.evaluation.subjects import NetworkSubject
     from artem_vr.networks.adain import AdaINDecoder
     from artem_vr.networks.vgg import VGG19
@@ -173,19 +174,19 @@ def _check_sheet(arguments: argparse.Namespace) -> None:
             raise SettingsError(f"--sheet {sheet} is read and would be overwritten", "Give --sheet another FILE")
 
 
-def _paintings(folder: Path, most_held_out: int | None) -> dict[str, Tensor]:
-    """By name of file, (1, 3, H, W) each: all, or so many of those that training leaves out."""
-    from artem_vr.evaluation.pictures import by_stem, files, read_picture
+def _paintings(folder: Path, most_held_out: int | None) -> PictureFiles:
+    """By name of file: all, or so many of those that training leaves out."""
+    from artem_vr.evaluation.pictures import PictureFiles, by_stem, files
     from artem_vr.evaluation.split import held_out
 
     found = files(folder, "--paintings")
     chosen = found if most_held_out is None else [path for path in found if held_out(path)][:most_held_out]
     if not chosen:
         raise PictureError(f"{folder} has no painting that training leaves out", "Leave --held-out away")
-    return {stem: read_picture(path) for stem, path in by_stem(chosen, "--paintings").items()}
+    return PictureFiles(by_stem(chosen, "--paintings"))
 
 
-def _exam(arguments: argparse.Namespace, paintings: dict[str, Tensor], vgg: VGG19) -> tuple[Exam, dict[str, Any]]:
+def _exam(arguments: argparse.Namespace, paintings: Mapping[str, Tensor], vgg: VGG19) -> tuple[Exam, dict[str, Any]]:
     from artem_vr.evaluation.exam import Exam
     from artem_vr.evaluation.pictures import choose_photographs, read_picture, square
     from artem_vr.evaluation.stereo import read_pairs
@@ -229,7 +230,7 @@ class _Candidate:
 
 
 def _candidates(
-    arguments: argparse.Namespace, paintings: dict[str, Tensor], vgg: Callable[[], VGG19]
+    arguments: argparse.Namespace, paintings: Mapping[str, Tensor], vgg: Callable[[], VGG19]
 ) -> list[_Candidate]:
     from artem_vr.evaluation.subjects import NetworkSubject
     from artem_vr.networks.adain import AdaINDecoder
@@ -243,8 +244,10 @@ def _candidates(
             continue
         network, metadata = load_network(word, parts=True)
         if isinstance(network, CompactNetwork | AdaINDecoder):
-            styles = [_painting_of(arguments.style, [], paintings)] if arguments.style else list(paintings)
-            chosen = {style: paintings[style] for style in styles}
+            chosen = paintings
+            if arguments.style:
+                style = _painting_of(arguments.style, [], paintings)
+                chosen = {style: paintings[style]}
             if isinstance(network, AdaINDecoder):
                 result += _of_decoder(Path(word), network, vgg(), chosen, arguments.painting_size)
             else:
@@ -270,7 +273,7 @@ def _beside_naive_signs(candidates: list[_Candidate]) -> list[_Candidate]:
     return result
 
 
-def _painting_of(said: str | None, names: list[str], paintings: dict[str, Tensor]) -> str:
+def _painting_of(said: str | None, names: list[str], paintings: Mapping[str, Tensor]) -> str:
     """The painting that was said, else the first of ``names`` that is there. Raises PictureError."""
     names = [said] if said else names
     found = next((name for name in names if name in paintings), None)
@@ -282,7 +285,7 @@ def _painting_of(said: str | None, names: list[str], paintings: dict[str, Tensor
     return found
 
 
-def _of_any(file: Path, paintings: dict[str, Tensor]) -> list[_Candidate]:
+def _of_any(file: Path, paintings: Mapping[str, Tensor]) -> list[_Candidate]:
     """The network for any painting, once for each painting, as the program reads it."""
     import torch
 
@@ -297,7 +300,7 @@ def _of_any(file: Path, paintings: dict[str, Tensor]) -> list[_Candidate]:
 
 
 def _of_decoder(
-    file: Path, decoder: AdaINDecoder, vgg: VGG19, paintings: dict[str, Tensor], painting_size: int
+    file: Path, decoder: AdaINDecoder, vgg: VGG19, paintings: Mapping[str, Tensor], painting_size: int
 ) -> list[_Candidate]:
     """VGG-19 and the decoder of AdaIN, once for each painting. Raises WeightsError if they do not fit."""
     import torch
@@ -315,7 +318,7 @@ def _of_decoder(
     return [_Candidate(NetworkSubject("adain", network, code), name, file, True) for name, code in codes.items()]
 
 
-def _shipped(style: str | None, paintings: dict[str, Tensor]) -> list[_Candidate]:
+def _shipped(style: str | None, paintings: Mapping[str, Tensor]) -> list[_Candidate]:
     """The networks and codes that are shipped; all of them like the painting ``style`` if that is said."""
     import torch
 

@@ -145,7 +145,7 @@ class Exam:
         self.size = photographs[0].shape[-1]
         self._vgg = vgg
         self._fast = has_fast_bf16() if fast_arithmetic is None else fast_arithmetic
-        self.paintings = dict(paintings)
+        self.paintings = paintings
         self.painting_statistics = {
             name: metrics.style_statistics(self.features(short_side(p, painting_size))) for name, p in paintings.items()
         }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +27,25 @@ def read_picture(path: Path) -> Tensor:
     from artem_vr.sources.pictures import load_picture
 
     return torch.from_numpy(load_picture(path)).permute(2, 0, 1)[None].float() / 255
+
+
+class PictureFiles(Mapping[str, Tensor]):
+    """Pictures by name, (1, 3, H, W) each, read whenever one is asked for: many large ones would fill the memory."""
+
+    def __init__(self, paths: Mapping[str, Path]) -> None:
+        """Raises PictureError if one of them cannot be read."""
+        self._paths = dict(paths)
+        for path in self._paths.values():
+            read_picture(path)
+
+    def __getitem__(self, name: str) -> Tensor:
+        return read_picture(self._paths[name])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._paths)
+
+    def __len__(self) -> int:
+        return len(self._paths)
 
 
 def bytes_of(pictures: Tensor) -> npt.NDArray[np.uint8]:

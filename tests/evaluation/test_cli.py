@@ -8,8 +8,9 @@ import torch
 from safetensors.torch import save_file
 
 from artem_vr import assets
-from artem_vr.errors import ArtemError
+from artem_vr.errors import ArtemError, PictureError
 from artem_vr.evaluation import cli
+from artem_vr.evaluation.pictures import PictureFiles, read_picture
 from artem_vr.evaluation.split import held_out
 from artem_vr.networks.adain import AdaINDecoder, feature_scale, vgg_sum
 from artem_vr.networks.binary import BinaryNetwork
@@ -17,6 +18,7 @@ from artem_vr.networks.checkpoint import save_network
 from artem_vr.networks.compact import CompactNetwork
 from artem_vr.networks.fast import FastNetwork
 from artem_vr.networks.vgg import VGG19
+from artem_vr.sources.pictures import save_picture
 from artem_vr.training.publish import publish_compact
 from artem_vr.training.vgg_weights import load_vgg
 
@@ -249,3 +251,15 @@ def test_a_sheet_that_cannot_be_kept_is_refused_before_anything_is_measured(plac
     with pytest.raises(ArtemError, match="--sheet"):
         run(place / "no weights", *usual(place), "--sheet", place / name)
     assert painting.read_bytes() == before
+
+
+def test_pictures_are_read_whenever_they_are_asked_for_and_not_kept(tmp_path: Path) -> None:
+    paths = {name: tmp_path / f"{name}.png" for name in ("a", "b")}
+    for path in paths.values():
+        save_picture(path, np.random.default_rng(0).integers(0, 256, (40, 50, 3), np.uint8))
+    files = PictureFiles(paths)
+    assert list(files) == ["a", "b"] and len(files) == 2
+    assert torch.equal(files["a"], read_picture(paths["a"])) and files["a"] is not files["a"]
+    paths["b"].write_bytes(b"no picture")
+    with pytest.raises(PictureError, match=r"b\.png"):  # before anything is measured
+        PictureFiles(paths)
