@@ -61,6 +61,6 @@ class HeadsetGpuError(HeadsetError):
         return HeadsetGpuError(f"OpenGL runs on {renderer}. {self.cause}", self.remedy, self.name)
 
 
-def is_lack_of_memory(error: RuntimeError) -> bool:
-    """Whether torch or OpenVINO, which say `RuntimeError` of everything, did not get the memory that they wanted."""
-    return any(word in str(error).lower() for word in ("memory", "alloc"))
+def is_lack_of_memory(error: Exception) -> bool:
+    """Whether torch, OpenVINO or OpenCV, which say one thing of everything, did not get the memory that they wanted."""
+    return isinstance(error, MemoryError) or any(word in str(error).lower() for word in ("memory", "alloc"))

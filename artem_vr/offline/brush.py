@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from dataclasses import dataclass, replace
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 from torch import nn
@@ -88,7 +89,7 @@ class Brush:
             painted, self._state = painter.paint(eyes, self._state, rate, self._tuning)
             if self._steadies:
                 painted = self._steadier.steadied(painted, self._matcher.ties(eyes), self._time)
-        except RuntimeError as error:  # torch's and OpenVINO's word for everything
+        except (RuntimeError, MemoryError, cv2.error) as error:  # torch's and OpenVINO's, NumPy's, OpenCV's
             if not is_lack_of_memory(error):
                 raise
             cause = f"memory does not suffice to paint {eyes.shape[2]}x{eyes.shape[1]} pixels"

@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import math
 import statistics
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -23,9 +23,8 @@ if TYPE_CHECKING:
 
 Steadying = Literal["auto", "always", "never"]
 
-STEADY_SECONDS = 0.1
+STEADY_SECONDS = 0.07
 """After this long 63 % of what was painted before are replaced."""
-
 
 JUDGE_AFTER = 15
 """Pairs after which `Budget` thinks again."""
@@ -39,32 +38,29 @@ def kept(elapsed: float) -> float:
 class Budget:
     """Whether there is time to steady. Judged by what pairs took: a steady painting that hardly comes is none."""
 
-    def __init__(self, limit: float | None) -> None:
-        """``limit``: seconds that a pair may take with steadying; None: there is always time."""
+    def __init__(self, limit: float) -> None:
+        """``limit``: seconds that a pair may take with steadying."""
         self.allows = True
         self._limit = limit
         self._pairs: list[float] = []
-        self._with = math.nan
-        """Seconds that a pair took with steadying, when there was no longer time for it."""
-        self._cost = math.nan
-        """Seconds that it took less from then on."""
+        self._costs: list[float] = []
+        self._share = 0.0
+        """Seconds that steadying takes for each other second of a pair: of both there are more on a busy machine."""
 
-    def took(self, pair: float) -> None:
-        """Seconds that the newest pair took, with steadying if that was allowed."""
-        if self._limit is None:
-            return
+    def took(self, pair: float, steadying: float) -> None:
+        """Seconds that the newest pair took, and those of them in which it was steadied."""
         self._pairs.append(pair)
+        self._costs.append(steadying)
         if len(self._pairs) < JUDGE_AFTER:
             return
-        usual = statistics.median(self._pairs)
+        usual, cost = statistics.median(self._pairs), statistics.median(self._costs)
         self._pairs.clear()
+        self._costs.clear()
         if self.allows:
             self.allows = usual <= self._limit
-            self._with, self._cost = usual, math.nan
-        elif math.isnan(self._cost):
-            self._cost = max(0.0, self._with - usual)
+            self._share = cost / max(usual - cost, 1e-9)
         else:  # with some room, so that it does not come and go
-            self.allows = usual + self._cost <= 0.8 * self._limit
+            self.allows = usual * (1 + self._share) <= 0.8 * self._limit
 
 
 class Steadier:
@@ -74,11 +70,13 @@ class Steadier:
         self._number = 0
         """Of the frame that `_last` shows."""
         self._captured_at = 0.0
-        self._last: Any = None
+        self._shape: tuple[int, ...] = ()
+        self._last: Sequence[Any] = ()
+        """The eyes as they were shown, not yet rounded: bytes would stop short of where they are led."""
 
     def forget(self) -> None:
         """The next painting is the first one: another style."""
-        self._last = None
+        self._shape = ()
 
     def steadied(self, pictures: Any, ties: Ties, captured_at: float) -> Any:
         """``pictures`` as `Painter.paint` gives them: (E, H, W, 3) or (E, H, W, 4) uint8, NumPy or torch on any device.
@@ -86,34 +84,36 @@ class Steadier:
         ``ties`` are of the frame that they show, which was captured at ``captured_at`` seconds. The result is of the
         same kind, and complete; nothing else may write to it.
         """
-        last, share = self._last, kept(captured_at - self._captured_at)
-        follows = last is not None and last.shape == pictures.shape and ties.number == self._number + 1
+        follows = self._shape == tuple(pictures.shape) and ties.number == self._number + 1
         before = ties.before if follows else ()
-        shown = pictures
+        exact, shown = pictures, pictures
         if before or ties.across is not None:
+            share = kept(captured_at - self._captured_at)
             with _painting_stream(pictures):
-                shown = _steadied(pictures, last, before, ties.across, share)
-        self._number, self._captured_at, self._last = ties.number, captured_at, shown
+                exact, shown = _steadied(pictures, self._last, before, ties.across, share)
+        self._number, self._captured_at = ties.number, captured_at
+        self._shape, self._last = tuple(pictures.shape), exact
         return shown
 
 
-def _steadied(pictures: Any, last: Any, before: tuple[Tie, ...], across: Tie | None, share: float) -> Any:
-    """The left eye keeps of what it was; the right one is given what the left one shows, then keeps of what it was: in
-    this order also what is surer at one moment than at the next does not tremble."""
-    on_device = not isinstance(pictures, np.ndarray)
-    lay = _laid_over_on_device if on_device else _laid_over
-    shown: list[Any] = []
-    for eye, picture in enumerate(pictures):
-        if shown and across is not None:
-            picture = lay(picture, shown[0], across, 1.0)
-        if before:
-            picture = lay(picture, last[eye], before[eye], share)
-        shown.append(picture)
-    if not on_device:
-        return np.stack(shown)
-    import torch
+def _steadied(
+    pictures: Any, last: Sequence[Any], before: tuple[Tie, ...], across: Tie | None, share: float
+) -> tuple[list[Any], Any]:
+    """The eyes in floats, and the pictures in bytes.
 
-    return torch.stack(shown)
+    First the right eye is given what the left one was painted like, then each keeps of what it was: so both lag behind
+    alike, and what is surer between them at one moment than at the next does not tremble.
+    """
+    place: Any = _Host if isinstance(pictures, np.ndarray) else _Device
+    painted = [place.exact(picture) for picture in pictures]
+    eyes = painted.copy()
+    if across is not None:
+        eyes[1] = place.laid_over(eyes[1], painted[0], across, 1.0)
+    if before:
+        eyes = [
+            place.laid_over(eye, place.exact(old), tie, share) for eye, old, tie in zip(eyes, last, before, strict=True)
+        ]
+    return eyes, place.shown(eyes)
 
 
 @contextlib.contextmanager
@@ -136,40 +136,69 @@ def _painting_stream(pictures: Any) -> Iterator[None]:
         stream.synchronize()
 
 
-def _laid_over(picture: Bytes, other: Bytes, tie: Tie, share: float) -> Bytes:
-    """``picture`` (H, W, 3), over which ``other`` is laid by ``tie``: ``share`` of it, where that is to be trusted."""
-    import cv2
-
-    height, width = picture.shape[:2]
-    shift = cv2.resize(tie.shift * _scale(tie, picture), (width, height), interpolation=cv2.INTER_LINEAR)
-    places: Any = cv2.add(shift, places_of(height, width))
-    moved = read_at(other, places, cv2.INTER_CUBIC)
-    weight: Any = cv2.resize(tie.trust * np.float32(share), (width, height), interpolation=cv2.INTER_LINEAR)
-    mixed: Any = cv2.blendLinear(picture, moved, 1 - weight, weight)
-    return mixed
-
-
 def _scale(tie: Tie, picture: Any) -> Floats:
     """(2,): pixels of ``picture`` in one of the tie's grid, across and down."""
     return np.array([picture.shape[1] / tie.trust.shape[1], picture.shape[0] / tie.trust.shape[0]], np.float32)
 
 
-def _laid_over_on_device(picture: Tensor, other: Tensor, tie: Tie, share: float) -> Tensor:
-    """The same where the pictures are: linear for ties, cubic for pictures, as above."""
-    import torch
-    from torch.nn import functional as F
+class _Host:
+    """Eyes as NumPy arrays (H, W, C) fp32, 0..255, with OpenCV: which reads floats faster than bytes."""
 
-    height, width = picture.shape[:2]
+    @staticmethod
+    def exact(picture: Any) -> Floats:
+        return np.asarray(picture, np.float32)
 
-    def spread(values: Floats) -> Tensor:
-        """(h, w, C) to (1, C, H, W)."""
-        small = torch.tensor(values, device=picture.device).permute(2, 0, 1)[None]
-        return F.interpolate(small, size=(height, width), mode="bilinear", align_corners=False)
+    @staticmethod
+    def laid_over(picture: Floats, other: Floats, tie: Tie, share: float) -> Floats:
+        """``picture``, over which ``other`` is laid by ``tie``: ``share`` of it, where that is to be trusted."""
+        import cv2
 
-    shift = spread(tie.shift * _scale(tie, picture)).permute(0, 2, 3, 1)
-    places = shift + torch.tensor(places_of(height, width), device=picture.device)
-    grid = (2 * places + 1) / torch.tensor([width, height], device=picture.device) - 1
-    now, then = (p.permute(2, 0, 1)[None].float() for p in (picture, other))
-    moved = F.grid_sample(then, grid, mode="bicubic", padding_mode="border", align_corners=False).clamp(0, 255)
-    mixed = torch.lerp(now, moved, spread(tie.trust[..., None] * np.float32(share)))
-    return mixed.round().to(torch.uint8)[0].permute(1, 2, 0)
+        height, width = picture.shape[:2]
+        shift = cv2.resize(tie.shift * _scale(tie, picture), (width, height), interpolation=cv2.INTER_LINEAR)
+        places: Any = cv2.add(shift, places_of(height, width))
+        moved = read_at(other, places, cv2.INTER_CUBIC)
+        weight: Any = cv2.resize(tie.trust * np.float32(share), (width, height), interpolation=cv2.INTER_LINEAR)
+        mixed: Any = cv2.blendLinear(picture, moved, 1 - weight, weight)
+        return np.clip(mixed, 0, 255, out=mixed)  # cubic interpolation overshoots at edges
+
+    @staticmethod
+    def shown(eyes: list[Floats]) -> Bytes:
+        import cv2
+
+        return np.stack([cv2.convertScaleAbs(eye) for eye in eyes])
+
+
+class _Device:
+    """Eyes as torch tensors (H, W, C) fp32, 0..255, wherever they are; the same as `_Host` does."""
+
+    @staticmethod
+    def exact(picture: Tensor) -> Tensor:
+        return picture.float()
+
+    @staticmethod
+    def laid_over(picture: Tensor, other: Tensor, tie: Tie, share: float) -> Tensor:
+        import torch
+        from torch.nn import functional as F
+
+        height, width = picture.shape[:2]
+        device = picture.device
+
+        def spread(values: Floats) -> Tensor:
+            """(h, w, C) to (1, C, H, W)."""
+            small = torch.from_numpy(np.ascontiguousarray(values)).to(device).permute(2, 0, 1)[None]
+            return F.interpolate(small, size=(height, width), mode="bilinear", align_corners=False)
+
+        shift = spread(tie.shift * _scale(tie, picture))
+        x = (2 * (shift[:, 0] + torch.arange(width, device=device)) + 1) / width - 1
+        y = (2 * (shift[:, 1] + torch.arange(height, device=device)[:, None]) + 1) / height - 1
+        now, then = (p.permute(2, 0, 1)[None] for p in (picture, other))
+        grid = torch.stack((x, y), dim=-1)
+        moved = F.grid_sample(then, grid, mode="bicubic", padding_mode="border", align_corners=False)
+        mixed = torch.lerp(now, moved, spread(tie.trust[..., None] * np.float32(share)))
+        return mixed.clamp(0, 255)[0].permute(1, 2, 0)
+
+    @staticmethod
+    def shown(eyes: list[Tensor]) -> Tensor:
+        import torch
+
+        return torch.stack(eyes).round().to(torch.uint8)

@@ -180,10 +180,13 @@ class Stylizer:
         self._step: dict[tuple[int, Size], float] = {}
         self._series, self._other_series = _Series(tau), _Series(tau)
         self._matcher = Matcher() if steadying != "never" else None
-        within = TARGET_SECONDS if scale == "auto" else STEADY_WITHIN
-        self._budget = Budget(within if steadying == "auto" else None)
-        self._hurries = steadying == "auto"
+        self._always_steadies = steadying == "always"
+        self._steady_within = TARGET_SECONDS if scale == "auto" else STEADY_WITHIN
+        self._budget = Budget(self._steady_within)
+        self._budgeted: tuple[Any, ...] = ()
+        """What `_budget` was judged by: sizes, and whether there are two styles."""
         self._steadied = 0
+        self._steady_message = ""
         self._engines: dict[PainterKey, Engine] = {}
         self._networks: dict[str, str] = {}
         self._generation = deck.current.generation
@@ -221,7 +224,7 @@ class Stylizer:
             precision=engine.precision,
             device=engine.device,
             fps=float(len(recent)),
-            message=self._message or self._other_message,
+            message=self._message or self._other_message or self._steady_message,
             height=using.height if using else 0,
             width=using.width if using else 0,
             paint_ms=1000 * figures.median(recent) if recent else 0.0,
@@ -285,14 +288,17 @@ class Stylizer:
         """Paint the frame, and again in the style ``outside`` if that names one.
 
         With steadying "auto" nothing is steadied while the style ``chosen`` is made ready, and not its first painting:
-        it shall be seen soon.
+        it shall be seen soon. Of pictures at rest there is time for each.
         """
         begun = self._clock()
         eyes = resize(frame.eyes, (key.height, key.width))
-        ties = NO_TIES
-        hurries = self._hurries and not frame.still and not key.style == chosen == (self._series.key or key).style
-        if self._matcher is not None and self._budget.allows and not hurries:
-            ties = self._matcher.ties(eyes)
+        hurries = self._failed < 0 and not key.style == chosen == (self._series.key or key).style
+        judged = not (frame.still or hurries or self._always_steadies)
+        if self._budgeted != (eyes.shape, outside.style):
+            self._budget, self._budgeted = Budget(self._steady_within), (eyes.shape, outside.style)
+        ties, steadying = NO_TIES, 0.0
+        if frame.still or self._always_steadies or (self._budget.allows and not hurries):
+            ties, steadying = self._ties(eyes)
         tuning = replace(self._tuning, strength=self._deck.current.strength)
         try:
             pictures = self._series.paint(eyes, frame.captured_at, key, painter, tuning)
@@ -301,20 +307,21 @@ class Stylizer:
             self._message = self.painters.failure(key) or ""
             self._fall_back(key)
             return
-        pictures = self._series.steadied(pictures, ties, frame.captured_at)
+        pictures, seconds = self._steady(self._series, pictures, ties, frame.captured_at)
+        steadying += seconds
         other, other_coded = pictures, painter.coded
         if outside.style and outside.style != key.style:
             other, other_coded = self._paint_other(frame, eyes, ties, outside, tuning)
         now = self._clock()
         self._count += 1
-        self._steadied += ties is not NO_TIES
+        self._steadied += bool(ties.before) or ties.across is not None
         self._seconds.append((now, now - begun))
         painted = PaintedFrame(frame, pictures, key.style, self._generation, now, now - begun, painter.coded)
         if outside.style:
             painted = replace(painted, outside=outside.style, other=other, other_coded=other_coded)
         self.painted.put(painted)
-        if not (frame.still or hurries):
-            self._budget.took(now - begun)
+        if judged and not self._can_shrink(frame):
+            self._budget.took(now - begun, steadying)
         self._judge_size(frame, (key.height, key.width), now - begun)
 
     def _paint_other(
@@ -338,7 +345,41 @@ class Stylizer:
             self.painters.drop(key, f"{called(key.style)} failed while painting ({one_line(error)})")
             self._other_message = self.painters.failure(key) or ""
             return None, False
-        return self._other_series.steadied(pictures, ties, frame.captured_at), painter.coded
+        return self._steady(self._other_series, pictures, ties, frame.captured_at)[0], painter.coded
+
+    def _ties(self, eyes: Any) -> tuple[Ties, float]:
+        """What is found in ``eyes``, and the seconds that it took. What fails there is not done again."""
+        if self._matcher is None:
+            return NO_TIES, 0.0
+        begun = self._clock()
+        try:
+            ties = self._matcher.ties(eyes)
+        except Exception as error:  # noqa: BLE001 (rule 1)
+            ties = self._give_up_steadying(error)
+        return ties, self._clock() - begun
+
+    def _steady(self, series: _Series, pictures: Any, ties: Ties, captured_at: float) -> tuple[Any, float]:
+        """``pictures`` of ``series`` steadied, and the seconds that it took; as they are where that fails."""
+        if ties is NO_TIES:
+            return series.steadied(pictures, ties, captured_at), 0.0
+        begun = self._clock()
+        try:
+            pictures = series.steadied(pictures, ties, captured_at)
+        except Exception as error:  # noqa: BLE001 (rule 1)
+            self._give_up_steadying(error)
+        return pictures, self._clock() - begun
+
+    def _give_up_steadying(self, error: Exception) -> Ties:
+        self._matcher = None
+        self._steady_message = f"Paintings are not steadied ({one_line(error)})"
+        return NO_TIES
+
+    def _can_shrink(self, frame: StereoFrame) -> bool:
+        """Whether "auto" has smaller sizes left: these come first where there is little time."""
+        if self._scale != "auto":
+            return False
+        eyes, height, width, _ = frame.eyes.shape
+        return self._step[eyes, (height, width)] > steps_for((height, width), self._eye_size)[-1]
 
     def _fall_back(self, failed: PainterKey) -> None:
         """The style before, or a neighbour, if it is ready, takes over from the next frame on."""

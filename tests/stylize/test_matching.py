@@ -83,6 +83,21 @@ def test_a_cut_another_size_and_another_number_of_eyes_have_no_frame_before() ->
     assert numbers == list(range(1, 9))
 
 
+def test_a_cut_between_scenes_of_like_colours_is_none_of_motion() -> None:
+    """Histograms do not tell; here and there something fits by chance."""
+    assert found(window(0)[None], window(1)[None]).before == ()
+    assert len(found(window(0)[None], window(0, 20)[None]).before) == 1
+
+
+def test_what_tears_is_not_trusted() -> None:
+    """The lower half stays, the upper one runs."""
+    now = window(0)
+    now[:128] = window(0, 9.0)[:128]
+    (tie,) = found(window(0)[None], now[None]).before
+    assert tie.trust[20:110, 30:-30].mean() > 0.85 and tie.trust[146:-20, 30:-30].mean() > 0.85
+    assert tie.trust[124:132, 30:-30].min(axis=0).mean() < 0.2
+
+
 def pair(far: float, near: float | None = None, down: float = 0.0) -> np.ndarray:
     """Two eyes: a wall that is ``far`` pixels further right in the left one, and before it a square, ``near`` pixels.
 

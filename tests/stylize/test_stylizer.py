@@ -421,7 +421,7 @@ def test_auto_does_not_judge_a_smaller_size_by_the_times_of_the_larger_one(make:
         now[0] += tick[0]
         return now[0]
 
-    setup = make(scale="auto", clock=clock)
+    setup = make(scale="auto", steadying="never", clock=clock)
 
     def height() -> int:
         size: int = setup.paint(eyes=1, height=1024, width=1024).pictures.shape[1]
@@ -624,7 +624,6 @@ def test_steadying_can_be_left_out(make: Callable[..., Setup]) -> None:
 
 
 def test_paintings_that_hardly_come_are_not_steadied(make: Callable[..., Setup]) -> None:
-    """With "auto"; unless the size is free, and smaller pictures are the way out."""
     now, tick = [0.0], [0.0]
 
     def clock() -> float:
@@ -676,3 +675,83 @@ def test_while_a_style_is_made_ready_time_is_spent_on_that(make: Callable[..., S
     assert setup.paint("style3").pictures.mean() in (3, 103)
     seen = levels(setup)[4:]
     assert max(seen) - min(seen) < 70
+
+
+def test_smaller_pictures_come_before_ones_that_are_not_steadied(make: Callable[..., Setup]) -> None:
+    """Where the size is free."""
+    now = [0.0]
+
+    def clock() -> float:
+        now[0] += 0.03  # a steadied pair looks at it five times, another one once
+        return now[0]
+
+    setup = make(scale="auto", clock=clock)
+
+    def height() -> int:
+        size: int = setup.paint(height=640, width=640).pictures.shape[1]
+        return size
+
+    assert height() == 640
+    while height() > 480:
+        assert setup.stylizer.state().steadied == 1
+    wait_for(lambda: height() and setup.stylizer.state().steadied < 1)  # there is no smaller one
+
+
+def test_another_source_is_judged_anew(make: Callable[..., Setup]) -> None:
+    now, tick = [0.0], [0.06]
+
+    def clock() -> float:
+        now[0] += tick[0]
+        return now[0]
+
+    setup = make(clock=clock)
+    setup.engine.trembles = 100
+    wait_for(lambda: set(levels(setup, 6)) == {0, 100})
+    tick[0] = 0.0
+    seen = levels(setup, height=72)[6:]
+    assert max(seen) - min(seen) < 70
+
+
+@pytest.mark.parametrize("what", ["looking", "laying over"])
+def test_where_steadying_fails_paintings_go_on(
+    make: Callable[..., Setup], what: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise MemoryError("not enough\nfor that")
+
+    setup = make(steadying="always")
+    setup.paint()
+    name = "Matcher.ties" if what == "looking" else "_steadied"
+    module = "matching" if what == "looking" else "steadying"
+    monkeypatch.setattr(f"artem_vr.stylize.{module}.{name}", fail)
+    setup.engine.trembles = 100
+    wait_for(lambda: set(levels(setup, 6)) == {0, 100})
+    assert "not steadied (MemoryError: not enough" in setup.stylizer.state().message
+
+
+def test_beside_a_style_that_failed_the_old_one_is_steadied(make: Callable[..., Setup]) -> None:
+    setup = make()
+    setup.bad.add("style3")
+    setup.paint()
+    setup.deck.select(3)
+    wait_for(lambda: setup.paint() and setup.stylizer.state().failed >= 0)
+    setup.engine.trembles = 100
+    seen = levels(setup)[4:]
+    assert max(seen) - min(seen) < 70
+
+
+def test_a_pair_at_rest_is_steadied_after_a_slow_film_too(make: Callable[..., Setup]) -> None:
+    now, tick = [0.0], [0.06]
+
+    def clock() -> float:
+        now[0] += tick[0]
+        return now[0]
+
+    setup = make(clock=clock)
+    setup.engine.trembles = 100
+    wait_for(lambda: set(levels(setup, 6)) == {0, 100})
+    before = setup.stylizer.state()
+    setup.paint(still=True)
+    setup.paint(still=True)
+    after = setup.stylizer.state()
+    assert round(after.steadied * after.frames) > round(before.steadied * before.frames)
