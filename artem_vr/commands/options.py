@@ -26,8 +26,8 @@ HELP = {
     "takes the style's binarised version (default: auto)",
     "scale": "working size over the headset's own size per eye, or as many pixels in the source's shape where that is "
     "quite another: auto, or 0.25 to 1 (default: auto)",
-    "steadying": "whether strokes stay on what they show, from frame to frame and from eye to eye; auto: if there is "
-    "time (default: auto)",
+    "steadying": "whether strokes stay on what they show, over time and between the eyes; auto: in a run if there is "
+    "time, in files always (default: auto)",
     "mirror": "which eyes the window shows (default: left)",
     "frames": "end after N stylised frames and print one line of JSON with what was measured",
     "record": "keep what the window shows in FILE: a film (.mp4, .mkv, .mov, .avi), or the last picture "
