@@ -608,6 +608,17 @@ def levels(setup: Setup, count: int = 20, **frame: Any) -> list[float]:
     return result
 
 
+class Ticking:
+    """A clock that goes on by so many seconds whenever somebody looks at it."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds, self._now = seconds, 0.0
+
+    def __call__(self) -> float:
+        self._now += self.seconds
+        return self._now
+
+
 def test_where_the_source_stays_paintings_do_not_tremble(make: Callable[..., Setup]) -> None:
     setup = make(steadying="always")
     setup.engine.trembles = 100
@@ -624,17 +635,12 @@ def test_steadying_can_be_left_out(make: Callable[..., Setup]) -> None:
 
 
 def test_paintings_that_hardly_come_are_not_steadied(make: Callable[..., Setup]) -> None:
-    now, tick = [0.0], [0.0]
-
-    def clock() -> float:
-        now[0] += tick[0]
-        return now[0]
-
+    clock = Ticking(0.0)
     setup = make(clock=clock)
     setup.engine.trembles = 100
     levels(setup)
     assert setup.stylizer.state().steadied == 1
-    tick[0] = 0.06
+    clock.seconds = 0.06
     wait_for(lambda: set(levels(setup, 6)) == {0, 100})
     assert 0 < setup.stylizer.state().steadied < 1
 
@@ -679,12 +685,7 @@ def test_while_a_style_is_made_ready_time_is_spent_on_that(make: Callable[..., S
 
 def test_smaller_pictures_come_before_ones_that_are_not_steadied(make: Callable[..., Setup]) -> None:
     """Where the size is free."""
-    now = [0.0]
-
-    def clock() -> float:
-        now[0] += 0.03  # a steadied pair looks at it five times, another one once
-        return now[0]
-
+    clock = Ticking(0.03)  # a steadied pair looks at it five times, another one once
     setup = make(scale="auto", clock=clock)
 
     def height() -> int:
@@ -698,16 +699,11 @@ def test_smaller_pictures_come_before_ones_that_are_not_steadied(make: Callable[
 
 
 def test_another_source_is_judged_anew(make: Callable[..., Setup]) -> None:
-    now, tick = [0.0], [0.06]
-
-    def clock() -> float:
-        now[0] += tick[0]
-        return now[0]
-
+    clock = Ticking(0.06)
     setup = make(clock=clock)
     setup.engine.trembles = 100
     wait_for(lambda: set(levels(setup, 6)) == {0, 100})
-    tick[0] = 0.0
+    clock.seconds = 0.0
     seen = levels(setup, height=72)[6:]
     assert max(seen) - min(seen) < 70
 
@@ -741,12 +737,7 @@ def test_beside_a_style_that_failed_the_old_one_is_steadied(make: Callable[..., 
 
 
 def test_a_pair_at_rest_is_steadied_after_a_slow_film_too(make: Callable[..., Setup]) -> None:
-    now, tick = [0.0], [0.06]
-
-    def clock() -> float:
-        now[0] += tick[0]
-        return now[0]
-
+    clock = Ticking(0.06)
     setup = make(clock=clock)
     setup.engine.trembles = 100
     wait_for(lambda: set(levels(setup, 6)) == {0, 100})
