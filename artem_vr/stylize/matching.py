@@ -12,8 +12,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from artem_vr.stylize.statistics import Signature, is_cut, signature
-
 SIDE = 256
 """Short side of the pictures that are compared."""
 SMALLEST, LARGEST = 64, 32_000
@@ -28,8 +26,8 @@ UNLIKE = 10 / 255, 30 / 255
 STEEPEST, LOST = 8.0, 0.02
 """Pixels by which one eye's things may be lower than the other's; mean trust that says nothing of that."""
 SAME_SCENE = 0.5
-"""Mean trust from one frame to the next below which they are taken for two scenes. Films have 0.75 and more in quick
-motion, 0.1 to 0.3 at cuts."""
+"""Mean trust from one frame to the next below which they are taken for two scenes, whatever their colours (which
+`statistics.is_cut` judges by). Films have 0.75 and more in quick motion, 0.1 to 0.3 at cuts."""
 TORN = 0.75
 """Pixels between the ways of neighbours from which on trust falls; at twice that it is 0."""
 JUMP = 1.0
@@ -74,23 +72,21 @@ class Matcher:
         self._flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
         self._eyes = EyeMatcher()
         self._number = 0
-        self._signature: Signature | None = None
         self._small: list[Bytes] = []
+        """The eyes of the last frame; empty before the first one, and where there was nothing to compare."""
 
     def ties(self, eyes: Bytes) -> Ties:
         """Of the next frame: ``eyes`` (E, H, W, 3) uint8 RGB, left first, E 1 or 2."""
         self._number += 1
+        before, self._small = self._small, []
         if min(eyes.shape[1:3]) < SMALLEST or max(eyes.shape[1:3]) > LARGEST:
-            self._signature = None
             return Ties(self._number, (), None)
-        before, last = self._small, self._signature
         self._small = [reduced(eye, SIDE) for eye in eyes]
-        self._signature = signature(eyes)
         moved: tuple[Tie, ...] = ()
-        if last is not None and not is_cut(last, self._signature):
+        if [eye.shape for eye in before] == [eye.shape for eye in self._small]:
             moved = tuple(self._moved(now, was) for now, was in zip(self._small, before, strict=True))
         if any(tie.trust.mean() < SAME_SCENE for tie in moved):
-            moved = ()  # a cut between scenes of like colours: what fits, fits by chance
+            moved = ()  # a cut: what fits, fits by chance
         across = self._eyes.across(*self._small) if len(eyes) == 2 else None
         return Ties(self._number, moved, across)
 

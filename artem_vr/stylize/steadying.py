@@ -11,12 +11,13 @@ from __future__ import annotations
 import contextlib
 import math
 import statistics
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from artem_vr.stylize.matching import Bytes, Floats, Tie, Ties, places_of, read_at
+from artem_vr.stylize.matching import NO_TIES, Bytes, Floats, Matcher, Tie, Ties, places_of, read_at
+from artem_vr.stylize.painters import one_line
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -94,6 +95,61 @@ class Steadier:
         self._number, self._captured_at = ties.number, captured_at
         self._shape, self._last = tuple(pictures.shape), exact
         return shown
+
+
+class SteadyHand:
+    """Looks at sources and steadies their paintings, where there is time, and as long as it works.
+
+    For every frame: `look`, then `steady` each of its paintings, then `took`.
+    """
+
+    def __init__(self, mode: Steadying, limit: float, clock: Callable[[], float]) -> None:
+        """``limit``: seconds that a pair may take with steadying, for "auto"; ``clock`` tells seconds."""
+        self._always = mode == "always"
+        self.message = ""
+        """One line for the user where it failed; it is not tried again then."""
+        self._limit, self._clock = limit, clock
+        self._matcher = Matcher() if mode != "never" else None
+        self._budget = Budget(limit)
+        self._work: object = None
+        """What `_budget` was judged by."""
+        self._seconds = 0.0
+        """That the frame was steadied until now."""
+
+    def look(self, eyes: Bytes, work: object, now_or_never: bool, hurries: bool) -> Ties:
+        """What is found in ``eyes`` (E, H, W, 3) uint8 RGB; `NO_TIES` if they are not to be steadied.
+
+        ``work``: what the time depends on; another one is judged anew. ``now_or_never``: this frame is all there is.
+        ``hurries``: something else needs the time.
+        """
+        self._seconds = 0.0
+        if work != self._work:
+            self._work, self._budget = work, Budget(self._limit)
+        wanted = self._always or now_or_never or (self._budget.allows and not hurries)
+        matcher = self._matcher
+        if matcher is None or not wanted:
+            return NO_TIES
+        return self._tried(lambda: matcher.ties(eyes), NO_TIES)
+
+    def steady(self, steadier: Steadier, pictures: Any, ties: Ties, captured_at: float) -> Any:
+        """As `Steadier.steadied`; ``pictures`` as they are where that fails."""
+        if ties is NO_TIES:
+            return steadier.steadied(pictures, ties, captured_at)
+        return self._tried(lambda: steadier.steadied(pictures, ties, captured_at), pictures)
+
+    def took(self, pair: float) -> None:
+        """Seconds that the frame took in all."""
+        self._budget.took(pair, self._seconds)
+
+    def _tried(self, do: Callable[[], Any], otherwise: Any) -> Any:
+        begun = self._clock()
+        try:
+            result = do()
+        except Exception as error:  # noqa: BLE001 (whatever it is, there is a painting)
+            self._matcher, result = None, otherwise
+            self.message = f"Paintings are not steadied ({one_line(error)})"
+        self._seconds += self._clock() - begun
+        return result
 
 
 def _steadied(

@@ -25,7 +25,7 @@ from artem_vr.styles.deck import Deck, Selection
 from artem_vr.styles.library import Library
 from artem_vr.stylize.engines import Engine, State, engine_for
 from artem_vr.stylize.loading import Load, StyleLoader
-from artem_vr.stylize.matching import NO_TIES, Matcher, Ties
+from artem_vr.stylize.matching import Ties
 from artem_vr.stylize.painters import PainterKey, Painters, called, one_line
 from artem_vr.stylize.resolution import (
     TARGET_SECONDS,
@@ -38,7 +38,7 @@ from artem_vr.stylize.resolution import (
     working_size,
 )
 from artem_vr.stylize.statistics import TAU_SECONDS, RateKeeper
-from artem_vr.stylize.steadying import Budget, Steadier, Steadying
+from artem_vr.stylize.steadying import Steadier, SteadyHand, Steadying
 from artem_vr.stylize.styled import StyledPainter, Tuning, Workshop
 
 ANY = ""
@@ -109,7 +109,7 @@ class _Series:
         self._tuning: Tuning | None = None
         """Of its code."""
         self._rates = RateKeeper(tau)
-        self._steadier = Steadier()
+        self.steadier = Steadier()
         self._state: State | None = None
 
     def forget(self) -> None:
@@ -120,7 +120,7 @@ class _Series:
     def _begin(self) -> None:
         self._state = None
         self._rates.reset()
-        self._steadier.forget()
+        self.steadier.forget()
 
     def paint(self, eyes: Any, captured_at: float, key: PainterKey, painter: StyledPainter, tuning: Tuning) -> Any:
         """``eyes`` of the painter's size, painted."""
@@ -134,10 +134,6 @@ class _Series:
             raise
         self.key, self._tuning = key, tuning
         return pictures
-
-    def steadied(self, pictures: Any, ties: Ties, captured_at: float) -> Any:
-        """What `paint` made of the frame in which ``ties`` were found."""
-        return self._steadier.steadied(pictures, ties, captured_at)
 
 
 class Stylizer:
@@ -179,14 +175,9 @@ class Stylizer:
         self._thread = threading.Thread(target=self._run, name="stylize", daemon=True)
         self._step: dict[tuple[int, Size], float] = {}
         self._series, self._other_series = _Series(tau), _Series(tau)
-        self._matcher = Matcher() if steadying != "never" else None
-        self._always_steadies = steadying == "always"
-        self._steady_within = TARGET_SECONDS if scale == "auto" else STEADY_WITHIN
-        self._budget = Budget(self._steady_within)
-        self._budgeted: tuple[Any, ...] = ()
-        """What `_budget` was judged by: sizes, and whether there are two styles."""
+        within = TARGET_SECONDS if scale == "auto" else STEADY_WITHIN
+        self._hand = SteadyHand(steadying, within, clock)
         self._steadied = 0
-        self._steady_message = ""
         self._engines: dict[PainterKey, Engine] = {}
         self._networks: dict[str, str] = {}
         self._generation = deck.current.generation
@@ -224,7 +215,7 @@ class Stylizer:
             precision=engine.precision,
             device=engine.device,
             fps=float(len(recent)),
-            message=self._message or self._other_message or self._steady_message,
+            message=self._message or self._other_message or self._hand.message,
             height=using.height if using else 0,
             width=using.width if using else 0,
             paint_ms=1000 * figures.median(recent) if recent else 0.0,
@@ -293,12 +284,7 @@ class Stylizer:
         begun = self._clock()
         eyes = resize(frame.eyes, (key.height, key.width))
         hurries = self._failed < 0 and not key.style == chosen == (self._series.key or key).style
-        judged = not (frame.still or hurries or self._always_steadies)
-        if self._budgeted != (eyes.shape, outside.style):
-            self._budget, self._budgeted = Budget(self._steady_within), (eyes.shape, outside.style)
-        ties, steadying = NO_TIES, 0.0
-        if frame.still or self._always_steadies or (self._budget.allows and not hurries):
-            ties, steadying = self._ties(eyes)
+        ties = self._hand.look(eyes, (eyes.shape, outside.style), frame.still, hurries)
         tuning = replace(self._tuning, strength=self._deck.current.strength)
         try:
             pictures = self._series.paint(eyes, frame.captured_at, key, painter, tuning)
@@ -307,8 +293,7 @@ class Stylizer:
             self._message = self.painters.failure(key) or ""
             self._fall_back(key)
             return
-        pictures, seconds = self._steady(self._series, pictures, ties, frame.captured_at)
-        steadying += seconds
+        pictures = self._hand.steady(self._series.steadier, pictures, ties, frame.captured_at)
         other, other_coded = pictures, painter.coded
         if outside.style and outside.style != key.style:
             other, other_coded = self._paint_other(frame, eyes, ties, outside, tuning)
@@ -320,8 +305,8 @@ class Stylizer:
         if outside.style:
             painted = replace(painted, outside=outside.style, other=other, other_coded=other_coded)
         self.painted.put(painted)
-        if judged and not self._can_shrink(frame):
-            self._budget.took(now - begun, steadying)
+        if not (frame.still or hurries or self._can_shrink(frame)):
+            self._hand.took(now - begun)
         self._judge_size(frame, (key.height, key.width), now - begun)
 
     def _paint_other(
@@ -345,34 +330,7 @@ class Stylizer:
             self.painters.drop(key, f"{called(key.style)} failed while painting ({one_line(error)})")
             self._other_message = self.painters.failure(key) or ""
             return None, False
-        return self._steady(self._other_series, pictures, ties, frame.captured_at)[0], painter.coded
-
-    def _ties(self, eyes: Any) -> tuple[Ties, float]:
-        """What is found in ``eyes``, and the seconds that it took. What fails there is not done again."""
-        if self._matcher is None:
-            return NO_TIES, 0.0
-        begun = self._clock()
-        try:
-            ties = self._matcher.ties(eyes)
-        except Exception as error:  # noqa: BLE001 (rule 1)
-            ties = self._give_up_steadying(error)
-        return ties, self._clock() - begun
-
-    def _steady(self, series: _Series, pictures: Any, ties: Ties, captured_at: float) -> tuple[Any, float]:
-        """``pictures`` of ``series`` steadied, and the seconds that it took; as they are where that fails."""
-        if ties is NO_TIES:
-            return series.steadied(pictures, ties, captured_at), 0.0
-        begun = self._clock()
-        try:
-            pictures = series.steadied(pictures, ties, captured_at)
-        except Exception as error:  # noqa: BLE001 (rule 1)
-            self._give_up_steadying(error)
-        return pictures, self._clock() - begun
-
-    def _give_up_steadying(self, error: Exception) -> Ties:
-        self._matcher = None
-        self._steady_message = f"Paintings are not steadied ({one_line(error)})"
-        return NO_TIES
+        return self._hand.steady(self._other_series.steadier, pictures, ties, frame.captured_at), painter.coded
 
     def _can_shrink(self, frame: StereoFrame) -> bool:
         """Whether "auto" has smaller sizes left: these come first where there is little time."""

@@ -23,7 +23,7 @@ from artem_vr.render.hud import FADE_SECONDS, SHOWN_SECONDS
 from artem_vr.render.texture import StreamTexture
 from artem_vr.sources.feed import FeedState
 from artem_vr.sources.frame import StereoFrame
-from artem_vr.stylize.matching import Matcher
+from artem_vr.stylize.steadying import SteadyHand
 from artem_vr.stylize.stylizer import PaintedFrame
 from artem_vr.vr.desktop_headset import DesktopHeadset
 from artem_vr.vr.poses import yaw_pitch
@@ -60,7 +60,7 @@ def test_strokes_that_tremble_and_differ_between_the_eyes_arrive_steady_and_alik
         return painted
 
     rig.engine.paint = paint
-    rig.stylizer._matcher = Matcher()
+    rig.stylizer._hand = SteadyHand("always", 1.0, rig.clock)
     spots = cv2.GaussianBlur(noise(4)[0].astype(float), (0, 0), 2)
     scene = np.stack([np.clip(127 + 4 * (spots - 127), 0, 255).astype(np.uint8)] * 2)
     seen = []
