@@ -21,8 +21,10 @@ DESCRIPTION := pyproject.toml setup.cfg constraints.txt
 run: $(VENV)/.run-installed
 	$(BIN)/artem-vr run $(ARGS)
 
+# Files of tests side by side, at most four (1.5 GB each). Each has one thread for torch's arithmetic: those of several
+# processes on the same cores wait for each other longer than they work.
 test: $(VENV)/.test-installed lint
-	$(if $(shell command -v xvfb-run),xvfb-run -a -s "-screen 0 1280x1024x24") $(BIN)/python -m pytest $(PYTEST_ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile $(PYTEST_ARGS)
 
 lint: $(VENV)/.test-installed
 	$(BIN)/ruff check .

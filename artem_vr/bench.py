@@ -35,6 +35,11 @@ if TYPE_CHECKING:
 SIZES = ((512, 512), (1080, 1200))
 """(width, height) of one eye."""
 OURS = ("fast", "compact")
+LEGEND = (
+    "fast: a network of one painting; compact: the network for any painting; johnson: the article's generator, whose",
+    "time in torch fp32 the last column compares with; steadying: what keeps strokes in place, and comes on top",
+)
+"""Under the table."""
 PATIENCE = 120.0
 """Seconds after which a painting that does not come is given up."""
 CALLS_A_TURN = 3
@@ -379,4 +384,5 @@ def as_text(result: dict[str, Any]) -> str:
         cold, cached = start_up["cold_s"], start_up["cached_s"]
         lines.append(f"OpenVINO ready after {cold:.1f} s, with a cached conversion after {cached:.1f} s")
     lines.append(f"A new picture is first painted like after {start_up['new_picture_ms']:.0f} ms")
-    return "\n".join(lines).rstrip()
+    lines += ["", *LEGEND]
+    return "\n".join(lines)

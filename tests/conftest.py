@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +12,8 @@ from typing import NoReturn
 import pytest
 from hypothesis import settings
 
+from tests.x_display import x_server
+
 # An example that a busy machine holds up is no failure.
 settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")
@@ -20,37 +21,21 @@ settings.load_profile("patient")
 
 @pytest.fixture(scope="session")
 def display() -> Iterator[str]:
-    """An X display's name, also in DISPLAY: the one that is there, or an Xvfb of our own.
+    """An X display's name, also in DISPLAY: an Xvfb of our own; the one that is there where Xvfb is not.
 
+    Its own for each process that runs tests: windows of several would take the keyboard from each other.
     GLFW is kept from Wayland, so that windows are the same everywhere.
     """
     if not sys.platform.startswith("linux"):
         yield ""  # there is a desktop
-        return
-    if os.environ.get("DISPLAY"):
-        yield os.environ["DISPLAY"]
-        return
-    if not shutil.which("Xvfb"):
+    elif shutil.which("Xvfb"):
+        with pytest.MonkeyPatch.context() as patch, x_server(1280, 1024) as (name, _):
+            patch.setenv("DISPLAY", name)
+            yield name
+    elif name := os.environ.get("DISPLAY", ""):
+        yield name
+    else:
         _without_display("there is no DISPLAY and no Xvfb")
-    reader, writer = os.pipe()
-    # The server picks a free number and writes it once it can be connected to: no race, no waiting loop.
-    server = subprocess.Popen(
-        ["Xvfb", "-displayfd", str(writer), "-screen", "0", "1280x1024x24", "-nolisten", "tcp"],
-        pass_fds=[writer],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    os.close(writer)
-    with os.fdopen(reader) as answer:
-        number = answer.readline().strip()
-    if not number:
-        server.wait()
-        _without_display("Xvfb does not start here")
-    os.environ["DISPLAY"] = name = f":{number}"
-    yield name
-    del os.environ["DISPLAY"]
-    server.terminate()
-    server.wait()
 
 
 def _without_display(reason: str) -> NoReturn:

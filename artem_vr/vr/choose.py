@@ -29,7 +29,7 @@ def open_headset(
     except HeadsetError as error:
         if kind == "openvr":
             raise
-        return DesktopHeadset(desktop_eye_size, desktop_hz), str(error)
+        return DesktopHeadset(desktop_eye_size, desktop_hz), f"{error} Going on without a headset."
 
 
 def _open_openvr(only_if_running: bool) -> Headset:

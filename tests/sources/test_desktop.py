@@ -11,7 +11,7 @@ import pytest
 
 from artem_vr.errors import SourceError
 from artem_vr.sources.desktop import DesktopSource, refusal, screens
-from tests.sources.x_display import draw_on_root, x_server
+from tests.x_display import draw_on_root, x_server
 
 WIDTH, HEIGHT = 320, 200
 

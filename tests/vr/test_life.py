@@ -91,6 +91,7 @@ def test_with_auto_the_desktop_goes_on_and_says_why(runtime: Runtime, name: str)
     assert isinstance(headset, DesktopHeadset)
     assert reason is not None
     assert_one_good_line(reason, name)
+    assert reason.endswith("Going on without a headset.")
     assert headset.begin_frame().should_render
 
 

@@ -14,11 +14,11 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")
-def outcomes(openvr_library: Path, x_display: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str | None]:
+def outcomes(openvr_library: Path, display: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str | None]:
     """Of draw_and_submit.py: case to what its check said, None for nothing."""
     folder = tmp_path_factory.mktemp("pictures")
     command = [sys.executable, "-m", "tests.vr.draw_and_submit", str(openvr_library), str(folder)]
-    environment = {**os.environ, "DISPLAY": x_display, "PYTHONPATH": str(ROOT)}
+    environment = {**os.environ, "DISPLAY": display, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, f"draw_and_submit.py ended with {done.returncode}:\n{done.stderr}"
     result: dict[str, str | None] = json.loads(done.stdout.splitlines()[-1])

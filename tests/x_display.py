@@ -1,4 +1,4 @@
-"""An X server of the test's own, and a picture on its root window, drawn with Xlib through ctypes."""
+"""An X server of the tests' own, and a picture on its root window, drawn with Xlib through ctypes."""
 
 from __future__ import annotations
 
