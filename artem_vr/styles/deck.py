@@ -57,8 +57,16 @@ class Deck:
         self._clock = clock
         self._again: dict[str, int] = {}
         """How often a style came that was there already."""
+        self._wake: Callable[[], object] = lambda: None
         index = 0 if current is None else self._index(current)
         self._selection = Selection(self._names[index], index, _unit(strength), changed_at=clock())
+
+    def wake_at_choices(self, wake: Callable[[], object]) -> None:
+        """Call ``wake`` whenever another style is chosen, in the thread and within the lock of who chooses.
+
+        So it must not wait, nor ask the deck anything.
+        """
+        self._wake = wake
 
     @property
     def current(self) -> Selection:
@@ -191,6 +199,7 @@ class Deck:
         if name != old.style or anew:
             changed = {"generation": old.generation + 1, "changed_at": self._clock()}
             self._selection = replace(old, style=name, index=index, **changed)  # type: ignore[arg-type]
+            self._wake()
         elif index != old.index:
             self._selection = replace(old, index=index)
         return self._selection

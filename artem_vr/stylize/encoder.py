@@ -76,7 +76,7 @@ class Encoder:
         import torch
 
         network = self.network()
-        read = torch.tensor(readable(picture, stroke_size)).permute(2, 0, 1)[None].float() / 255
+        read = torch.tensor(readable(picture, stroke_size)).permute(2, 0, 1)[None].contiguous().float() / 255
         with torch.no_grad():
             return np.array(network.encode(read)[0].float().numpy(), np.float32)
 

@@ -73,17 +73,22 @@ class Painters:
     """
 
     def __init__(
-        self, prepare: Callable[[PainterKey], StyledPainter], keep: int = 3, budget: int = 600 * 2**20
+        self,
+        prepare: Callable[[PainterKey], StyledPainter],
+        keep: int = 3,
+        budget: int = 600 * 2**20,
+        ask: Callable[[], object] = lambda: None,
     ) -> None:
-        """``prepare`` may raise anything; it runs in a thread of this object, once at a time."""
-        self._prepare, self._keep, self._budget = prepare, keep, budget
+        """``prepare`` may raise anything; it runs in a thread of this object, once at a time. ``ask`` runs there, too,
+        after a `wake`, and shall call `want`."""
+        self._prepare, self._keep, self._budget, self._ask = prepare, keep, budget, ask
         self._condition = threading.Condition()
         self._ready: dict[PainterKey, StyledPainter] = {}
         self._failed: dict[PainterKey, str] = {}
         self._wanted: tuple[PainterKey, ...] = ()
         self._painting: tuple[PainterKey, ...] = ()
         self._preparing: PainterKey | None = None
-        self._stopping = False
+        self._stopping = self._woken = False
         self._thread = threading.Thread(target=self._run, name="prepare", daemon=True)
 
     def start(self) -> None:
@@ -112,6 +117,12 @@ class Painters:
             if (keys, painting) != (self._wanted, self._painting):
                 self._wanted, self._painting = keys, painting
                 self._condition.notify_all()
+
+    def wake(self) -> None:
+        """Something else may be needed: ask, and do not wait for the `want` of the next frame. Never waits itself."""
+        with self._condition:
+            self._woken = True
+            self._condition.notify_all()
 
     def get(self, key: PainterKey) -> StyledPainter | None:
         """The painter if it is ready; never waits for a preparation."""
@@ -146,12 +157,17 @@ class Painters:
     def _run(self) -> None:
         while True:
             with self._condition:
-                key = self._next()
-                while key is None and not self._stopping:
-                    self._condition.wait()
-                    key = self._next()
-                if self._stopping or key is None:
+                self._condition.wait_for(lambda: self._stopping or self._woken or self._next() is not None)
+                if self._stopping:
                     return
+                asking, self._woken = self._woken, False
+            if asking:
+                with contextlib.suppress(Exception):  # the next frame will ask again, and say what is wrong
+                    self._ask()
+            with self._condition:
+                key = self._next()
+                if key is None:
+                    continue
                 self._make_room(key)
                 self._preparing = key
                 waited_for = key == self._wanted[0]

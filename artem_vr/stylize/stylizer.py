@@ -170,7 +170,8 @@ class Stylizer:
         self._any = (ANY,) if self._load.reads_pictures else ()
         self._tuning = tuning or Tuning()
         self._workshop = Workshop()
-        self.painters = Painters(self._prepare, keep + len(self._any), budget)
+        self.painters = Painters(self._prepare, keep + len(self._any), budget, self._foresee)
+        deck.wake_at_choices(self.painters.wake)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="stylize", daemon=True)
         self._step: dict[tuple[int, Size], float] = {}
@@ -180,6 +181,8 @@ class Stylizer:
         self._steadied = 0
         self._engines: dict[PainterKey, Engine] = {}
         self._networks: dict[str, str] = {}
+        self._wanted: PainterKey | None = None
+        """For the last frame."""
         self._generation = deck.current.generation
         self._asked = deck.current.generation
         self._failed = -1
@@ -244,17 +247,30 @@ class Stylizer:
         if selection.generation != self._asked:  # a new choice: what failed before gets another chance
             self._asked = selection.generation
             self.painters.forgive()
-        wanted = self._key(frame, selection.style)
-        outside = (selection.outside,) if selection.outside else ()
-        near = [self._like(wanted, name) for name in (*outside, *self._deck.neighbours(), *self._any)]
-        if not outside:
+        wanted = self._wanted = self._key(frame, selection.style)
+        if not selection.outside:
             self._other_series.forget()
             self._other_message = ""
-        using = [key for key in (self._series.key, self._other_series.key) if key is not None]
-        self.painters.want([wanted, *near], using)  # first, so that what is chosen next stays
+        self._want(wanted, selection)
         key, painter = self._choose(frame, wanted, selection)
         if key is not None and painter is not None:
             self._paint(frame, key, painter, self._like(wanted, selection.outside), selection.style)
+
+    def _want(self, wanted: PainterKey, selection: Selection) -> None:
+        """Let painters be prepared: ``wanted``, and then what may be chosen next."""
+        outside = (selection.outside,) if selection.outside else ()
+        near = [self._like(wanted, name) for name in (*outside, *self._deck.neighbours(), *self._any)]
+        using = [key for key in (self._series.key, self._other_series.key) if key is not None]
+        self.painters.want([wanted, *near], using)
+
+    def _foresee(self) -> None:
+        """Another style was chosen: prepare it while the present frame is still being painted.
+
+        Runs in the thread of the painters. Should the stylizer just want the choice before, its next frame mends that.
+        """
+        if self._wanted is not None:
+            selection = self._deck.current
+            self._want(self._like(self._wanted, selection.style), selection)
 
     def _choose(
         self, frame: StereoFrame, wanted: PainterKey, selection: Selection

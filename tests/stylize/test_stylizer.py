@@ -206,6 +206,20 @@ def test_a_switch_keeps_the_old_style_until_the_new_one_is_ready(make: Callable[
     assert setup.stylizer.state().message == ""
 
 
+def test_a_style_is_prepared_while_the_frame_before_it_is_still_being_painted(make: Callable[..., Setup]) -> None:
+    setup = make(keep=2)
+    setup.paint("style0")
+    wait_for(lambda: setup.stylizer.painters.alive == 2)
+    setup.engine.gate.clear()
+    setup.engine.painting.clear()
+    setup.send()
+    assert setup.engine.painting.wait(PATIENCE)
+    setup.deck.select("style5")
+    wait_for(lambda: 5 in {painter.number for painter in setup.engine.made})
+    setup.engine.gate.set()
+    setup.paint("style5")
+
+
 @pytest.mark.parametrize(("step", "style"), [(Deck.next, "style1"), (Deck.previous, "style7")])
 def test_neighbours_are_ready_before_they_are_needed(
     make: Callable[..., Setup], step: Callable[[Deck], Any], style: str
