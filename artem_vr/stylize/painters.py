@@ -139,8 +139,8 @@ class Painters:
         with self._condition:
             self._failed[key] = reason
             painter = self._ready.pop(key, None)
-            if painter is not None:
-                painter.close()
+        if painter is not None:
+            painter.close()
 
     def forgive(self) -> None:
         """Failed preparations may be tried again: somebody asked anew."""
@@ -168,9 +168,11 @@ class Painters:
                 key = self._next()
                 if key is None:
                     continue
-                self._make_room(key)
+                in_the_way = self._make_room(key)
                 self._preparing = key
                 waited_for = key == self._wanted[0]
+            while in_the_way:  # not under the lock: large networks take a while to go, and `wake` never waits
+                in_the_way.pop().close()
             if waited_for:
                 self._make(key)
             else:  # must not disturb who paints; a thread that was made polite stays so, hence one of its own
@@ -215,12 +217,14 @@ class Painters:
         places = {other.place for other in others} | {key.place}
         return len(places) <= self._room(key, self._painting) and len(others) < MOST
 
-    def _make_room(self, key: PainterKey) -> None:
-        """Give painters back until one more fits. Lock held."""
+    def _make_room(self, key: PainterKey) -> list[StyledPainter]:
+        """Take painters away until one more fits; they are to be closed. Lock held."""
+        gone = []
         for old in self._dispensable(key):
             if self._fits(key, self._ready.keys()):
-                return
-            self._ready.pop(old).close()
+                break
+            gone.append(self._ready.pop(old))
+        return gone
 
     def _dispensable(self, key: PainterKey) -> list[PainterKey]:
         """Ready painters that may go for ``key``: unwanted ones first, then less urgent ones. Lock held."""

@@ -718,6 +718,7 @@ def test_another_source_is_judged_anew(make: Callable[..., Setup]) -> None:
     setup.engine.trembles = 100
     wait_for(lambda: set(levels(setup, 6)) == {0, 100})
     clock.seconds = 0.0
+    wait_for(lambda: setup.paint(height=72).pictures.shape[1] == 72)  # strokes begin anew with the painter
     seen = levels(setup, height=72)[6:]
     assert max(seen) - min(seen) < 70
 
