@@ -130,6 +130,14 @@ class Setup:
         self.frames.put(frame)
         return frame
 
+    def stuck(self) -> StereoFrame:
+        """A frame that is being painted until ``engine.gate`` is set."""
+        self.engine.gate.clear()
+        self.engine.painting.clear()
+        frame = self.send()
+        assert self.engine.painting.wait(PATIENCE)
+        return frame
+
     def paint(self, style: str | None = None, **frame: Any) -> PaintedFrame:
         """Send frames until one comes back painted (in ``style``)."""
 
@@ -173,10 +181,7 @@ def test_a_frame_is_painted(make: Callable[..., Setup]) -> None:
 def test_newest_wins_after_a_stall(make: Callable[..., Setup]) -> None:
     setup = make()
     setup.paint()
-    setup.engine.gate.clear()
-    setup.engine.painting.clear()
-    stuck = setup.send()
-    assert setup.engine.painting.wait(PATIENCE)
+    stuck = setup.stuck()
     for _ in range(50):
         newest = setup.send()
     setup.stylizer.painted.take()
@@ -210,10 +215,7 @@ def test_a_style_is_prepared_while_the_frame_before_it_is_still_being_painted(ma
     setup = make(keep=2)
     setup.paint("style0")
     wait_for(lambda: setup.stylizer.painters.alive == 2)
-    setup.engine.gate.clear()
-    setup.engine.painting.clear()
-    setup.send()
-    assert setup.engine.painting.wait(PATIENCE)
+    setup.stuck()
     setup.deck.select("style5")
     wait_for(lambda: 5 in {painter.number for painter in setup.engine.made})
     setup.engine.gate.set()
@@ -389,10 +391,7 @@ def test_a_broken_frame_is_survived(make: Callable[..., Setup]) -> None:
 def test_a_blocked_painter_does_not_block_the_others() -> None:
     setup = Setup()
     setup.paint()
-    setup.engine.gate.clear()
-    setup.engine.painting.clear()
-    setup.send()
-    assert setup.engine.painting.wait(PATIENCE)
+    setup.stuck()
     assert setup.stylizer.state().style == "style0"
     assert not setup.stylizer.stop(timeout=0.05)
     setup.engine.gate.set()
