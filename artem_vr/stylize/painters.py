@@ -119,7 +119,7 @@ class Painters:
                 self._condition.notify_all()
 
     def wake(self) -> None:
-        """Something else may be needed: ask, and do not wait for the `want` of the next frame. Never waits itself."""
+        """Something else may be needed: ask, and do not wait for the `want` of the next frame. Returns at once."""
         with self._condition:
             self._woken = True
             self._condition.notify_all()
@@ -171,7 +171,7 @@ class Painters:
                 in_the_way = self._make_room(key)
                 self._preparing = key
                 waited_for = key == self._wanted[0]
-            while in_the_way:  # not under the lock: large networks take a while to go, and `wake` never waits
+            while in_the_way:  # not under the lock: large networks take a while to go, and `wake` returns at once
                 in_the_way.pop().close()
             if waited_for:
                 self._make(key)

@@ -251,7 +251,7 @@ class Stylizer:
         if not selection.outside:
             self._other_series.forget()
             self._other_message = ""
-        self._want(wanted, selection)
+        self._want(wanted, selection)  # first, so that what is chosen next stays
         key, painter = self._choose(frame, wanted, selection)
         if key is not None and painter is not None:
             self._paint(frame, key, painter, self._like(wanted, selection.outside), selection.style)

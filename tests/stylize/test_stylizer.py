@@ -291,6 +291,32 @@ def test_codes_are_ready_beside_each_other_where_memory_is_short(make: Callable[
     wait_for(lambda: setup.stylizer.painters.alive == 2)  # this one, and one neighbour
 
 
+def test_who_chooses_does_not_wait_for_a_network_that_goes() -> None:
+    closing, gate = threading.Event(), threading.Event()
+
+    class Slow:
+        def close(self) -> None:
+            closing.set()
+            gate.wait(PATIENCE)
+
+    painters = Painters(lambda key: Slow(), keep=1)  # type: ignore[arg-type, return-value]
+    painters.start()
+    *fitting, one_more = (PainterKey(style, 1, 64, 64) for style in ("first", "second", "third"))
+    for key in fitting:
+        painters.want([key])
+        wait_for(lambda key=key: painters.get(key))  # type: ignore[misc]
+    painters.want([one_more])
+    assert closing.wait(PATIENCE)
+    choosing = threading.Thread(target=painters.wake)
+    choosing.start()
+    choosing.join(PATIENCE / 2)
+    waits = choosing.is_alive()
+    gate.set()
+    wait_for(lambda: painters.get(one_more))
+    painters.stop(PATIENCE)
+    assert not waits
+
+
 def test_even_painters_that_share_everything_are_not_kept_without_end() -> None:
     painters = Painters(lambda key: FakePainter(FakeEngine(), 0, 1, 8, 8))  # type: ignore[arg-type, return-value]
     painters.start()
