@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import numpy.typing as npt
 
@@ -32,14 +34,26 @@ def quarters(height: int, width: int) -> Picture:
     return picture
 
 
-def objects(most: int = 4096) -> dict[str, int]:
-    """How many OpenGL objects of each kind live in this context."""
+def objects() -> dict[str, int]:
+    """How many OpenGL objects of each kind live in this context.
+
+    Drivers count names upwards and give those of deleted objects late or never again: all up to the newest are asked.
+    """
     kinds = {
-        "textures": gl.glIsTexture,
-        "buffers": gl.glIsBuffer,
-        "framebuffers": gl.glIsFramebuffer,
-        "vertex arrays": gl.glIsVertexArray,
-        "programs": gl.glIsProgram,
-        "shaders": gl.glIsShader,
+        "textures": (gl.glIsTexture, gl.glGenTextures, gl.glDeleteTextures),
+        "buffers": (gl.glIsBuffer, gl.glGenBuffers, gl.glDeleteBuffers),
+        "framebuffers": (gl.glIsFramebuffer, gl.glGenFramebuffers, gl.glDeleteFramebuffers),
+        "vertex arrays": (gl.glIsVertexArray, gl.glGenVertexArrays, gl.glDeleteVertexArrays),
     }
-    return {kind: sum(bool(exists(number)) for number in range(1, most)) for kind, exists in kinds.items()}
+    living = {}
+    for kind, (exists, generate, delete) in kinds.items():
+        newest = int(generate(1))
+        delete(1, [newest])
+        living[kind] = _living(exists, newest)
+    newest = int(gl.glCreateProgram())  # shaders share their names
+    gl.glDeleteProgram(newest)
+    return living | {"programs": _living(gl.glIsProgram, newest), "shaders": _living(gl.glIsShader, newest)}
+
+
+def _living(exists: Callable[[int], object], newest: int) -> int:
+    return sum(bool(exists(name)) for name in range(1, max(newest, 256)))
