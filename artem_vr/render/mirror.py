@@ -36,6 +36,9 @@ class Mirror:
         self._program.use()
         gl.glActiveTexture(gl.GL_TEXTURE0)
         for eye, viewport in zip(eyes, _viewports(width, height, left.width / left.height, mode), strict=True):
+            if viewport[2:] == (eye.width, eye.height):  # software OpenGL pays for every pixel of a shader
+                target.copy(eye, window, *viewport[:2])
+                continue
             gl.glViewport(*viewport)
             gl.glBindTexture(gl.GL_TEXTURE_2D, eye.texture_id)
             self._mesh.draw()

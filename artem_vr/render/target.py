@@ -93,6 +93,15 @@ def clear(target: Target, colour: Colour = (0.0, 0.0, 0.0)) -> None:
     gl.glClear(gl.GL_COLOR_BUFFER_BIT)
 
 
+def copy(source: Target, window: Target, left: int, bottom: int) -> None:
+    """Copy all of ``source``, pixel by pixel, to that place in ``window``, and draw into ``window`` from now on."""
+    gl.glBindFramebuffer(gl.GL_READ_FRAMEBUFFER, source.framebuffer)
+    gl.glBindFramebuffer(gl.GL_DRAW_FRAMEBUFFER, window.framebuffer)
+    whole = (0, 0, source.width, source.height)
+    place = (left, bottom, left + source.width, bottom + source.height)
+    gl.glBlitFramebuffer(*whole, *place, gl.GL_COLOR_BUFFER_BIT, gl.GL_NEAREST)
+
+
 def read_back(target: Target) -> npt.NDArray[np.uint8]:
     """The pixels of ``target``: (H, W, 4) uint8 RGBA, top row first. Waits until all is drawn.
 

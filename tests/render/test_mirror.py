@@ -50,6 +50,15 @@ def test_one_eye_at_its_own_size_is_bit_for_bit(mirror, target_of, mode):
     assert np.array_equal(target.read_back(window)[..., :3], pictures[mode])
 
 
+def test_both_eyes_at_their_own_size_are_bit_for_bit(mirror, target_of):
+    left, right = noise(24, 33, 3, 1), noise(24, 33, 3, 2)
+    window = target_of(72, 24)  # bars of three pixels on both sides
+    mirror.draw(window, target_of(33, 24, left), target_of(33, 24, right), "both")
+    pixels = target.read_back(window)[..., :3]
+    assert np.array_equal(pixels[:, 3:36], left) and np.array_equal(pixels[:, 36:69], right)
+    assert not pixels[:, :3].any() and not pixels[:, 69:].any()
+
+
 def test_both_eyes_meet_in_the_middle(mirror, target_of):
     window = target_of(120, 80)  # each eye is square: 60 x 60, bars above and below
     mirror.draw(window, target_of(20, 20, flat(20, 20, *LEFT)), target_of(20, 20, flat(20, 20, *RIGHT)), "both")
