@@ -9,6 +9,7 @@ statistics.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
 import platform
@@ -279,11 +280,13 @@ def _start_up(network: nn.Module, cache: Path) -> dict[str, float]:
     return result
 
 
-def new_picture_ms(network: nn.Module, folder: Path, pictures: int = 3) -> float:
+def new_picture_ms(network: nn.Module, folder: Path, pictures: int = 5) -> float:
     """Milliseconds from handing a picture file over to the first painting in its style; median of some pictures.
 
-    Two eyes of 512x512 through the real stylizer, which goes on painting meanwhile; the network is prepared, as it
-    is in a run that has painted for a while. ``network`` is a compact one; ``folder`` may be written to.
+    Two eyes of 512x512 through the real stylizer, which has frames without a pause, so that it paints whenever a
+    picture comes: of ``pictures`` one comes as a painting begins, the next when part of it is done, the last when it
+    nearly is. The network is prepared, as it is in a run that has painted for a while. ``network`` is a compact one;
+    ``folder`` may be written to.
     """
     from artem_vr.mailbox import Mailbox
     from artem_vr.networks.checkpoint import save_network
@@ -314,14 +317,16 @@ def new_picture_ms(network: nn.Module, folder: Path, pictures: int = 3) -> float
             frames.put(StereoFrame(eyes, now, 0))
             painted = stylizer.painted.take(timeout=0.002)
             if painted is not None and painted.style == style:
-                return now - begun
+                return time.perf_counter() - begun
         raise EngineError(f"A new picture was not painted ({stylizer.state().message})", "Run artem-vr doctor")
 
     stylizer.start()
     try:
-        seconds_until(names[0])
         times = []
-        for name in names[1:]:
+        for number, (before, name) in enumerate(itertools.pairwise(names)):
+            usual = seconds_until(before)
+            seconds_until(before)
+            time.sleep(usual * number / pictures)
             deck.add([name])
             times.append(seconds_until(name))
     finally:

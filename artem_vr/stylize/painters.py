@@ -129,6 +129,21 @@ class Painters:
         with self._condition:
             return self._ready.get(key)
 
+    def wait_for_code(self, key: PainterKey, seconds: float) -> bool:
+        """Wait at most so long until ``key`` is ready or failed. False: there was nothing to wait for.
+
+        Nothing is waited for while its network is not ready either: that takes longer.
+        """
+
+        def settled() -> bool:
+            return self._stopping or key in self._ready or key in self._failed
+
+        with self._condition:
+            if settled() or not any(other.place == key.place for other in self._ready):
+                return False
+            self._condition.wait_for(settled, seconds)
+            return True
+
     def failure(self, key: PainterKey) -> str | None:
         """Why ``key`` could not be prepared or was dropped."""
         with self._condition:
@@ -198,6 +213,7 @@ class Painters:
                 painter.close()
             else:
                 self._ready[key] = painter
+            self._condition.notify_all()
 
     def _next(self) -> PainterKey | None:
         """The most urgent key that is neither ready nor failed, if there is or can be room. Lock held."""

@@ -47,6 +47,9 @@ ANY = ""
 STEADY_WITHIN = 1 / 20
 """Seconds that a pair may take with steadying at a size that was asked for; at one that "auto" chose TARGET_SECONDS."""
 
+STAND_BACK_SECONDS = 0.25
+"""At most so long nothing is painted while the code of a picture just chosen is made: both need the processor."""
+
 _JUDGE_AFTER = 15
 """Frames painted at its size after which "auto" thinks about that again."""
 
@@ -183,6 +186,8 @@ class Stylizer:
         self._networks: dict[str, str] = {}
         self._wanted: PainterKey | None = None
         """For the last frame."""
+        self._awaited: PainterKey | None = None
+        """Waited for by `_stood_back`."""
         self._generation = deck.current.generation
         self._asked = deck.current.generation
         self._failed = -1
@@ -237,12 +242,15 @@ class Stylizer:
         while not self._stop.is_set():
             try:
                 frame = self._frames.take(timeout=0.1)
-                if frame is not None:
-                    self._step_one(frame)
+                while frame is not None and not self._step_one(frame):
+                    frame = self._frames.take() or frame
             except Exception as error:  # noqa: BLE001 (rule 1: nothing ends this thread)
                 self._message = f"Painting failed ({one_line(error)})"
 
-    def _step_one(self, frame: StereoFrame) -> None:
+    def _step_one(self, frame: StereoFrame) -> bool:
+        """Paint the frame, if anything can. False: time has passed instead, and there may be a newer one."""
+        if self._stood_back():
+            return False
         selection = self._deck.current
         if selection.generation != self._asked:  # a new choice: what failed before gets another chance
             self._asked = selection.generation
@@ -253,8 +261,9 @@ class Stylizer:
             self._other_message = ""
         self._want(wanted, selection)  # first, so that what is chosen next stays
         key, painter = self._choose(frame, wanted, selection)
-        if key is not None and painter is not None:
-            self._paint(frame, key, painter, self._like(wanted, selection.outside), selection.style)
+        if key is None or painter is None:
+            return True
+        return self._paint(frame, key, painter, self._like(wanted, selection.outside), selection.style)
 
     def _want(self, wanted: PainterKey, selection: Selection) -> None:
         """Let painters be prepared: ``wanted``, and then what may be chosen next."""
@@ -271,6 +280,19 @@ class Stylizer:
         if self._wanted is not None:
             selection = self._deck.current
             self._want(self._like(self._wanted, selection.style), selection)
+
+    def _stood_back(self) -> bool:
+        """Leave the processor to the reading of a picture that was chosen; once, and not for long.
+
+        What is shown rests meanwhile, while heads move on. Returns whether there was something to wait for.
+        """
+        if self._wanted is None or self._engine.device != "cpu":
+            return False
+        wanted = self._like(self._wanted, self._deck.current.style)
+        if not wanted.network or wanted == self._awaited:
+            return False
+        self._awaited = wanted
+        return self.painters.wait_for_code(wanted, STAND_BACK_SECONDS)
 
     def _choose(
         self, frame: StereoFrame, wanted: PainterKey, selection: Selection
@@ -291,8 +313,8 @@ class Stylizer:
 
     def _paint(
         self, frame: StereoFrame, key: PainterKey, painter: StyledPainter, outside: PainterKey, chosen: str
-    ) -> None:
-        """Paint the frame, and again in the style ``outside`` if that names one.
+    ) -> bool:
+        """Paint the frame, and again in the style ``outside`` if that names one. False as in `_step_one`.
 
         With steadying "auto" nothing is steadied while the style ``chosen`` is made ready, and not its first painting:
         it shall be seen soon. Of pictures at rest there is time for each.
@@ -301,6 +323,10 @@ class Stylizer:
         eyes = resize(frame.eyes, (key.height, key.width))
         hurries = self._failed < 0 and not key.style == chosen == (self._series.key or key).style
         ties = self._hand.look(eyes, (eyes.shape, outside.style), frame.still, hurries)
+        if self._stood_back():
+            for series in (self._series, self._other_series):
+                series.steadier.forget()  # the next ties begin at this frame, which is in no painting
+            return False
         tuning = replace(self._tuning, strength=self._deck.current.strength)
         try:
             pictures = self._series.paint(eyes, frame.captured_at, key, painter, tuning)
@@ -308,7 +334,7 @@ class Stylizer:
             self.painters.drop(key, f"{called(key.style)} failed while painting ({one_line(error)})")
             self._message = self.painters.failure(key) or ""
             self._fall_back(key)
-            return
+            return True
         pictures = self._hand.steady(self._series.steadier, pictures, ties, frame.captured_at)
         other, other_coded = pictures, painter.coded
         if outside.style and outside.style != key.style:
@@ -324,6 +350,7 @@ class Stylizer:
         if not (frame.still or hurries or self._can_shrink(frame)):
             self._hand.took(now - begun)
         self._judge_size(frame, (key.height, key.width), now - begun)
+        return True
 
     def _paint_other(
         self, frame: StereoFrame, eyes: Any, ties: Ties, wanted: PainterKey, tuning: Tuning

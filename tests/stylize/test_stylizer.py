@@ -291,6 +291,36 @@ def test_codes_are_ready_beside_each_other_where_memory_is_short(make: Callable[
     wait_for(lambda: setup.stylizer.painters.alive == 2)  # this one, and one neighbour
 
 
+@pytest.fixture
+def reading(make: Callable[..., Setup]) -> Setup:
+    """One code is painted, and another was chosen whose reading lasts until ``engine.prepare_gate`` is set."""
+    setup = make()
+    setup.library.coded.update(NAMES)
+    setup.paint("style0")
+    wait_for(lambda: setup.stylizer.painters.alive == 3)
+    setup.stuck()
+    setup.engine.prepare_gate.clear()
+    setup.deck.select("style5")
+    setup.engine.gate.set()
+    assert wait_for(setup.stylizer.painted.take).style == "style0"
+    return setup
+
+
+def test_a_picture_that_is_read_has_the_processor_to_itself(reading: Setup, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("artem_vr.stylize.stylizer.STAND_BACK_SECONDS", PATIENCE)
+    reading.send()
+    assert reading.stylizer.painted.take(timeout=0.2) is None
+    newest = reading.send()
+    reading.engine.prepare_gate.set()
+    painted = wait_for(reading.stylizer.painted.take)
+    assert painted.style == "style5" and painted.source is newest
+
+
+def test_where_reading_a_picture_takes_long_the_old_style_goes_on(reading: Setup) -> None:
+    for _ in range(3):
+        reading.paint("style0")
+
+
 def test_who_chooses_does_not_wait_for_a_network_that_goes() -> None:
     closing, gate = threading.Event(), threading.Event()
 
