@@ -23,6 +23,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from artem_vr.networks.compact import TRAITS
 from artem_vr.networks.layers import OwnStatistics
 from artem_vr.training.losses import STYLE_LAYERS
 from artem_vr.training.reading import Traits, statistics_of
@@ -153,8 +154,10 @@ class Answering:
         read = self.read[view % len(self.read)][None]
         answer = self.encoder.answer(read).detach().requires_grad_(True)
         shown = self._painted(answer, number)
-        rows = [torch.autograd.grad(value, [answer], retain_graph=True)[0][0] for value in shown]
-        return torch.stack(rows)
+        jacobian = answer.new_zeros(len(shown), answer.shape[1])
+        for row in self.traits.components.any(dim=1).nonzero()[:, 0].tolist() + list(range(TRAITS, len(shown))):
+            (jacobian[row : row + 1],) = torch.autograd.grad(shown[row], [answer], retain_graph=True)
+        return jacobian  # where paintings are fewer than traits the others are always 0
 
     @torch.no_grad()
     def _tried(self) -> float:
