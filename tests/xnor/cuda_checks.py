@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 import xnor
 from tests.xnor.cases import CHANNELS, Case
 from xnor import XnorError, cuda, reference
+from xnor.cuda_kernels import TILE
 from xnor.geometry import geometry
 
 BACKENDS: tuple[xnor.operations.Backend, ...] = ("cuda", "cpu", "reference")
@@ -30,9 +31,11 @@ CASES = (
     Case(height=6, width=5, padding=(0, 1), stride=(2, 1), dilation=(2, 1), kernel=(3, 2), padding_value=-1),
     Case(batch=2, channels=66, outputs=4, height=3, width=4, groups=2, padding=(1, 1), kernel=(3, 2)),
     Case(channels=4, outputs=4, groups=4, height=4, width=4, kernel=(2, 2)),
-    Case(channels=2, height=9, width=9, outputs=66, kernel=(2, 2)),  # two tiles of outputs
-    Case(channels=1, height=9, width=10, outputs=2, kernel=(2, 2), padding=(1, 1)),  # two tiles of pixels
-    Case(batch=2, channels=4, height=8, width=8, outputs=130, kernel=(2, 2), padding=(1, 1), groups=2),  # tiles of all
+    Case(channels=2, height=5, width=5, outputs=TILE + 2, kernel=(2, 2)),  # two tiles of outputs
+    Case(channels=1, height=TILE // 8 + 1, width=10, outputs=2, kernel=(2, 2), padding=(1, 1)),  # two tiles of pixels
+    Case(
+        batch=2, channels=4, height=TILE // 8, width=8, outputs=2 * TILE + 2, kernel=(2, 2), padding=(1, 1), groups=2
+    ),  # tiles of all
     Case(channels=70, height=4, width=4, outputs=2, kernel=(3, 3)),  # more words than a step
 )
 
