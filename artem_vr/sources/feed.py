@@ -15,7 +15,7 @@ import numpy as np
 from artem_vr.errors import ArtemError, SourceError
 from artem_vr.mailbox import Mailbox
 from artem_vr.sources.frame import StereoFrame
-from artem_vr.sources.pacing import next_turn, pause
+from artem_vr.sources.pacing import is_of_use, next_turn, pause
 from artem_vr.sources.source import FinalSourceError, Rest, Shot, Source
 
 Kind = Literal["opening", "live", "stale", "ended", "failed"]
@@ -45,17 +45,38 @@ class FeedState:
 
 
 class _HandedOver(Mailbox[StereoFrame]):
-    """A mailbox that tells when it was emptied."""
+    """A mailbox that tells when it was emptied, and when its taker will come again."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float]) -> None:
         super().__init__()
         self.taken = threading.Event()
+        self._clock = clock
+        self._asked_at: float | None = None  # since when the taker waits
+        self._taken_at = 0.0
+        self._working: deque[float] = deque(maxlen=3)
+        """For how many seconds the taker was busy with the last frames, before it asked for another."""
 
     def take(self, timeout: float = 0.0) -> StereoFrame | None:
+        asked_at = self._clock() if self._asked_at is None else self._asked_at
+        self._asked_at = asked_at
         item = super().take(timeout)
         if item is not None:
+            if self._taken_at:
+                self._working.append(asked_at - self._taken_at)
+            self._taken_at, self._asked_at = self._clock(), None
             self.taken.set()
         return item
+
+    @property
+    def expected_at(self) -> float | None:
+        """When the taker will ask again, at the earliest; None while it waits, and where it never took two."""
+        working = min(self._working, default=0.0)
+        return self._taken_at + working if working and self._asked_at is None else None
+
+    @property
+    def waits(self) -> bool:
+        """Whether there is an item."""
+        return self._item is not None
 
 
 class Feed:
@@ -64,7 +85,8 @@ class Feed:
     ``frames`` has the newest frame, ``latest`` keeps it also after it was taken. A live source that fails is opened
     again with growing pauses (0.5, 1, 2, 4, 8 s), one that rests is read on; a reading that hangs is abandoned and
     the source opened by a new thread. An error of a file, and a `FinalSourceError`, end it. With ``paced`` False
-    every frame of a file is delivered, each as soon as the one before was taken. While ``watched`` is not set
+    every frame of a file is delivered, each as soon as the one before was taken; else those of a source with a rate
+    that nobody will come for in time are not read: reading takes what painting needs. While ``watched`` is not set
     nobody looks: after its first frame a file waits; a live source goes on, as life does. ``clock`` gives seconds;
     ``sleep`` waits so long, and returns early and True when the feed is to stop.
     """
@@ -82,7 +104,7 @@ class Feed:
         open_patience: float = 30.0,
         watch_every: float | None = 0.25,
     ) -> None:
-        self.frames: Mailbox[StereoFrame] = _HandedOver()
+        self.frames: Mailbox[StereoFrame] = _HandedOver(clock)
         self.latest: StereoFrame | None = None
         self._factory, self._clock, self._paced = source_factory, clock, paced
         self._stale_after, self._read_patience, self._open_patience = stale_after, read_patience, open_patience
@@ -116,7 +138,7 @@ class Feed:
     def stop(self, timeout: float = 2.0) -> bool:
         """End the reading. True when the thread ended within ``timeout`` seconds; else it is left behind."""
         self._stop.set()
-        self._taken().set()
+        self._handed_over().taken.set()
         with self._lock:
             self._changed.notify_all()
             reader = self._reader
@@ -174,9 +196,9 @@ class Feed:
         self._reader = _Reader(self)
         self._reader.thread.start()
 
-    def _taken(self) -> threading.Event:
+    def _handed_over(self) -> _HandedOver:
         assert isinstance(self.frames, _HandedOver)
-        return self.frames.taken
+        return self.frames
 
     def _kind(self, now: float) -> tuple[Kind, str, float]:
         message = str(self._error) if self._error else self._rest
@@ -211,7 +233,7 @@ class Feed:
         self._times.append(now)
         self._last_at, self._failures, self._error, self._rest = now, 0, None, ""
         self.latest = frame
-        self._taken().clear()
+        self._handed_over().taken.clear()
         self.frames.put(frame)
         self._changed.notify_all()
 
@@ -223,6 +245,7 @@ class _Reader:
         self._feed = feed
         self.source: Source | None = None
         self.busy_since: float | None = None  # when the opening or reading under way began
+        self._reading = 0.0  # seconds that the last reading took
         self.thread = threading.Thread(target=self._run, name="feed", daemon=True)
 
     def _wanted(self) -> bool:
@@ -265,12 +288,18 @@ class _Reader:
                 self.busy_since = feed._clock()
                 for _ in range(turn.skip):
                     source.skip()
+                frames = feed._handed_over()
+                if not is_of_use(due, source.rate, self._reading, frames.expected_at, frames.waits):
+                    if not source.live:
+                        source.skip()
+                    continue
             elif not feed._paced and not source.live and feed.latest is not None:
                 self.busy_since = None
-                while self._wanted() and not feed._taken().wait(1.0):
+                while self._wanted() and not feed._handed_over().taken.wait(1.0):
                     pass
-            self.busy_since = feed._clock()
+            begun = self.busy_since = feed._clock()
             shot = source.read()
+            self._reading = feed._clock() - begun
             if not self._accept(shot):
                 return
 

@@ -36,6 +36,18 @@ def next_turn(due: float | None, now: float, rate: float, may_skip: bool) -> Tur
     return Turn(0.0, 0, now)
 
 
+def is_of_use(due: float, rate: float, reading: float, asked_at: float | None, another_waits: bool) -> bool:
+    """Whether the frame due at ``due`` (s), of a source of ``rate`` a second, shall be read, which takes ``reading`` s.
+
+    ``asked_at``: when somebody will ask for a frame, at the earliest; None: they wait, or nobody knows. A frame is of
+    no use where the next one is there by then, too; nor where it comes just too late, and ``another_waits``.
+    """
+    if asked_at is None:
+        return True
+    there_at, just_missed = due + reading, due <= asked_at < due + reading
+    return not (there_at + 1.0 / rate <= asked_at or (just_missed and another_waits))
+
+
 def pause(failures: int) -> float:
     """Seconds to wait before another attempt, after ``failures`` (>= 1) in a row: 0.5, 1, 2, 4, then 8."""
     return min(0.5 * 2.0 ** min(max(failures, 1) - 1, 10), 8.0)

@@ -343,6 +343,79 @@ def test_a_film_is_paced_and_late_frames_are_skipped(feeds):
     assert source.skipped == 1
 
 
+class Taker(Clock):
+    """Takes frames, each as soon as it is done with the one before; passes time while the feed sleeps and reads."""
+
+    def __init__(self, *working: float) -> None:
+        """Seconds for each frame; the last again and again."""
+        super().__init__()
+        self.feed: Feed | None = None
+        self.working = deque(working)
+        self.free_at = self.now
+        self.ages: list[float] = []
+        """Of the frames taken, in seconds."""
+
+    def sleep(self, seconds: float) -> bool:
+        end = self.now + seconds
+        while self.now < end:
+            self.now = min(end, self.now + 0.001)
+            if self.feed is None or self.now < self.free_at:
+                continue
+            frame = self.feed.frames.take()
+            if frame is not None:
+                self.ages.append(self.now - frame.captured_at)
+                self.free_at = self.now + (self.working.popleft() if len(self.working) > 1 else self.working[0])
+        return False
+
+    def read(self, seconds: float) -> Callable[[], int]:
+        """A step of a script that takes that long."""
+
+        def step() -> int:
+            self.sleep(seconds)
+            return 1
+
+        return step
+
+
+@pytest.fixture
+def taken(feeds) -> Callable[..., Scripted]:
+    """90 frames of a film, or of a screen, of 30 a second are read, in so many seconds each, for this taker."""
+
+    def play(taker: Taker, reading: float, live: bool = False) -> Scripted:
+        steps = [taker.read(reading) for _ in range(90)]
+        source = Scripted(*steps, live=live, rate=30.0)
+        taker.feed = feed = feeds(source, clock=taker, start=False)
+        feed.start()
+        assert source.reading.wait(30)
+        return source
+
+    return play
+
+
+@pytest.mark.parametrize("working", [0.001, 0.01, 0.02])
+def test_who_takes_quickly_gets_every_frame(taken, working):
+    taker = Taker(working)
+    source = taken(taker, 0.004)
+    assert source.skipped == 0 and len(taker.ages) >= 88
+
+
+@pytest.mark.parametrize("live", [False, True])
+@pytest.mark.parametrize("reading", [0.001, 0.01, 0.03])
+@pytest.mark.parametrize("working", [0.05, 0.1, 0.17])
+def test_for_who_takes_slowly_hardly_more_is_read_than_is_taken(taken, working, reading, live):
+    taker = Taker(working)
+    source = taken(taker, reading, live)
+    assert len(taker.ages) > 0.9 * (90 - 6)  # six: until it is known how long the taker works
+    assert max(taker.ages[3:]) <= 2 / 30 + reading + 0.002
+    assert (source.skipped > 0) != live  # a film goes on meanwhile, a screen has nothing to pass over
+
+
+def test_after_a_stall_the_newest_frame_is_there(taken):
+    taker = Taker(0.1, 0.1, 0.1, 0.1, 1.0, 0.1)
+    taken(taker, 0.01)
+    assert len(taker.ages) > 12 and max(taker.ages) <= 1 / 30 + 0.012
+
+
 def test_unpaced_every_frame_arrives_however_slow_the_taker(feeds):
     clock = Clock()
     feed = feeds(Scripted(*range(60), None, live=False, rate=10.0), clock=clock, paced=False)

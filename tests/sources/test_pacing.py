@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from artem_vr.sources.pacing import next_turn, pause
+from artem_vr.sources.pacing import is_of_use, next_turn, pause
 
 rates = st.floats(0.1, 240)
 moments = st.floats(0, 1e5)
@@ -48,3 +48,13 @@ def test_after_a_long_stop_the_film_goes_on_where_it_was():
 def test_the_pauses_grow_to_eight_seconds():
     assert [pause(n) for n in range(1, 8)] == [0.5, 1, 2, 4, 8, 8, 8]
     assert pause(10**9) == 8 and pause(0) == 0.5
+
+
+@given(moments, rates, st.floats(0, 1), st.floats(-2, 2), st.booleans())
+def test_a_frame_is_left_out_only_where_a_better_one_is_there_in_time(due, rate, reading, later, another_waits):
+    asked_at = due + later
+    of_use = is_of_use(due, rate, reading, asked_at, another_waits)
+    assert of_use or due <= asked_at  # whoever comes late finds the newest
+    next_in_time = due + 1 / rate + reading <= asked_at
+    assert of_use != (next_in_time or (another_waits and due <= asked_at < due + reading))
+    assert is_of_use(due, rate, reading, None, another_waits)
