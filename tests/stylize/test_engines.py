@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import platform
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -198,31 +200,81 @@ def test_wrong_pictures_and_closed_painters(cache: Path) -> None:
             painter.paint(np.zeros((2, 64, 64, 3), np.uint8), state, 1.0)
 
 
+def never() -> nn.Module:
+    raise AssertionError("the network was loaded")
+
+
 def test_the_cache_saves_the_conversion_and_survives_damage(tmp_path: Path) -> None:
     net = network()
     pictures = film(1, 1, 64, 64, 9)
-
-    def never() -> nn.Module:
-        raise AssertionError("the network was loaded")
 
     engine = choose_engine("openvino", precision="fp32", cache=tmp_path)
     truth, _ = play(engine, net, pictures, 9)
     play(engine, net, film(1, 2, 96, 80, 9), 9)
     assert engine.conversions == 1  # type: ignore[attr-defined]
-    (file,) = tmp_path.iterdir()
+    (file,) = tmp_path.glob("*.model")
     good = file.read_bytes()
+
+    def forget_what_was_compiled() -> None:
+        for compiled in tmp_path.glob("*.compiled"):
+            compiled.unlink()
+
+    forget_what_was_compiled()
     again = choose_engine("openvino", precision="fp32", cache=tmp_path)
     (painted,), _ = play(again, never, pictures, 9)  # type: ignore[arg-type]
     assert psnr(painted, truth[0]) > 50
     damaged = bytearray(good)
     damaged[-20] ^= 255
     for content in (b"", good[: len(good) // 2], bytes(damaged)):
+        forget_what_was_compiled()
         file.write_bytes(content)
         other = choose_engine("openvino", precision="fp32", cache=tmp_path)
         (painted,), _ = play(other, net, pictures, 9)
         assert other.conversions == 1, len(content)  # type: ignore[attr-defined]
         assert psnr(painted, truth[0]) > 50
         assert len(file.read_bytes()) > 1000 and file.read_bytes()[-100:] != damaged[-100:]
+
+
+def test_what_was_compiled_is_taken_up_again_and_damage_is_noticed(tmp_path: Path) -> None:
+    pictures, compilations = film(3, 2, 72, 64, 9), []
+
+    def watched(precision: str = "fp32") -> Engine:
+        engine = choose_engine("openvino", precision=precision, cache=tmp_path)
+        compile_model = engine._core.compile_model  # type: ignore[attr-defined]
+
+        class Core:
+            import_model, read_model = engine._core.import_model, engine._core.read_model  # type: ignore[attr-defined]
+
+            def compile_model(self, *arguments: Any) -> Any:
+                compilations.append(arguments)
+                return compile_model(*arguments)
+
+        engine._core = Core()  # type: ignore[attr-defined]
+        return engine
+
+    truth, truth_state = play(watched(), network(), pictures, 9)
+    assert len(compilations) == 1
+    painted, state = play(watched(), never, pictures, 9)  # type: ignore[arg-type]
+    assert len(compilations) == 1 and all(map(np.array_equal, painted, truth)) and np.array_equal(state, truth_state)
+    play(watched(), network(), film(1, 1, 72, 64, 9), 9)  # another size
+    assert len(compilations) == 2
+    for file in tmp_path.glob("*.compiled"):
+        file.write_bytes(file.read_bytes()[:-1] + b"?")
+    painted, _ = play(watched(), network(), pictures, 9)
+    assert len(compilations) == 3 and all(map(np.array_equal, painted, truth))
+
+
+def test_no_more_than_so_many_compiled_models_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("artem_vr.stylize.engines.openvino_engine.MOST_COMPILED", 2)
+    engine = choose_engine("openvino", precision="fp32", cache=tmp_path)
+    first, *others = (film(1, 1, size, 64, 9) for size in (64, 72, 80))
+    play(engine, network(), first, 9)
+    (used,) = tmp_path.glob("*.compiled")
+    for pictures in others:
+        os.utime(used, (0, 0))
+        play(engine, network(), first, 9)  # of the others it is the one used last
+        play(engine, network(), pictures, 9)
+    assert used.exists() and len(list(tmp_path.glob("*.compiled"))) == 2
 
 
 def test_the_container_refuses_everything_but_itself(tmp_path: Path) -> None:
@@ -256,7 +308,7 @@ def test_other_weights_are_another_model(tmp_path: Path) -> None:
     pictures = film(1, 1, 64, 64, 9)
     (one,), _ = play(engine, network(0), pictures, 9, "a")
     (two,), _ = play(engine, network(7), pictures, 9, "b")
-    assert not np.array_equal(one, two) and len(list(tmp_path.iterdir())) == 2
+    assert not np.array_equal(one, two) and len(list(tmp_path.glob("*.model"))) == 2
 
 
 def test_a_cache_that_cannot_be_written(tmp_path: Path) -> None:

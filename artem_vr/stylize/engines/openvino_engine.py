@@ -1,14 +1,15 @@
 """OpenVINO as the engine: the fastest on a CPU.
 
 A network is converted once, traced at a small size, and kept in the user's cache folder as a
-model without a size; after that neither torch nor the network is needed to start. Reshaping
-and compiling take a fraction of a second a size.
+model without a size; after that neither torch nor the network is needed to start. What is compiled of it for a size
+is kept there, too: taking that up again takes a third of the time.
 """
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
+import io
 import json
 import os
 import platform
@@ -43,6 +44,9 @@ GRAPH_VERSION = 7
 
 _MAGIC = b"artem-vr openvino model\n"
 _TRACE_SIZE = 64
+_COMPILED = ".compiled"
+MOST_COMPILED = 48
+"""Compiled models that are kept, 1.5 to 3 MB each; of more, those that were not used for longest go."""
 _PRECISIONS = {"fp32": "f32", "bf16": "bf16", "fp16": "f16", "int8": "f32"}
 """In what OpenVINO computes what is not rounded to 8 bits: with int8 in fp32, since bf16 would be turned into that
 anyway, layer by layer, for the statistics, which takes longer."""
@@ -133,28 +137,50 @@ class OpenVinoEngine:
         }
         if threads:
             self._config["INFERENCE_NUM_THREADS"] = threads
+        processor = self._core.get_property("CPU", "FULL_DEVICE_NAME")
+        self._compiled_for = json.dumps([str(processor), sorted(able), self._config])
 
     def prepare(self, style_key: str, network: NetworkOrLoader, eyes: int, height: int, width: int) -> Painter:
         if self.precision == "int8" and getattr(network, "architecture", "") != EIGHT_BITS:
             raise ValueError("this network has no 8-bit form")
         with self._lock:  # conversion is not safe from several threads
-            model, multiple = self._model(style_key, network)
-            depth = model.inputs[0].partial_shape[3].get_length()
-            block = BLOCK if depth != 3 else 1
-            rows, columns = padded(height, multiple) // block, padded(width, multiple) // block
-            model.reshape({model.inputs[0]: [eyes, rows, columns, depth]})
-            compiled = self._core.compile_model(model, "CPU", self._config)
+            compiled = self._compiled(style_key, network, eyes, height, width)
         runs = precision_of(compiled)
         if self.precision != "int8" and runs != self.precision:
             self.precision = runs  # say what really runs
         painter = OpenVinoPainter(compiled, eyes, height, width)
         return painter
 
+    def _compiled(self, style_key: str, network: NetworkOrLoader, eyes: int, height: int, width: int) -> Any:
+        """The compiled model for a size: from the cache, else made and kept."""
+        key = f"{self._key(style_key)}|{eyes}x{height}x{width}|{self._compiled_for}"
+        path = self._cache / f"{_name(key)}{_COMPILED}"
+        stored = read_container(path, key)
+        if stored is not None:
+            with contextlib.suppress(RuntimeError, ValueError, TypeError):  # of a build of another mind: compile again
+                compiled = self._core.import_model(io.BytesIO(stored[2]), "CPU", self._config)
+                with contextlib.suppress(OSError):
+                    path.touch()
+                return compiled
+        model, multiple = self._model(style_key, network)
+        depth = model.inputs[0].partial_shape[3].get_length()
+        block = BLOCK if depth != 3 else 1
+        rows, columns = padded(height, multiple) // block, padded(width, multiple) // block
+        model.reshape({model.inputs[0]: [eyes, rows, columns, depth]})
+        compiled = self._core.compile_model(model, "CPU", self._config)
+        with contextlib.suppress(OSError, RuntimeError):  # as below
+            write_container(path, key, {}, b"", compiled.export_model().getvalue())
+            _tidy(self._cache)
+        return compiled
+
+    def _key(self, style_key: str) -> str:
+        key = f"{style_key}|graph {GRAPH_VERSION}|artem-vr {__version__}|openvino {self._openvino.__version__}"
+        return key + ("|8 bits" if self.precision == "int8" else "")
+
     def _model(self, style_key: str, network: NetworkOrLoader) -> tuple[Any, int]:
         """The model, of trace size, and its multiple: from the cache, else converted and kept."""
-        key = f"{style_key}|graph {GRAPH_VERSION}|artem-vr {__version__}|openvino {self._openvino.__version__}"
-        key += "|8 bits" if self.precision == "int8" else ""
-        path = self._cache / f"{hashlib.sha256(key.encode()).hexdigest()[:40]}.model"
+        key = self._key(style_key)
+        path = self._cache / f"{_name(key)}.model"
         stored = read_container(path, key)
         if stored is not None:
             header, xml, weights = stored
@@ -220,6 +246,17 @@ def precision_of(compiled: Any) -> str:
     """What a compiled model really computes in."""
     name = compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name()
     return {"f32": "fp32", "f16": "fp16"}.get(name, str(name))
+
+
+def _name(key: str) -> str:
+    return hashlib.sha256(key.encode()).hexdigest()[:40]
+
+
+def _tidy(folder: Path) -> None:
+    """Delete all but the `MOST_COMPILED` compiled models that were used last."""
+    kept = sorted(folder.glob(f"*{_COMPILED}"), key=lambda path: path.stat().st_mtime, reverse=True)
+    for path in kept[MOST_COMPILED:]:
+        path.unlink(missing_ok=True)
 
 
 def write_container(path: Path, key: str, header: dict[str, Any], xml: bytes, weights: bytes) -> None:
