@@ -116,11 +116,11 @@ def test_shipped_styles_have_no_lattice_in_eight_bits(style: Style) -> None:
         assert lattice(rounded, picture) < max(VISIBLE, 1.2 * lattice(floats, picture)), name
 
 
-def painted_in_floats_and_eight_bits(net: FastNetwork, cache: Path) -> tuple[float, float]:
+def painted_in_floats_and_eight_bits(net: FastNetwork, cache: Path, key: str = "k") -> tuple[float, float]:
     """Decibels of OpenVINO's 8 bits against torch fp32, over three frames of the demo; and against the definition."""
     shots = iter(DemoSource(width=320, height=256, rate=30).read, None)
     truth = TorchEngine("cpu", "fp32").prepare("k", net, 2, 256, 320)
-    found = choose_engine("openvino", "cpu", "int8", cache=cache).prepare("k", net, 2, 256, 320)
+    found = choose_engine("openvino", "cpu", "int8", cache=cache).prepare(key, net, 2, 256, 320)
     true_state = state = initial_state(truth.channels)
     worst, form = 99.0, BlockForm(net).in_eight_bits()
     for number, shot in enumerate(itertools.islice(shots, 3)):
@@ -134,8 +134,8 @@ def painted_in_floats_and_eight_bits(net: FastNetwork, cache: Path) -> tuple[flo
 
 @needs_openvino
 @by_name
-def test_shipped_styles_in_eight_bits_are_those_in_fp32(style: Style, tmp_path: Path) -> None:
-    against_fp32, against_definition = painted_in_floats_and_eight_bits(network(style), tmp_path)
+def test_shipped_styles_in_eight_bits_are_those_in_fp32(style: Style, converted: Path) -> None:
+    against_fp32, against_definition = painted_in_floats_and_eight_bits(network(style), converted, style.name)
     assert against_fp32 > 38 and against_definition > 45
 
 

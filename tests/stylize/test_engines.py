@@ -178,12 +178,12 @@ def test_johnson_in_openvino(tmp_path: Path) -> None:
     [s for s in Library().styles() if s.kind == "shipped" and s.form == "network" and not s.binarised],
     ids=lambda s: s.name,
 )
-def test_shipped_weights(style: Style, tmp_path: Path) -> None:
+def test_shipped_weights(style: Style, converted: Path) -> None:
     network = loaded(load_network_style(style).network)
     pictures = film(4, 2, 128, 160, 2)
     truth, _ = play(TorchEngine("cpu", "fp32"), network, pictures, 2)
-    for engine in engines(tmp_path):
-        painted, _ = play(engine, network, pictures, 2)
+    for engine in engines(converted):
+        painted, _ = play(engine, network, pictures, 2, style.name)
         assert min(map(psnr, painted, truth)) >= PSNR[engine.precision] - 2, engine.precision
 
 

@@ -28,9 +28,9 @@ def engines(cache: Path) -> list[Engine]:
 
 
 @pytest.mark.parametrize("style", NETWORKS, ids=lambda style: style.name)
-def test_a_flat_picture_stays_flat(style: Style, tmp_path: Path) -> None:
+def test_a_flat_picture_stays_flat(style: Style, converted: Path) -> None:
     network, _ = load_network(style.path)
-    for engine in engines(tmp_path):
+    for engine in engines(converted):
         painter = engine.prepare(style.name, network, 2, 96, 120)
         for colour in ((0, 0, 0), (40, 40, 40), (128, 128, 128), (250, 180, 40), (255, 255, 255)):
             pictures = np.empty((2, 96, 120, 3), np.uint8)
