@@ -134,6 +134,7 @@ def show(settings: Settings, parts: Parts, threads: list[Stoppable], interpreter
             "eye_size": eye_size,
             "tau": settings.smoothing_seconds,
             "steadying": settings.steadying,
+            "ground": settings.ground,
             "load": StyleLoader(library, settings.stroke_size),
             "tuning": Tuning(mean_weight=settings.style_mean_weight, contrast=settings.style_contrast),
         }

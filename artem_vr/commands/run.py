@@ -10,7 +10,7 @@ from artem_vr.commands.options import add_setting, load_settings
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_setting(
         parser, "source", "layout", "style", "strength", "region", "region_style", "headset", "view", "device",
-        "engine", "precision", "scale", "steadying", "mirror", "frames", "record",
+        "engine", "precision", "scale", "steadying", "ground", "mirror", "frames", "record",
     )  # fmt: skip
     for name, does in (
         ("--hud", "show the head-up display"),

@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("inputs", nargs="+", metavar="INPUT", help="a picture, a video, or a folder of them")
     parser.add_argument("-o", "--output", required=True, metavar="OUTPUT", help="a file, or a folder")
-    add_setting(parser, "style", "strength", "layout", "device", "engine", "precision", "steadying")
+    add_setting(parser, "style", "strength", "layout", "device", "engine", "precision", "steadying", "ground")
     parser.add_argument("--preserve-color", action="store_true", help="keep the source's colours, paint its lightness")
     parser.add_argument(
         "--size", type=_size, metavar="PIXELS",
@@ -124,7 +124,7 @@ _ONLY_OPTIMIZE = (
     "optimizer", "iterations", "snapshot_every", "resume", "start", "seed", "vgg", "content_weight", "style_weight",
     "tv_weight",
 )  # fmt: skip
-_ONLY_NETWORK = ("strength", "layout", "engine", "precision", "steadying")
+_ONLY_NETWORK = ("strength", "layout", "engine", "precision", "steadying", "ground")
 
 
 def _check_method(arguments: argparse.Namespace) -> None:

@@ -73,6 +73,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--steadied", action="store_true",
         help="measure motion, noise and stereo of what the program shows, and not of what the network alone paints",
     )  # fmt: skip
+    parser.add_argument(
+        "--ground", type=float, default=0.0, metavar="DEPTH",
+        help="measure photographs at rest with this ground (0 to 1), as the program lays it with 0.5 (default: 0)",
+    )  # fmt: skip
     parser.add_argument("--threads", type=int, metavar="N", help="of the processor; 1 is fastest on a busy machine")
     parser.add_argument("--sheet", type=Path, metavar="FILE", help="also draw a sheet of painted photographs (PNG)")
     output = parser.add_mutually_exclusive_group()
@@ -101,6 +105,10 @@ def run(arguments: argparse.Namespace) -> int:
         for candidate in candidates:
             candidate.subject.steadied = True
             candidate.subject.name += ", steadied"
+    if arguments.ground:
+        for candidate in candidates:
+            candidate.subject.ground = arguments.ground
+            candidate.subject.name += f", ground {arguments.ground:g}"
     exam, conditions = _exam(arguments, paintings, vgg())
     rows: list[Row] = []
     single = [candidate for candidate in candidates if not candidate.of_many]
@@ -145,6 +153,7 @@ def _check(arguments: argparse.Namespace) -> None:
         "held_out": (1, 10_000),
         "optimize": (1, 10_000),
         "optimize_iterations": (1, 1_000_000),
+        "ground": (0, 1),
     }
     for option, (least, most) in bounds.items():
         value = getattr(arguments, option)

@@ -6,6 +6,8 @@ import itertools
 from collections.abc import Callable
 from typing import Protocol
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
@@ -43,10 +45,16 @@ class NetworkSubject:
         self.name = name
         self.steadied = False
         """Whether sequences are as the program shows them, and not as the network paints them."""
+        self.ground = 0.0
+        """Depth of the ground that is laid under pictures at rest (`stylize.ground`)."""
         self.network = network.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._code = code
 
     def still(self, pictures: Tensor) -> Tensor:
+        if self.ground:
+            from artem_vr.stylize.ground import with_ground
+
+            pictures = _of_bytes(with_ground(bytes_of(pictures), self.ground))
         with torch.no_grad():
             return self.network(pictures.contiguous(memory_format=torch.channels_last), OwnStatistics(self._code))
 
@@ -76,6 +84,11 @@ def _steadied(paint: Sequence) -> Sequence:
     def paint_steadily(eyes: Tensor) -> Tensor:
         ties = matcher.ties(bytes_of(eyes))
         shown = steadier.steadied(bytes_of(paint(eyes)), ties, next(times) * FRAME_SECONDS)
-        return torch.from_numpy(shown).permute(0, 3, 1, 2).float() / 255
+        return _of_bytes(shown)
 
     return paint_steadily
+
+
+def _of_bytes(pictures: npt.NDArray[np.uint8]) -> Tensor:
+    """`bytes_of` undone."""
+    return torch.from_numpy(pictures).permute(0, 3, 1, 2).float() / 255

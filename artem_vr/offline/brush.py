@@ -14,6 +14,7 @@ from artem_vr.errors import EngineError, StyleError, is_lack_of_memory
 from artem_vr.settings import Settings
 from artem_vr.styles.library import Library
 from artem_vr.stylize.engines import Engine, choose_engine, engine_for
+from artem_vr.stylize.ground import depth_for, with_ground
 from artem_vr.stylize.loading import LoadedStyle, StyleLoader
 from artem_vr.stylize.matching import Matcher
 from artem_vr.stylize.statistics import RateKeeper
@@ -68,6 +69,7 @@ class Brush:
         self._painters: OrderedDict[tuple[int, ...], StyledPainter] = OrderedDict()
         self._rates = RateKeeper(settings.smoothing_seconds)
         self._steadies = settings.steadying != "never"
+        self._ground, self._still = settings.ground, still
         self._matcher, self._steadier = Matcher(), Steadier()
         self._time = 0.0
         self._state: npt.NDArray[np.float32] | None = None
@@ -86,7 +88,8 @@ class Brush:
                 self._matcher, self._steadier = Matcher(), Steadier()
             self._time += elapsed or 0.0
             rate = self._rates.rate(eyes, self._time)
-            painted, self._state = painter.paint(eyes, self._state, rate, self._tuning)
+            canvas = with_ground(eyes, depth_for(self._ground, self._still, len(eyes)))
+            painted, self._state = painter.paint(canvas, self._state, rate, self._tuning)
             if self._steadies:
                 painted = self._steadier.steadied(painted, self._matcher.ties(eyes), self._time)
         except (RuntimeError, MemoryError, cv2.error) as error:  # torch's and OpenVINO's, NumPy's, OpenCV's

@@ -76,7 +76,7 @@ class DesktopSource:
             ) from None
         bgra = np.frombuffer(shot.raw, np.uint8).reshape(shot.height, shot.width, 4)
         cv2 = opencv.load()
-        return Shot(split(cv2.cvtColor(bgra, cv2.COLOR_BGRA2RGB), self._layout), captured_at)
+        return Shot(split(cv2.cvtColor(bgra, cv2.COLOR_BGRA2RGB), self._layout), captured_at, stands=True)
 
     def skip(self) -> None:
         pass

@@ -226,7 +226,8 @@ class Feed:
     def _deliver(self, shot: Shot, now: float) -> None:
         """Put a frame into the mailbox; the lock is held."""
         at = now if shot.captured_at is None else shot.captured_at
-        frame = StereoFrame(np.ascontiguousarray(shot.eyes), at, self._sequence, shot.head_pose, shot.still)
+        eyes = np.ascontiguousarray(shot.eyes)
+        frame = StereoFrame(eyes, at, self._sequence, shot.head_pose, shot.still, shot.stands)
         self._sequence += 1
         if self._last_at is None or self._error is not None:
             self._first_at = now

@@ -21,7 +21,8 @@ class StereoFrame:
     ``sequence`` counts the frames of one source from 0, without gaps for frames never read.
     ``head_pose`` is head-to-world, 4x4 float32, at that time, where the source is tied to the
     headset; None elsewhere.
-    ``still``: of a photograph, in which nothing will ever move.
+    ``still``: of a photograph, in which nothing will ever move. ``stands``: of a picture that as a whole stands in its
+    place, as a photograph and a desktop do: no camera moves.
     """
 
     eyes: npt.NDArray[np.uint8]
@@ -29,3 +30,4 @@ class StereoFrame:
     sequence: int
     head_pose: npt.NDArray[np.float32] | None = None
     still: bool = False
+    stands: bool = False

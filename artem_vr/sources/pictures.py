@@ -156,7 +156,7 @@ class StillPicture:
 
     def __init__(self, path: Path, layout: Layout = "mono", name: str | None = None) -> None:
         self.name = name or str(path)
-        self._shot = Shot(split(load_picture(path), layout), still=True)
+        self._shot = Shot(split(load_picture(path), layout), still=True, stands=True)
 
     def read(self) -> Shot | None:
         return self._shot

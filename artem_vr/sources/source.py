@@ -22,13 +22,15 @@ class Shot:
     ``eyes`` is (E, H, W, 3) uint8 RGB, top row first, C-contiguous; E is 1 (mono) or 2 (left, right).
     ``captured_at`` is ``time.perf_counter()`` when the picture was taken, in seconds; None: the feed stamps it
     when ``read`` returns. ``head_pose`` is head-to-world, 4x4 float32, where the source is tied to the headset.
-    ``still``: nothing will ever move in what this source shows.
+    ``still``: nothing will ever move in what this source shows. ``stands``: it stands in its place as a whole, as a
+    desktop does.
     """
 
     eyes: npt.NDArray[np.uint8]
     captured_at: float | None = None
     head_pose: npt.NDArray[np.float32] | None = None
     still: bool = False
+    stands: bool = False
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 from artem_vr.errors import ArtemError
 from artem_vr.mailbox import Mailbox
@@ -24,6 +24,7 @@ from artem_vr.sources.frame import StereoFrame
 from artem_vr.styles.deck import Deck, Selection
 from artem_vr.styles.library import Library
 from artem_vr.stylize.engines import Engine, State, engine_for
+from artem_vr.stylize.ground import depth_for, relief, with_ground
 from artem_vr.stylize.loading import Load, StyleLoader
 from artem_vr.stylize.matching import Ties
 from artem_vr.stylize.painters import PainterKey, Painters, called, one_line
@@ -155,6 +156,7 @@ class Stylizer:
         budget: int = 600 * 2**20,
         tau: float = TAU_SECONDS,
         steadying: Steadying = "auto",
+        ground: float | Literal["auto"] = "auto",
         load: Load | None = None,
         tuning: Tuning | None = None,
         clock: Callable[[], float] = time.perf_counter,
@@ -163,12 +165,12 @@ class Stylizer:
 
         ``keep`` styles stay ready (the current one and its neighbours), and the network for any picture; fewer if they
         would take more than ``budget`` bytes. ``tau``: seconds over which statistics are smoothed. ``steadying``:
-        whether strokes stay on what they show; "auto" where there is time. ``tuning``: of
-        styles that are codes; its strength is the deck's.
+        whether strokes stay on what they show; "auto" where there is time. ``ground``: depth of the relief
+        under what is smooth, see `stylize.ground`. ``tuning``: of styles that are codes; its strength is the deck's.
         """
         self.painted: Mailbox[PaintedFrame] = Mailbox()
         self._frames, self._deck, self._library, self._engine = frames, deck, library, engine
-        self._scale, self._eye_size, self._clock = scale, eye_size, clock
+        self._scale, self._eye_size, self._ground, self._clock = scale, eye_size, ground, clock
         self._load = load if load is not None else StyleLoader(library)
         self._any = (ANY,) if self._load.reads_pictures else ()
         self._tuning = tuning or Tuning()
@@ -262,6 +264,8 @@ class Stylizer:
         self._want(wanted, selection)  # first, so that what is chosen next stays
         key, painter = self._choose(frame, wanted, selection)
         if key is None or painter is None:
+            if self._ground_of(frame):
+                relief()  # there is time for that now
             return True
         return self._paint(frame, key, painter, self._like(wanted, selection.outside), selection.style)
 
@@ -327,6 +331,7 @@ class Stylizer:
             for series in (self._series, self._other_series):
                 series.steadier.forget()  # the next ties begin at this frame, which is in no painting
             return False
+        eyes = with_ground(eyes, self._ground_of(frame))
         tuning = replace(self._tuning, strength=self._deck.current.strength)
         try:
             pictures = self._series.paint(eyes, frame.captured_at, key, painter, tuning)
@@ -365,7 +370,7 @@ class Stylizer:
             self._other_series.forget()
             return None, False
         if eyes.shape[1:3] != (key.height, key.width):
-            eyes = resize(frame.eyes, (key.height, key.width))
+            eyes = with_ground(resize(frame.eyes, (key.height, key.width)), self._ground_of(frame))
         try:
             pictures = self._other_series.paint(eyes, frame.captured_at, key, painter, tuning)
         except Exception as error:  # noqa: BLE001 (rule 1)
@@ -374,6 +379,9 @@ class Stylizer:
             self._other_message = self.painters.failure(key) or ""
             return None, False
         return self._hand.steady(self._other_series.steadier, pictures, ties, frame.captured_at), painter.coded
+
+    def _ground_of(self, frame: StereoFrame) -> float:
+        return depth_for(self._ground, frame.stands, len(frame.eyes))
 
     def _can_shrink(self, frame: StereoFrame) -> bool:
         """Whether "auto" has smaller sizes left: these come first where there is little time."""

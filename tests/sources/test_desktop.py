@@ -44,7 +44,7 @@ def test_the_screen_is_captured_pixel_by_pixel(server):
         shot = source.read()
         assert shot is not None and shot.captured_at is not None
         assert np.array_equal(shot.eyes, known_picture()[None])
-        assert shot.eyes.flags.c_contiguous and source.live
+        assert shot.eyes.flags.c_contiguous and source.live and shot.stands
         assert source.name == ("screen" if number is None else "screen:0")
         source.skip()
         source.close()

@@ -127,9 +127,10 @@ def test_frames_arrive_with_their_number_and_time(feeds):
 def test_what_the_source_says_of_time_and_pose_is_kept(feeds):
     pose = np.eye(4, dtype=np.float32)
     source = Scripted()
-    source.read = lambda: Shot(np.zeros((2, 3, 3, 3), np.uint8), 42.0, pose, still=True)  # type: ignore[method-assign]
+    source.read = lambda: Shot(np.zeros((2, 3, 3, 3), np.uint8), 42.0, pose, still=True, stands=True)  # type: ignore[method-assign]
     frame = feeds(source).frames.take(30)
-    assert frame.captured_at == 42.0 and frame.head_pose is pose and frame.still and len(frame.eyes) == 2
+    assert frame.captured_at == 42.0 and frame.head_pose is pose and len(frame.eyes) == 2
+    assert frame.still and frame.stands
 
 
 def test_before_the_first_frame_it_is_opening(feeds):

@@ -392,7 +392,7 @@ def test_a_still_picture_is_given_again_and_again(tmp_path):
     assert np.array_equal(first.eyes, np.stack([gradient(), 255 - gradient()]))
     assert np.array_equal(second.eyes, first.eyes)
     assert not source.live and source.rate == 10 and source.name == "pair.png"
-    assert first.still
+    assert first.still and first.stands
     source.skip()
     source.close()
     assert io.BytesIO(path.read_bytes()).read(4) == b"\x89PNG"

@@ -19,6 +19,7 @@ from artem_vr.sources.frame import StereoFrame
 from artem_vr.styles.deck import Deck
 from artem_vr.styles.library import Library, Style
 from artem_vr.stylize.engines.graph import loaded
+from artem_vr.stylize.ground import DEPTH, with_ground
 from artem_vr.stylize.loading import LoadedStyle, load_network_style
 from artem_vr.stylize.painters import MOST, PainterKey, Painters, called, how_many
 from artem_vr.stylize.stylizer import PaintedFrame, Stylizer
@@ -65,6 +66,7 @@ class FakePainter:
         if self.number in self.engine.raising:
             raise RuntimeError("the engine broke\nin two lines")
         self.rates.append(rate)
+        self.given = pictures
         trembling = self.engine.trembles * (len(self.rates) % 2)
         return np.full_like(pictures, self.number + trembling), state + 1
 
@@ -122,10 +124,16 @@ class Setup:
         raise AssertionError("nobody reads pictures here")
 
     def send(
-        self, eyes: int = 2, height: int = 64, width: int = 72, value: int = 100, still: bool = False
+        self,
+        eyes: int = 2,
+        height: int = 64,
+        width: int = 72,
+        value: int = 100,
+        still: bool = False,
+        stands: bool = False,
     ) -> StereoFrame:
         pictures = np.full((eyes, height, width, 3), value, np.uint8)
-        frame = StereoFrame(pictures, self.count / 30, self.count, still=still)
+        frame = StereoFrame(pictures, self.count / 30, self.count, still=still, stands=stands)
         self.count += 1
         self.frames.put(frame)
         return frame
@@ -176,6 +184,21 @@ def test_a_frame_is_painted(make: Callable[..., Setup]) -> None:
     state = setup.stylizer.state()
     assert (state.style, state.engine, state.height, state.width) == ("style0", "fake", 64, 72)
     assert state.message == "" and state.frames >= 1
+
+
+def test_the_ground_is_laid_under_what_stands(make: Callable[..., Setup]) -> None:
+    def given(setup: Setup, **frame: Any) -> np.ndarray:
+        """What the painter was given for such a frame; the frame itself stays as it was."""
+        painted = setup.paint(**frame)
+        assert (painted.source.eyes == 100).all()
+        return next(p for p in setup.engine.made if p.eyes == len(painted.source.eyes)).given
+
+    setup = make()
+    assert (given(setup, eyes=1) == 100).all() and (given(setup, eyes=2, stands=True) == 100).all()
+    expected = with_ground(np.full((1, 64, 72, 3), 100, np.uint8), DEPTH)
+    assert np.array_equal(given(make(), eyes=1, stands=True), expected) and expected.std() > 4
+    assert (given(make(ground=0.0), eyes=1, stands=True) == 100).all()
+    assert given(make(ground=0.2), eyes=2).std() > 2
 
 
 def test_newest_wins_after_a_stall(make: Callable[..., Setup]) -> None:
