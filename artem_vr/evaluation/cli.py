@@ -75,7 +75,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--ground", type=float, default=0.0, metavar="DEPTH",
-        help="measure photographs at rest with this ground (0 to 1), as the program lays it with 0.5 (default: 0)",
+        help="measure photographs at rest, and what is steadied, with this ground (0 to 1); the program lays 0.5 "
+        "(default: 0)",
     )  # fmt: skip
     parser.add_argument("--threads", type=int, metavar="N", help="of the processor; 1 is fastest on a busy machine")
     parser.add_argument("--sheet", type=Path, metavar="FILE", help="also draw a sheet of painted photographs (PNG)")

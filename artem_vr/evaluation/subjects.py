@@ -46,7 +46,7 @@ class NetworkSubject:
         self.steadied = False
         """Whether sequences are as the program shows them, and not as the network paints them."""
         self.ground = 0.0
-        """Depth of the ground that is laid under pictures at rest (`stylize.ground`)."""
+        """Depth of the ground (`stylize.ground`), under pictures at rest and what is steadied."""
         self.network = network.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._code = code
 
@@ -70,20 +70,27 @@ class NetworkSubject:
             state, rate = statistics.new_state(), torch.tensor([RATE])
             return painted
 
-        return _steadied(paint) if self.steadied else paint
+        return _steadied(paint, self.ground) if self.steadied else paint
 
 
-def _steadied(paint: Sequence) -> Sequence:
-    """What ``paint`` makes of a scene's frames, in 8 bits and steadied, as the program shows it."""
+def _steadied(paint: Sequence, depth: float) -> Sequence:
+    """What ``paint`` makes of a scene's frames, in 8 bits and steadied, as the program shows it.
+
+    ``depth``: of the ground.
+    """
+    from artem_vr.stylize.ground import Ground
     from artem_vr.stylize.matching import Matcher
     from artem_vr.stylize.steadying import Steadier
 
-    matcher, steadier = Matcher(), Steadier()
+    matcher, steadier, ground = Matcher(), Steadier(), Ground(depth)
     times = itertools.count()
 
     def paint_steadily(eyes: Tensor) -> Tensor:
-        ties = matcher.ties(bytes_of(eyes))
-        shown = steadier.steadied(bytes_of(paint(eyes)), ties, next(times) * FRAME_SECONDS)
+        pictures, at = bytes_of(eyes), next(times) * FRAME_SECONDS
+        ties = matcher.ties(pictures)
+        ground.follow(len(pictures), ties, at)
+        painted = paint(_of_bytes(ground.laid(pictures)) if depth else eyes)
+        shown = steadier.steadied(bytes_of(painted), ties, at)
         return _of_bytes(shown)
 
     return paint_steadily

@@ -14,9 +14,9 @@ from artem_vr.errors import EngineError, StyleError, is_lack_of_memory
 from artem_vr.settings import Settings
 from artem_vr.styles.library import Library
 from artem_vr.stylize.engines import Engine, choose_engine, engine_for
-from artem_vr.stylize.ground import depth_for, with_ground
+from artem_vr.stylize.ground import Ground
 from artem_vr.stylize.loading import LoadedStyle, StyleLoader
-from artem_vr.stylize.matching import Matcher
+from artem_vr.stylize.matching import NO_TIES, Matcher
 from artem_vr.stylize.statistics import RateKeeper
 from artem_vr.stylize.steadying import Steadier
 from artem_vr.stylize.styled import StyledPainter, Tuning, Workshop
@@ -68,11 +68,14 @@ class Brush:
         self._tuning = Tuning(settings.strength, settings.style_mean_weight, settings.style_contrast)
         self._painters: OrderedDict[tuple[int, ...], StyledPainter] = OrderedDict()
         self._rates = RateKeeper(settings.smoothing_seconds)
-        self._steadies = settings.steadying != "never"
-        self._ground, self._still = settings.ground, still
-        self._matcher, self._steadier = Matcher(), Steadier()
+        self._steadies, self._depth, self._still = settings.steadying != "never", settings.ground, still
+        self._begin()
         self._time = 0.0
         self._state: npt.NDArray[np.float32] | None = None
+
+    def _begin(self) -> None:
+        """Another film, or another picture."""
+        self._matcher, self._steadier, self._ground = Matcher(), Steadier(), Ground(self._depth)
 
     @property
     def facts(self) -> dict[str, str]:
@@ -85,13 +88,13 @@ class Brush:
             painter = self._painter(eyes.shape)
             if elapsed is None:
                 self._rates.reset()
-                self._matcher, self._steadier = Matcher(), Steadier()
+                self._begin()
             self._time += elapsed or 0.0
             rate = self._rates.rate(eyes, self._time)
-            canvas = with_ground(eyes, depth_for(self._ground, self._still, len(eyes)))
-            painted, self._state = painter.paint(canvas, self._state, rate, self._tuning)
-            if self._steadies:
-                painted = self._steadier.steadied(painted, self._matcher.ties(eyes), self._time)
+            ties = self._matcher.ties(eyes) if self._steadies else NO_TIES
+            self._ground.follow(len(eyes), ties, self._time, stands=self._still, follows=self._steadies)
+            painted, self._state = painter.paint(self._ground.laid(eyes), self._state, rate, self._tuning)
+            painted = self._steadier.steadied(painted, ties, self._time)
         except (RuntimeError, MemoryError, cv2.error) as error:  # torch's and OpenVINO's, NumPy's, OpenCV's
             if not is_lack_of_memory(error):
                 raise

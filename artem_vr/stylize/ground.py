@@ -1,24 +1,26 @@
 """The ground: a faint relief that is laid under the smooth parts of a picture before it is painted.
 
 A network that was trained to paint steadily has nothing to hang a stroke on where its picture is smooth: a clear sky,
-a wall, the empty parts of a desktop became flat colour. A painter's ground is not smooth either. This one is made of
-short waves that follow a field of bends and whirls, as brushes leave them; networks make strokes of their own
-painting of it.
+a wall, the empty parts of a desktop became flat colour. A painter's ground is not smooth either. Of the waves of this
+one (`relief`) networks make strokes of their own painting.
 
-It stands in its place in the picture, as canvas does. So "auto" lays it where pictures stand, too: photographs,
-desktops.
+Where the picture as a whole stands in its place (a photograph, a desktop), it stands, too, like canvas. Under a moving
+camera's pictures it would lie like a dirty pane: there it goes with what is seen, by the ties that steadying finds
+(`matching`), as textures are advected in animated watercolour (Bousseau et al. 2007). Smooth parts themselves say
+little of where they go, so they go with what is around them. Both eyes have the same relief, at the depth of the scene.
 """
 
 from __future__ import annotations
 
 import functools
+import math
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 
-Bytes = npt.NDArray[np.uint8]
-Floats = npt.NDArray[np.float32]
+from artem_vr.stylize.matching import NO_TIES, Bytes, Floats, Ties, places_of, read_at
+from artem_vr.stylize.relief import SIDE, relief, repeated
 
 DEPTH = 0.5
 """What "auto" lays."""
@@ -27,103 +29,199 @@ LEVELS = 16.0
 SMOOTH, ROUGH = 3.0, 9.0
 """Deviation of a picture's grey, in levels, up to which it gets the whole relief, and from which on nothing of it: that
 has enough of its own."""
-WINDOW = 17
-"""Side, in pixels, of the windows in which that is looked at."""
+WINDOW = 9
+"""Side, in pixels of the halved picture, of the windows in which that is looked at."""
 
-SIDE = 1024
-"""Of the relief, in pixels; it is repeated beyond."""
-STROKE = 4.0
-"""Distance of its waves, in deviations of a Gaussian: they are about four times as many pixels apart."""
-BEND = 70.0
-"""Size of its bends, likewise."""
-DRIFT = 0.7
-"""How much all waves lie across: 0 leaves a whirl in every bend."""
-CALM = 0.3
-"""Of the field, in deviations: where it is weaker, in the middle of a whirl, waves are short."""
-STEP, DOUBLINGS = 1.5, 4
-"""Waves are followed in 2^DOUBLINGS steps of so many pixels to either side."""
+CREASED = 0.5
+"""Pixels by which neighbours' ways may differ; more is smoothed out."""
+BENT = 0.25
+"""... and, on the average, before another relief takes the place of this one, which is stretched by then."""
+HANDOVER_SECONDS = 1.0
+APPEAR_SECONDS = 1.0
+"""In which it would come from depth 0 to 1, and go, when steadying does."""
+
+Depth = float | Literal["auto"]
 
 
-def depth_for(wanted: float | Literal["auto"], stands: bool, eyes: int) -> float:
-    """What is ``wanted`` (0..1); of "auto" DEPTH for single pictures that stand in their place, and 0 for others.
+def depth_for(wanted: Depth, stands: bool, eyes: int, follows: bool = False) -> float:
+    """What is ``wanted``, 0 to 1; of "auto" DEPTH where the ground can be right, else 0.
 
-    Over a moving camera's pictures a relief that stands would lie like a dirty pane. For two eyes it would hang at the
-    distance of the screen, whatever is seen there.
+    That is where it ``follows`` what is seen, and in single pictures that stand in their place: for two eyes it would
+    hang at the distance of the screen, whatever is seen there.
     """
     if wanted == "auto":
-        return DEPTH if stands and eyes == 1 else 0.0
+        return DEPTH if follows or (stands and eyes == 1) else 0.0
     return wanted
 
 
+@dataclass
+class _Layer:
+    """One laying of the relief."""
+
+    ways: list[Floats]
+    """Of each eye, (h, w, 2): from a place to where in the relief it is, in pixels of `Tie.even`."""
+    offset: Floats
+    """(2,): what to add further, in pixels of the relief."""
+    share: float
+    """0..1: less than 1 while it takes the place of another one."""
+
+
+class Ground:
+    """Of the frames of one source, one after the other; for each `follow`, then `laid`."""
+
+    def __init__(self, wanted: Depth) -> None:
+        """``wanted``: see `depth_for`."""
+        self._wanted = wanted
+        self._depth: float | None = None
+        """Of the last frame."""
+        self._at = 0.0
+        self._layers: list[_Layer] = []
+        """The one that goes, if there is one, before the one that stays; empty: the relief stands."""
+        self._laid = 0
+
+    def get_ready(self) -> None:
+        """Make what takes time, if it may be needed."""
+        if self._wanted:
+            relief()
+
+    def follow(self, eyes: int, ties: Ties, at: float, *, stands: bool = False, follows: bool = False) -> None:
+        """The next frame, of so many ``eyes``, captured ``at`` so many seconds; `laid` is for that then.
+
+        ``ties`` are its own; `NO_TIES` where there was no time to look. ``stands``: nothing moves as a whole
+        (`StereoFrame.stands`). ``follows``: ties are looked for in most frames.
+        """
+        elapsed, self._at = max(0.0, at - self._at), at
+        self._deepen(depth_for(self._wanted, stands, eyes, follows), elapsed)
+        if not self._depth or (stands and eyes == 1):
+            self._layers.clear()
+        elif ties is not NO_TIES:
+            self._carry(ties, elapsed)
+        if self._layers and len(self._layers[0].ways) != eyes:
+            self._layers.clear()
+
+    def laid(self, eyes: Bytes) -> Bytes:
+        """The frame's ``eyes``, (E, H, W, 3) uint8 RGB of any size, with the relief; themselves where there is none."""
+        if not self._depth:
+            return eyes
+        if not self._layers:
+            return with_ground(eyes, self._depth)
+        half = _half(eyes)
+        return _with_waves(eyes, [self._waves(number, *half) for number in range(len(eyes))], self._depth)
+
+    def _deepen(self, wanted: float, elapsed: float) -> None:
+        """From what it was towards what is wanted, at once for the first frame."""
+        if self._depth is None:
+            self._depth = wanted
+        step = elapsed / APPEAR_SECONDS
+        self._depth += min(step, max(-step, wanted - self._depth))
+
+    def _carry(self, ties: Ties, elapsed: float) -> None:
+        """The layers along, to where things are now."""
+        looked_at = ties.before or ((ties.across, ties.across) if ties.across else ())
+        if not looked_at or not ties.before:
+            self._layers.clear()  # a cut: there is nothing to go on from
+        if not looked_at:
+            return
+        grids = [tie.even.shape[:2] for tie in looked_at]
+        if [way.shape[:2] for layer in self._layers[:1] for way in layer.ways] != grids:
+            self._layers = [self._fresh(grids, share=1.0)]
+        for layer in self._layers if ties.before else ():
+            layer.ways = [_uncreased(_carried(way, tie.even)) for way, tie in zip(layer.ways, ties.before, strict=True)]
+        self._hand_over(grids, elapsed)
+        if ties.across is not None:
+            for layer in self._layers:
+                layer.ways[1] = _carried(layer.ways[0], ties.across.even)
+
+    def _fresh(self, grids: list[tuple[int, ...]], share: float) -> _Layer:
+        offset = np.array([371 * self._laid % SIDE, 587 * self._laid % SIDE], np.float32)
+        self._laid += 1
+        return _Layer([np.zeros((*grid, 2), np.float32) for grid in grids], offset, share)
+
+    def _hand_over(self, grids: list[tuple[int, ...]], elapsed: float) -> None:
+        """A relief that was stretched, by a zoom or a turn, fades into a fresh one."""
+        newest = self._layers[-1]
+        newest.share = min(1.0, newest.share + elapsed / HANDOVER_SECONDS)
+        if newest.share == 1.0:
+            self._layers = [newest]
+            if _bent(newest.ways[0]) > BENT:
+                self._layers.append(self._fresh(grids, share=0.0))
+
+    def _waves(self, number: int, height: int, width: int) -> Floats:
+        """(height, width): the relief for the eye of that ``number``, of deviation near 1."""
+        import cv2
+
+        shares = [1 - self._layers[-1].share, self._layers[-1].share][-len(self._layers) :]
+        total: Any = 0.0
+        for layer, share in zip(self._layers, shares, strict=True):
+            way = layer.ways[number]
+            scale = np.array([2 * width / way.shape[1], 2 * height / way.shape[0]], np.float32)
+            offset: Any = cv2.resize(way * scale + layer.offset, (width, height), interpolation=cv2.INTER_LINEAR)
+            total = total + share * repeated(relief(), offset + (2 * places_of(height, width) + np.float32(0.5)))
+        result: Floats = total / math.hypot(*shares)  # waves of two reliefs partly cancel
+        return result
+
+
 def with_ground(pictures: Bytes, depth: float) -> Bytes:
-    """``pictures``, (E, H, W, 3) uint8 RGB, with the relief; themselves where there is none (``depth`` 0)."""
+    """``pictures``, (E, H, W, 3) uint8 RGB, with a relief that stands; themselves where there is none (``depth`` 0)."""
     if depth <= 0:
         return pictures
-    import cv2
-
-    height, width = pictures.shape[1:3]
-    waves = depth * LEVELS * _relief_of(height, width)
-    result = np.empty_like(pictures)
-    for picture, other in zip(pictures, result, strict=True):
-        added = cv2.multiply(waves, smoothness(picture))
-        cv2.add(picture, cv2.merge((added, added, added)), dst=other, dtype=cv2.CV_8U)
-    return result
+    return _with_waves(pictures, [_standing(*_half(pictures))] * len(pictures), depth)
 
 
 def smoothness(picture: Bytes) -> Floats:
-    """(H, W), 0 to 1, of (H, W, 3) uint8 RGB: 1 where nothing is to be seen, 0 among lines and texture."""
+    """(H/2, W/2), 0 to 1, of (H, W, 3) uint8 RGB: 1 where nothing is to be seen, 0 among lines and texture."""
     import cv2
 
-    grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
+    height, width = _half(picture[None])
+    grey = cv2.resize(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), (width, height), interpolation=cv2.INTER_AREA)
     mean = cv2.boxFilter(grey, cv2.CV_32F, (WINDOW, WINDOW))
     square = cv2.sqrBoxFilter(grey, cv2.CV_32F, (WINDOW, WINDOW))
     deviation = np.sqrt(np.maximum(square - mean * mean, 0))
     return np.clip((ROUGH - deviation) / (ROUGH - SMOOTH), 0, 1)
 
 
-@functools.lru_cache(maxsize=4)
-def _relief_of(height: int, width: int) -> Floats:
-    """(H, W): the relief, repeated as far as needed."""
-    times = -(-height // SIDE), -(-width // SIDE)
-    return np.ascontiguousarray(np.tile(relief(), times)[:height, :width])
+def _half(pictures: Bytes) -> tuple[int, int]:
+    """Height and width at which the relief is reckoned: its waves are wide enough for that."""
+    return (pictures.shape[1] + 1) // 2, (pictures.shape[2] + 1) // 2
 
 
-@functools.cache
-def relief() -> Floats:
-    """(SIDE, SIDE), mean 0, deviation near 1; seamless when it is repeated, and always the same. Takes some 0.2 s.
-
-    Noise, smeared along a field of directions (line integral convolution, Cabral & Leedom 1993). The field is the
-    curl of a smooth potential, which neither begins nor ends anywhere, and the drift.
-    """
-    random = np.random.default_rng(0)
-    noise, potential = (random.normal(size=(SIDE, SIDE)).astype(np.float32) for _ in range(2))
-    waves = _blurred(noise, STROKE / 2) - _blurred(noise, STROKE)
-    potential = _blurred(potential, BEND)
-    down = np.roll(potential, -1, 0) - np.roll(potential, 1, 0)
-    across = np.roll(potential, -1, 1) - np.roll(potential, 1, 1)
-    field = np.stack((down / down.std() + DRIFT, -across / across.std()), axis=-1)
-    field /= np.linalg.norm(field, axis=-1, keepdims=True) + CALM
-    way: Floats = (STEP * field).astype(np.float32)
-    result: Floats = _smeared(waves, way) + _smeared(waves, -way) - waves
-    return np.clip((result - result.mean()) / result.std(), -2, 2)
-
-
-def _blurred(noise: Floats, deviation: float) -> Floats:
-    """By a Gaussian; what leaves at one side comes in at the other."""
-    down, across = np.fft.fftfreq(SIDE)[:, None], np.fft.rfftfreq(SIDE)
-    kept = np.exp(-2 * (np.pi * deviation) ** 2 * (down**2 + across**2))
-    return np.fft.irfft2(np.fft.rfft2(noise) * kept, noise.shape).astype(np.float32)
-
-
-def _smeared(waves: Floats, way: Floats) -> Floats:
-    """The sum of ``waves`` over 2^DOUBLINGS places along the ``way`` (H, W, 2): from each place a step, x and y."""
+def _with_waves(pictures: Bytes, waves: list[Floats], depth: float) -> Bytes:
+    """``waves``, (H/2, W/2) for each picture, under its smooth parts."""
     import cv2
 
-    y, x = np.indices(waves.shape, np.float32)
-    here = np.stack((x, y), axis=-1)
-    for _ in range(DOUBLINGS):  # so far, and as far again from there
-        places: Any = here + way
-        there: Any = None  # OpenCV wants no second map beside these places
-        waves = waves + cv2.remap(waves, places, there, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)
-        way = way + cv2.remap(way, places, there, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)
-    return waves
+    size = pictures.shape[2], pictures.shape[1]
+    result = np.empty_like(pictures)
+    for picture, under, other in zip(pictures, waves, result, strict=True):
+        added = cv2.resize(depth * LEVELS * under * smoothness(picture), size, interpolation=cv2.INTER_LINEAR)
+        cv2.add(picture, cv2.merge((added, added, added)), dst=other, dtype=cv2.CV_8U)
+    return result
+
+
+@functools.lru_cache(maxsize=4)
+def _standing(height: int, width: int) -> Floats:
+    """(height, width): the relief, repeated as far as needed, of every second pixel."""
+    return np.asarray(repeated(relief(), 2 * places_of(height, width) + np.float32(0.5)), np.float32)
+
+
+def _carried(way: Floats, shift: Floats) -> Floats:
+    """``way``, (h, w, 2), of the places that are ``shift`` away, and that on top."""
+    carried: Floats = read_at(way, places_of(*way.shape[:2]) + shift, 1) + shift
+    return carried
+
+
+def _uncreased(way: Floats) -> Floats:
+    """``way``, smoothed where neighbours go quite different ways: there the relief would be torn in time."""
+    import cv2
+
+    around = np.ones((3, 3), np.uint8)
+    x, y = (cv2.subtract(cv2.dilate(one, around), cv2.erode(one, around)) for one in cv2.split(way))
+    share: Any = np.clip(cv2.max(x, y) / (2 * CREASED) - 1, 0, 1)[..., None]
+    if not share.any():
+        return way
+    return np.asarray(way + share * (cv2.blur(way, (9, 9)) - way), np.float32)
+
+
+def _bent(way: Floats) -> float:
+    """By how many pixels a pixel neighbours' ways differ, on the average."""
+    coarse = way[::4, ::4]
+    return float((np.abs(np.diff(coarse, axis=0)).mean() + np.abs(np.diff(coarse, axis=1)).mean()) / 4)

@@ -32,6 +32,11 @@ TORN = 0.75
 """Pixels between the ways of neighbours from which on trust falls; at twice that it is 0."""
 JUMP = 1.0
 """Pixels of disparity (in small pictures) that make an edge of depth."""
+TOLD = 400.0
+"""Squared slope of the grey (Sobel), at which a place says as much of where it lies as it must."""
+AROUND, FAR_AROUND = 15, 63
+"""What is around a place: side of a window, in pixels of half of the small pictures; and where that says nothing
+either."""
 
 Floats = npt.NDArray[np.float32]
 Bytes = npt.NDArray[np.uint8]
@@ -45,6 +50,9 @@ class Tie:
     """(h, w, 2): how far to the right and down of its own place, in pixels of this grid."""
     trust: Floats
     """(h, w), 0 (nowhere, or unknown) to 1."""
+    even: Floats
+    """(h/2, w/2, 2), in pixels of that grid: ``shift``, but smooth. What says little of where it lies, or is not to be
+    trusted, goes with what is around it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,7 +107,7 @@ class Matcher:
         x, y = (cv2.subtract(cv2.dilate(one, around), cv2.erode(one, around)) for one in cv2.split(shift))
         whole = np.clip(2 - cv2.max(x, y) / TORN, 0, 1)
         trust: Any = cv2.blur(whole * likeness(now, before, shift)[1], (3, 3))
-        return Tie(shift, trust)
+        return Tie(shift, trust, _evened(now, shift, trust))
 
 
 class EyeMatcher:
@@ -134,7 +142,7 @@ class EyeMatcher:
         trust: Any = cv2.blur(known * edge * like, (3, 3))
         level = self._down + _further_down(right, told, trust) if trust.mean() > LOST else self._down / 2
         self._down = min(STEEPEST, max(-STEEPEST, level))
-        return Tie(shift, trust)
+        return Tie(shift, trust, _evened(right, shift, trust))
 
     def _match(self, left: Bytes, right: Bytes) -> Floats:
         """Disparities (h, w); where none was found they are less than LEAST."""
@@ -174,6 +182,30 @@ def _further_down(picture: Bytes, told: Bytes, trust: Floats) -> float:
     return min(1.0, max(-1.0, step))
 
 
+def _evened(picture: Bytes, shift: Floats, trust: Floats) -> Floats:
+    """`Tie.even`."""
+    import cv2
+
+    grey = _grey(picture)
+    across, down = cv2.Sobel(grey, cv2.CV_32F, 1, 0), cv2.Sobel(grey, cv2.CV_32F, 0, 1)
+    slope: Any = cv2.blur(across * across + down * down, (7, 7))
+    weight = trust * (slope / (slope + np.float32(TOLD)) + np.float32(1e-4)) + np.float32(1e-7)
+    height, width = trust.shape
+    size = (width + 1) // 2, (height + 1) // 2
+    weighted, weight = (
+        cv2.resize(one, size, interpolation=cv2.INTER_AREA) for one in (shift * weight[..., None], weight)
+    )
+
+    def sums(side: int) -> tuple[Any, Any]:
+        return cv2.blur(weighted, (side, side)), cv2.blur(weight, (side, side))[..., None]
+
+    near, near_weight = sums(AROUND)
+    far, far_weight = sums(FAR_AROUND)
+    little = np.float32(1e-3)
+    even: Any = cv2.blur((near + little * far / far_weight) / (near_weight + little), (5, 5))
+    return np.asarray(even * np.array([size[0] / width, size[1] / height], np.float32))
+
+
 def flow_to(flow: Any, grey: Bytes, other: Bytes) -> Floats:
     """(h, w, 2): where in ``other`` the pixels of ``grey`` are, relative to themselves; ``flow`` is OpenCV's DIS."""
     shift: Floats = flow.calc(grey, other, np.zeros((*grey.shape, 2), np.float32))
@@ -203,7 +235,7 @@ def read_at(picture: Any, places: Floats, interpolation: int) -> Any:
     return read
 
 
-@functools.lru_cache(maxsize=2)
+@functools.lru_cache(maxsize=4)
 def places_of(height: int, width: int) -> Floats:
     """(h, w, 2): x, y of each pixel's centre; the first one's is (0, 0). Kept, and so not to be written to."""
     places = np.stack(np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32)), axis=-1)

@@ -116,6 +116,10 @@ class SteadyHand:
         self._seconds = 0.0
         """That the frame was steadied until now."""
 
+    def looks(self, now_or_never: bool) -> bool:
+        """Whether such frames as the last one are looked at, unless something hurries."""
+        return self._matcher is not None and (self._always or now_or_never or self._budget.allows)
+
     def look(self, eyes: Bytes, work: object, now_or_never: bool, hurries: bool) -> Ties:
         """What is found in ``eyes`` (E, H, W, 3) uint8 RGB; `NO_TIES` if they are not to be steadied.
 

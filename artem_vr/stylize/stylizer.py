@@ -16,7 +16,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any
 
 from artem_vr.errors import ArtemError
 from artem_vr.mailbox import Mailbox
@@ -24,7 +24,7 @@ from artem_vr.sources.frame import StereoFrame
 from artem_vr.styles.deck import Deck, Selection
 from artem_vr.styles.library import Library
 from artem_vr.stylize.engines import Engine, State, engine_for
-from artem_vr.stylize.ground import depth_for, relief, with_ground
+from artem_vr.stylize.ground import Depth, Ground
 from artem_vr.stylize.loading import Load, StyleLoader
 from artem_vr.stylize.matching import Ties
 from artem_vr.stylize.painters import PainterKey, Painters, called, one_line
@@ -156,7 +156,7 @@ class Stylizer:
         budget: int = 600 * 2**20,
         tau: float = TAU_SECONDS,
         steadying: Steadying = "auto",
-        ground: float | Literal["auto"] = "auto",
+        ground: Depth = "auto",
         load: Load | None = None,
         tuning: Tuning | None = None,
         clock: Callable[[], float] = time.perf_counter,
@@ -170,7 +170,7 @@ class Stylizer:
         """
         self.painted: Mailbox[PaintedFrame] = Mailbox()
         self._frames, self._deck, self._library, self._engine = frames, deck, library, engine
-        self._scale, self._eye_size, self._ground, self._clock = scale, eye_size, ground, clock
+        self._scale, self._eye_size, self._clock = scale, eye_size, clock
         self._load = load if load is not None else StyleLoader(library)
         self._any = (ANY,) if self._load.reads_pictures else ()
         self._tuning = tuning or Tuning()
@@ -183,6 +183,7 @@ class Stylizer:
         self._series, self._other_series = _Series(tau), _Series(tau)
         within = TARGET_SECONDS if scale == "auto" else STEADY_WITHIN
         self._hand = SteadyHand(steadying, within, clock)
+        self._ground = Ground(ground)
         self._steadied = 0
         self._engines: dict[PainterKey, Engine] = {}
         self._networks: dict[str, str] = {}
@@ -264,8 +265,7 @@ class Stylizer:
         self._want(wanted, selection)  # first, so that what is chosen next stays
         key, painter = self._choose(frame, wanted, selection)
         if key is None or painter is None:
-            if self._ground_of(frame):
-                relief()  # there is time for that now
+            self._ground.get_ready()  # now there is time for that
             return True
         return self._paint(frame, key, painter, self._like(wanted, selection.outside), selection.style)
 
@@ -327,14 +327,15 @@ class Stylizer:
         eyes = resize(frame.eyes, (key.height, key.width))
         hurries = self._failed < 0 and not key.style == chosen == (self._series.key or key).style
         ties = self._hand.look(eyes, (eyes.shape, outside.style), frame.still, hurries)
+        follows = self._hand.looks(frame.still)
+        self._ground.follow(len(eyes), ties, frame.captured_at, stands=frame.stands, follows=follows)
         if self._stood_back():
             for series in (self._series, self._other_series):
                 series.steadier.forget()  # the next ties begin at this frame, which is in no painting
             return False
-        eyes = with_ground(eyes, self._ground_of(frame))
         tuning = replace(self._tuning, strength=self._deck.current.strength)
         try:
-            pictures = self._series.paint(eyes, frame.captured_at, key, painter, tuning)
+            pictures = self._series.paint(self._ground.laid(eyes), frame.captured_at, key, painter, tuning)
         except Exception as error:  # noqa: BLE001 (rule 1)
             self.painters.drop(key, f"{called(key.style)} failed while painting ({one_line(error)})")
             self._message = self.painters.failure(key) or ""
@@ -370,18 +371,15 @@ class Stylizer:
             self._other_series.forget()
             return None, False
         if eyes.shape[1:3] != (key.height, key.width):
-            eyes = with_ground(resize(frame.eyes, (key.height, key.width)), self._ground_of(frame))
+            eyes = resize(frame.eyes, (key.height, key.width))
         try:
-            pictures = self._other_series.paint(eyes, frame.captured_at, key, painter, tuning)
+            pictures = self._other_series.paint(self._ground.laid(eyes), frame.captured_at, key, painter, tuning)
         except Exception as error:  # noqa: BLE001 (rule 1)
             self._other_series.forget()
             self.painters.drop(key, f"{called(key.style)} failed while painting ({one_line(error)})")
             self._other_message = self.painters.failure(key) or ""
             return None, False
         return self._hand.steady(self._other_series.steadier, pictures, ties, frame.captured_at), painter.coded
-
-    def _ground_of(self, frame: StereoFrame) -> float:
-        return depth_for(self._ground, frame.stands, len(frame.eyes))
 
     def _can_shrink(self, frame: StereoFrame) -> bool:
         """Whether "auto" has smaller sizes left: these come first where there is little time."""

@@ -193,12 +193,20 @@ def test_the_ground_is_laid_under_what_stands(make: Callable[..., Setup]) -> Non
         assert (painted.source.eyes == 100).all()
         return next(p for p in setup.engine.made if p.eyes == len(painted.source.eyes)).given
 
-    setup = make()
+    setup = make(steadying="never")
     assert (given(setup, eyes=1) == 100).all() and (given(setup, eyes=2, stands=True) == 100).all()
     expected = with_ground(np.full((1, 64, 72, 3), 100, np.uint8), DEPTH)
     assert np.array_equal(given(make(), eyes=1, stands=True), expected) and expected.std() > 4
     assert (given(make(ground=0.0), eyes=1, stands=True) == 100).all()
-    assert given(make(ground=0.2), eyes=2).std() > 2
+    assert given(make(ground=0.2, steadying="never"), eyes=2).std() > 2
+
+
+@pytest.mark.parametrize("eyes", [1, 2])
+def test_where_strokes_are_held_the_ground_goes_along(eyes: int, make: Callable[..., Setup]) -> None:
+    setup = make(steadying="always")
+    for _ in range(3):
+        setup.paint(eyes=eyes)
+    assert setup.engine.made[0].given.std() > 4
 
 
 def test_newest_wins_after_a_stall(make: Callable[..., Setup]) -> None:
