@@ -38,7 +38,8 @@ SIZES = ((512, 512), (1080, 1200))
 OURS = ("fast", "compact")
 LEGEND = (
     "fast: a network of one painting; compact: the network for any painting; johnson: the article's generator, whose",
-    "time in torch fp32 the last column compares with; steadying: what keeps strokes in place, and comes on top",
+    "time in torch fp32 the last column compares with; steadying: what keeps strokes in place; ground: what they hang",
+    "on where nothing is; both come on top",
 )
 """Under the table."""
 PATIENCE = 120.0
@@ -90,8 +91,9 @@ def run_bench(
                 candidates = _candidates(networks, count, height, width, Path(cache))
                 _take_turns(candidates, count, height, width, repeats, progress)
                 rows += _rows(candidates, weights, count, height, width)
-                milliseconds = steadying_ms(count, height, width, repeats)
-                steadying.append({"eyes": count, "width": width, "height": height, "ms_median": milliseconds})
+                times = steadying_ms(count, height, width, repeats)
+                case = {"eyes": count, "width": width, "height": height}
+                steadying.append(case | {"ms_median": times[0], "ground_ms_median": times[1]})
                 for candidate in candidates:
                     candidate.painter.close()
         progress("start-up, and a new picture")
@@ -249,19 +251,27 @@ def _rows(
     return rows
 
 
-def steadying_ms(eyes: int, height: int, width: int, repeats: int) -> float:
-    """Median milliseconds in which a painting on the CPU is steadied, looking at its source included."""
+def steadying_ms(eyes: int, height: int, width: int, repeats: int) -> tuple[float, float]:
+    """Median milliseconds in which a painting on the CPU is steadied, looking at its source included; and those in
+    which its ground goes along and is laid."""
+    from artem_vr.stylize.ground import Ground
     from artem_vr.stylize.matching import Matcher
     from artem_vr.stylize.steadying import Steadier
 
-    matcher, steadier = Matcher(), Steadier()
+    matcher, steadier, ground = Matcher(), Steadier(), Ground("auto")
     pictures = np.random.default_rng(0).integers(0, 256, (eyes, height, width, 3), dtype=np.uint8)
-    times = []
+    steadying, laying = [], []
     for number in range(repeats * CALLS_A_TURN + 1):
         begun = time.perf_counter()
-        steadier.steadied(pictures, matcher.ties(pictures), number / 30)
-        times.append(time.perf_counter() - begun)
-    return round(1000 * statistics.median(times[1:]), 3)  # the first one has no frame before
+        ties = matcher.ties(pictures)
+        steadier.steadied(pictures, ties, number / 30)
+        steadied = time.perf_counter()
+        ground.follow(eyes, ties, number / 30, follows=True)
+        ground.laid(pictures)
+        steadying.append(steadied - begun)
+        laying.append(time.perf_counter() - steadied)
+    first = slice(1, None)  # the first one has no frame before
+    return round(1000 * statistics.median(steadying[first]), 3), round(1000 * statistics.median(laying[first]), 3)
 
 
 def _start_up(network: nn.Module, cache: Path) -> dict[str, float]:
@@ -379,7 +389,8 @@ def as_text(result: dict[str, Any]) -> str:
                 f"{f'{eyes} x {width}x{height}':<14}{row['ms_median']:>9.2f}{row['ratio_to_johnson_fp32']:>16.1f}"
             )
         lines += [
-            f"{'steadying':<39}{f'{eyes} x {width}x{height}':<14}{one['ms_median']:>9.2f}"
+            f"{what:<39}{f'{eyes} x {width}x{height}':<14}{one[key]:>9.2f}"
+            for what, key in (("steadying", "ms_median"), ("ground", "ground_ms_median"))
             for one in result["steadying"]
             if (one["width"], one["height"], one["eyes"]) == (width, height, eyes)
         ]

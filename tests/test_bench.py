@@ -43,7 +43,8 @@ def test_rows_of_a_tiny_run() -> None:
     assert result["start_up"]["new_picture_ms"] > 0
     assert "A new picture" in table
     assert [(one["eyes"], one["width"], one["height"]) for one in result["steadying"]] == [(1, 48, 40), (2, 48, 40)]
-    assert all(one["ms_median"] > 0 for one in result["steadying"]) and table.count("\nsteadying  ") == 2
+    assert all(one["ms_median"] > 0 and one["ground_ms_median"] > 0 for one in result["steadying"])
+    assert table.count("\nsteadying  ") == table.count("\nground  ") == 2
 
 
 def test_the_faster_layout_is_the_baseline() -> None:

@@ -12,7 +12,7 @@ import contextlib
 import math
 import statistics
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import numpy as np
 
@@ -23,12 +23,15 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 Steadying = Literal["auto", "always", "never"]
+T = TypeVar("T")
 
 STEADY_SECONDS = 0.07
 """After this long 63 % of what was painted before are replaced."""
 
 JUDGE_AFTER = 15
 """Pairs after which `Budget` thinks again."""
+PATIENCE, MOST_PATIENCE = 4, 64
+"""Such judgements after which it tries again although it seemed too dear; twice as many after each try in vain."""
 
 
 def kept(elapsed: float) -> float:
@@ -47,6 +50,8 @@ class Budget:
         self._costs: list[float] = []
         self._share = 0.0
         """Seconds that steadying takes for each other second of a pair: of both there are more on a busy machine."""
+        self._waited, self._patience = 0, PATIENCE
+        """Judgements since it was last allowed, and how many are waited."""
 
     def took(self, pair: float, steadying: float) -> None:
         """Seconds that the newest pair took, and those of them in which it was steadied."""
@@ -60,8 +65,13 @@ class Budget:
         if self.allows:
             self.allows = usual <= self._limit
             self._share = cost / max(usual - cost, 1e-9)
-        else:  # with some room, so that it does not come and go
-            self.allows = usual * (1 + self._share) <= 0.8 * self._limit
+            if not self.allows:
+                self._waited, self._patience = 0, min(2 * self._patience, MOST_PATIENCE)
+            return
+        self._waited += 1
+        fits = usual * (1 + self._share) <= 0.8 * self._limit  # with some room, so that it does not come and go
+        # in the first seconds of a run, when styles are made ready, it seemed dearer than it is
+        self.allows = fits or (usual <= 0.5 * self._limit and self._waited >= self._patience)
 
 
 class Steadier:
@@ -141,19 +151,29 @@ class SteadyHand:
             return steadier.steadied(pictures, ties, captured_at)
         return self._tried(lambda: steadier.steadied(pictures, ties, captured_at), pictures)
 
+    def timed(self, do: Callable[[], T]) -> T:
+        """What ``do`` gives; its time is part of steadying's."""
+        if self._matcher is None:  # nothing is weighed
+            return do()
+        begun = self._clock()
+        result = do()
+        self._seconds += self._clock() - begun
+        return result
+
     def took(self, pair: float) -> None:
         """Seconds that the frame took in all."""
         self._budget.took(pair, self._seconds)
 
     def _tried(self, do: Callable[[], Any], otherwise: Any) -> Any:
-        begun = self._clock()
-        try:
-            result = do()
-        except Exception as error:  # noqa: BLE001 (whatever it is, there is a painting)
-            self._matcher, result = None, otherwise
-            self.message = f"Paintings are not steadied ({one_line(error)})"
-        self._seconds += self._clock() - begun
-        return result
+        def tried() -> Any:
+            try:
+                return do()
+            except Exception as error:  # noqa: BLE001 (whatever it is, there is a painting)
+                self._matcher = None
+                self.message = f"Paintings are not steadied ({one_line(error)})"
+                return otherwise
+
+        return self.timed(tried)
 
 
 def _steadied(

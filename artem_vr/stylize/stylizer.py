@@ -327,15 +327,14 @@ class Stylizer:
         eyes = resize(frame.eyes, (key.height, key.width))
         hurries = self._failed < 0 and not key.style == chosen == (self._series.key or key).style
         ties = self._hand.look(eyes, (eyes.shape, outside.style), frame.still, hurries)
-        follows = self._hand.looks(frame.still)
-        self._ground.follow(len(eyes), ties, frame.captured_at, stands=frame.stands, follows=follows)
+        canvas = self._hand.timed(lambda: self._on_ground(eyes, frame, ties))
         if self._stood_back():
             for series in (self._series, self._other_series):
                 series.steadier.forget()  # the next ties begin at this frame, which is in no painting
             return False
         tuning = replace(self._tuning, strength=self._deck.current.strength)
         try:
-            pictures = self._series.paint(self._ground.laid(eyes), frame.captured_at, key, painter, tuning)
+            pictures = self._series.paint(canvas, frame.captured_at, key, painter, tuning)
         except Exception as error:  # noqa: BLE001 (rule 1)
             self.painters.drop(key, f"{called(key.style)} failed while painting ({one_line(error)})")
             self._message = self.painters.failure(key) or ""
@@ -380,6 +379,12 @@ class Stylizer:
             self._other_message = self.painters.failure(key) or ""
             return None, False
         return self._hand.steady(self._other_series.steadier, pictures, ties, frame.captured_at), painter.coded
+
+    def _on_ground(self, eyes: Any, frame: StereoFrame, ties: Ties) -> Any:
+        """``eyes`` of the ``frame``, with the ground."""
+        follows = self._hand.looks(frame.still)
+        self._ground.follow(len(eyes), ties, frame.captured_at, stands=frame.stands, follows=follows)
+        return self._ground.laid(eyes)
 
     def _can_shrink(self, frame: StereoFrame) -> bool:
         """Whether "auto" has smaller sizes left: these come first where there is little time."""

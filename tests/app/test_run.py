@@ -64,7 +64,7 @@ def test_without_a_display_it_ends_by_itself_and_says_where_the_picture_is(
 ) -> None:
     for name in ("artem-vr.png", "artem-vr-2.png"):
         (tmp_path / name).write_bytes(b"an older one")
-    options = ("--layout", "sbs", "--no-hud", "--mirror", "both", *(["--swap-eyes"] if swap else []))
+    options = ("--layout", "sbs", "--no-hud", "--mirror", "both", "--ground", "0", *(["--swap-eyes"] if swap else []))
     done = run(tmp_path, None, "--source", str(picture), *options)
     assert done.returncode == 0, done.stderr
     path = Path(done.stdout.strip())

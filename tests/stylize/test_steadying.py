@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from artem_vr.sources.demo import DemoSource
 from artem_vr.stylize.matching import NO_TIES, Matcher, Tie, Ties
-from artem_vr.stylize.steadying import JUDGE_AFTER, Budget, Steadier, kept
+from artem_vr.stylize.steadying import JUDGE_AFTER, PATIENCE, Budget, Steadier, kept
 
 SHAPE = (64, 80)
 
@@ -154,6 +154,16 @@ def test_a_busy_moment_does_not_end_it_for_good() -> None:
     assert take(budget, 0.02, 0.015)
     assert not take(budget, 0.08, 0.06)  # everything takes four times as long
     assert take(budget, 0.02, 0.015)
+
+
+def test_what_seemed_too_dear_in_a_busy_moment_is_tried_again_but_ever_more_rarely() -> None:
+    budget = Budget(0.05)
+    assert not take(budget, 0.03, 0.06)
+    assert [take(budget, 0.02) for _ in range(2 * PATIENCE)] == (2 * PATIENCE - 1) * [False] + [True]
+    assert take(budget, 0.02, 0.015)
+    assert not take(budget, 0.02, 0.06)
+    tries = sum(take(budget, 0.02, 0.06) for _ in range(500))
+    assert 5 < tries < 15
 
 
 def test_a_single_slow_pair_says_nothing() -> None:
