@@ -133,7 +133,7 @@ class Ground:
                 layer.ways[1] = _carried(layer.ways[0], ties.across.even)
 
     def _fresh(self, grids: list[tuple[int, ...]], share: float) -> _Layer:
-        offset = np.array([371 * self._laid % SIDE, 587 * self._laid % SIDE], np.float32)
+        offset = np.array([185 * self._laid % SIDE, 293 * self._laid % SIDE], np.float32)
         self._laid += 1
         return _Layer([np.zeros((*grid, 2), np.float32) for grid in grids], offset, share)
 
@@ -154,9 +154,9 @@ class Ground:
         total: Any = 0.0
         for layer, share in zip(self._layers, shares, strict=True):
             way = layer.ways[number]
-            scale = np.array([2 * width / way.shape[1], 2 * height / way.shape[0]], np.float32)
+            scale = np.array([width / way.shape[1], height / way.shape[0]], np.float32)
             offset: Any = cv2.resize(way * scale + layer.offset, (width, height), interpolation=cv2.INTER_LINEAR)
-            total = total + share * repeated(relief(), offset + (2 * places_of(height, width) + np.float32(0.5)))
+            total = total + share * repeated(relief(), offset + places_of(height, width))
         result: Floats = total / math.hypot(*shares)  # waves of two reliefs partly cancel
         return result
 
@@ -190,7 +190,7 @@ def _with_waves(pictures: Bytes, waves: list[Floats], depth: float) -> Bytes:
     import cv2
 
     size = pictures.shape[2], pictures.shape[1]
-    result = np.empty_like(pictures)
+    result = np.empty(pictures.shape, np.uint8)
     for picture, under, other in zip(pictures, waves, result, strict=True):
         added = cv2.resize(depth * LEVELS * under * smoothness(picture), size, interpolation=cv2.INTER_LINEAR)
         cv2.add(picture, cv2.merge((added, added, added)), dst=other, dtype=cv2.CV_8U)
@@ -199,8 +199,9 @@ def _with_waves(pictures: Bytes, waves: list[Floats], depth: float) -> Bytes:
 
 @functools.lru_cache(maxsize=4)
 def _standing(height: int, width: int) -> Floats:
-    """(height, width): the relief, repeated as far as needed, of every second pixel."""
-    return np.asarray(repeated(relief(), 2 * places_of(height, width) + np.float32(0.5)), np.float32)
+    """(height, width): the relief, repeated as far as needed."""
+    times = -(-height // SIDE), -(-width // SIDE)
+    return np.ascontiguousarray(np.tile(relief(), times)[:height, :width])
 
 
 def _carried(way: Floats, shift: Floats) -> Floats:

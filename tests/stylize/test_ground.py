@@ -78,8 +78,8 @@ def test_pictures_of_any_size(height: int, width: int, eyes: int, level: int) ->
 
 
 def test_pictures_larger_than_the_relief() -> None:
-    laid = with_ground(flat(128, 3, SIDE + 40), 0.5)
-    assert np.array_equal(laid[:, :, 2:20], laid[:, :, SIDE + 2 : SIDE + 20])
+    laid = with_ground(flat(128, 3, 2 * SIDE + 40), 0.5)
+    assert np.array_equal(laid[:, :, 2:20], laid[:, :, 2 * SIDE + 2 : 2 * SIDE + 20])
 
 
 def test_noise_of_a_sensor_is_smooth_and_writing_is_not() -> None:
