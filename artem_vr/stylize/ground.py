@@ -34,8 +34,8 @@ WINDOW = 9
 
 CREASED = 0.5
 """Pixels by which neighbours' ways may differ; more is smoothed out."""
-BENT = 0.25
-"""... and, on the average, before another relief takes the place of this one, which is stretched by then."""
+BENT = 0.3
+"""... and in a tenth of the picture before another relief takes the place of this one, which is stretched by then."""
 HANDOVER_SECONDS = 1.0
 APPEAR_SECONDS = 1.0
 """In which it would come from depth 0 to 1, and go, when steadying does."""
@@ -223,6 +223,8 @@ def _uncreased(way: Floats) -> Floats:
 
 
 def _bent(way: Floats) -> float:
-    """By how many pixels a pixel neighbours' ways differ, on the average."""
-    coarse = way[::4, ::4]
-    return float((np.abs(np.diff(coarse, axis=0)).mean() + np.abs(np.diff(coarse, axis=1)).mean()) / 4)
+    """By how many pixels a pixel the ways of neighbours differ where they do most, in a tenth of the picture."""
+    coarse = way[::4, ::4] / 4
+    down, across = np.diff(coarse, axis=0)[:, 1:], np.diff(coarse, axis=1)[1:]
+    differences = np.maximum(np.linalg.norm(down, axis=-1), np.linalg.norm(across, axis=-1))
+    return float(np.quantile(differences, 0.9)) if differences.size else 0.0
