@@ -97,11 +97,13 @@ def show(settings: Settings, parts: Parts, threads: list[Stoppable], interpreter
     named = settings.style and library.find_for(settings.precision, settings.style)
     whole = [deck.current.style] if named and named.form != "blend" else []
     outside = entry(library, settings.region_style, settings.precision)[0] if settings.region_style else ""
+    deck.ground = settings.ground
     deck.outside = outside if settings.region != "none" else ""
     view = View(
         mirror=settings.mirror,
         hud=settings.hud,
         preserve_color=settings.preserve_color,
+        ground=settings.ground or "auto",
         region=settings.region,
         region_style=outside,
         region_size=settings.region_size,
@@ -134,7 +136,6 @@ def show(settings: Settings, parts: Parts, threads: list[Stoppable], interpreter
             "eye_size": eye_size,
             "tau": settings.smoothing_seconds,
             "steadying": settings.steadying,
-            "ground": settings.ground,
             "load": StyleLoader(library, settings.stroke_size),
             "tuning": Tuning(mean_weight=settings.style_mean_weight, contrast=settings.style_contrast),
         }

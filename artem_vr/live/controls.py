@@ -42,6 +42,7 @@ class Deed(enum.Enum):
     LESS_OF_LAST = "blend: less of its last painting"
     KEEP = "keep a picture you dropped, or a blend, among your styles"
     PRESERVE_COLOR = "colours of the source, or of the painting"
+    GROUND = "strokes on what is smooth, too, or none there"
     REGION = "paint everywhere, or left, right, top, bottom, where you look"
     SWAP_EYES = "exchange the eyes of a stereo film or picture"
     RECENTER = "bring the screen in front of you"
@@ -75,6 +76,7 @@ KEYS: tuple[KeyBinding, ...] = (
     KeyBinding(("[", ",", "kp_subtract"), Deed.LESS_OF_LAST, "[ , or keypad -", repeats=True),
     KeyBinding(("k",), Deed.KEEP, "K"),
     KeyBinding(("l",), Deed.PRESERVE_COLOR, "L"),
+    KeyBinding(("t",), Deed.GROUND, "T"),
     KeyBinding(("g",), Deed.REGION, "G"),
     KeyBinding(("x",), Deed.SWAP_EYES, "X"),
     KeyBinding(("r", "home"), Deed.RECENTER, "R, Home"),
@@ -119,6 +121,7 @@ class Deck(Protocol):
     strength: float
     compare: bool
     outside: str
+    ground: float | Literal["auto"]
 
     @property
     def names(self) -> tuple[str, ...]: ...
@@ -151,6 +154,8 @@ class View:
     """The information line shall be shown for a while; the loop does so and clears this."""
     fullscreen: bool = False
     preserve_color: bool = False
+    ground: float | Literal["auto"] = "auto"
+    """The deck's, when it is not 0."""
     region: RegionKind = "none"
     region_style: str = ""
     """The style outside the region; empty: the source."""
@@ -269,6 +274,9 @@ class Controls:
             case Deed.PRESERVE_COLOR:
                 view.preserve_color = not view.preserve_color
                 view.note(f"Colours of the {'source' if view.preserve_color else 'painting'}", now)
+            case Deed.GROUND:
+                deck.ground = view.ground if deck.ground == 0 else 0.0
+                view.note(f"{'Strokes' if deck.ground else 'No strokes'} on what is smooth", now)
             case Deed.REGION:
                 self.set_region(REGIONS[(REGIONS.index(view.region) + 1) % len(REGIONS)])
                 view.note(f"Painted: {REGION_WORDS.get(view.region, view.region)}", now)

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from artem_vr.errors import StyleError
 from artem_vr.styles.blends import is_blend, read_blend
@@ -33,6 +34,8 @@ class Selection:
     """The deck's clock, in seconds, when the style was chosen."""
     outside: str = ""
     """The style outside the region in which ``style`` is seen; empty: none."""
+    ground: float | Literal["auto"] = "auto"
+    """Depth, 0 to 1, of the relief under what is smooth in the source; "auto": where it can be right."""
 
     @property
     def shown_strength(self) -> float:
@@ -128,6 +131,15 @@ class Deck:
         """Need not be one of the deck's; empty: nothing else is painted."""
         with self._lock:
             self._selection = replace(self._selection, outside=style)
+
+    @property
+    def ground(self) -> float | Literal["auto"]:
+        return self._selection.ground
+
+    @ground.setter
+    def ground(self, depth: float | Literal["auto"]) -> None:
+        with self._lock:
+            self._selection = replace(self._selection, ground=depth)
 
     def edition(self, style: str) -> int:
         """Another number whenever ``style``, or a part of it where it is a blend, was added again."""

@@ -71,7 +71,7 @@ class Ground:
 
     def __init__(self, wanted: Depth) -> None:
         """``wanted``: see `depth_for`."""
-        self._wanted = wanted
+        self.wanted = wanted
         self._depth: float | None = None
         """Of the last frame."""
         self._at = 0.0
@@ -81,7 +81,7 @@ class Ground:
 
     def get_ready(self) -> None:
         """Make what takes time, if it may be needed."""
-        if self._wanted:
+        if self.wanted:
             relief()
 
     def follow(self, eyes: int, ties: Ties, at: float, *, stands: bool = False, follows: bool = False) -> None:
@@ -91,7 +91,7 @@ class Ground:
         (`StereoFrame.stands`). ``follows``: ties are looked for in most frames.
         """
         elapsed, self._at = max(0.0, at - self._at), at
-        self._deepen(depth_for(self._wanted, stands, eyes, follows), elapsed)
+        self._deepen(depth_for(self.wanted, stands, eyes, follows), elapsed)
         if not self._depth or (stands and eyes == 1):
             self._layers.clear()
         elif ties is not NO_TIES:

@@ -24,7 +24,7 @@ from artem_vr.sources.frame import StereoFrame
 from artem_vr.styles.deck import Deck, Selection
 from artem_vr.styles.library import Library
 from artem_vr.stylize.engines import Engine, State, engine_for
-from artem_vr.stylize.ground import Depth, Ground
+from artem_vr.stylize.ground import Ground
 from artem_vr.stylize.loading import Load, StyleLoader
 from artem_vr.stylize.matching import Ties
 from artem_vr.stylize.painters import PainterKey, Painters, called, one_line
@@ -156,7 +156,6 @@ class Stylizer:
         budget: int = 600 * 2**20,
         tau: float = TAU_SECONDS,
         steadying: Steadying = "auto",
-        ground: Depth = "auto",
         load: Load | None = None,
         tuning: Tuning | None = None,
         clock: Callable[[], float] = time.perf_counter,
@@ -165,8 +164,8 @@ class Stylizer:
 
         ``keep`` styles stay ready (the current one and its neighbours), and the network for any picture; fewer if they
         would take more than ``budget`` bytes. ``tau``: seconds over which statistics are smoothed. ``steadying``:
-        whether strokes stay on what they show; "auto" where there is time. ``ground``: depth of the relief
-        under what is smooth, see `stylize.ground`. ``tuning``: of styles that are codes; its strength is the deck's.
+        whether strokes stay on what they show; "auto" where there is time. ``tuning``: of
+        styles that are codes; its strength is the deck's.
         """
         self.painted: Mailbox[PaintedFrame] = Mailbox()
         self._frames, self._deck, self._library, self._engine = frames, deck, library, engine
@@ -183,7 +182,7 @@ class Stylizer:
         self._series, self._other_series = _Series(tau), _Series(tau)
         within = TARGET_SECONDS if scale == "auto" else STEADY_WITHIN
         self._hand = SteadyHand(steadying, within, clock)
-        self._ground = Ground(ground)
+        self._ground = Ground(deck.ground)
         self._steadied = 0
         self._engines: dict[PainterKey, Engine] = {}
         self._networks: dict[str, str] = {}
@@ -382,6 +381,7 @@ class Stylizer:
 
     def _on_ground(self, eyes: Any, frame: StereoFrame, ties: Ties) -> Any:
         """``eyes`` of the ``frame``, with the ground."""
+        self._ground.wanted = self._deck.ground
         follows = self._hand.looks(frame.still)
         self._ground.follow(len(eyes), ties, frame.captured_at, stands=frame.stands, follows=follows)
         return self._ground.laid(eyes)

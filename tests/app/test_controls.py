@@ -201,6 +201,15 @@ def test_keeping_is_wished_for(controls):
     assert controls.curator.wishes == [("keep", "great_wave")]
 
 
+@pytest.mark.parametrize("depth", ["auto", 0.3])
+def test_the_ground_is_left_out_and_comes_back_as_it_was(controls, depth):
+    controls.deck.ground = controls.view.ground = depth
+    press(controls, "t", now=1.0)
+    assert controls.deck.ground == 0 and controls.view.message(1.1) == "No strokes on what is smooth"
+    press(controls, "t", now=2.0)
+    assert controls.deck.ground == depth and controls.view.message(2.1) == "Strokes on what is smooth"
+
+
 def test_colours_and_regions_have_their_keys(controls):
     press(controls, "l", now=1.0)
     assert controls.view.preserve_color

@@ -104,12 +104,14 @@ def test_what_comes_again_is_a_new_choice_and_another_edition() -> None:
     assert deck.next().generation == 4 and deck.edition("/x.png") == 1
 
 
-def test_the_style_outside_is_part_of_the_snapshot() -> None:
+def test_the_style_outside_and_the_ground_are_part_of_the_snapshot() -> None:
     deck = Deck(NAMES)
     before = deck.current
     deck.outside = "b"
     assert (before.outside, deck.current.outside, deck.next().outside) == ("", "b", "b")
-    assert deck.current.generation == 1
+    deck.ground = 0.25
+    assert (before.ground, deck.ground, deck.next().ground) == ("auto", 0.25, 0.25)
+    assert deck.current.generation == 2
 
 
 @given(
