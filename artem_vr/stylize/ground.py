@@ -77,7 +77,6 @@ class Ground:
         self._at = 0.0
         self._layers: list[_Layer] = []
         """The one that goes, if there is one, before the one that stays; empty: the relief stands."""
-        self._laid = 0
 
     def get_ready(self) -> None:
         """Make what takes time, if it may be needed."""
@@ -124,18 +123,13 @@ class Ground:
             return
         grids = [tie.even.shape[:2] for tie in looked_at]
         if [way.shape[:2] for layer in self._layers[:1] for way in layer.ways] != grids:
-            self._layers = [self._fresh(grids, share=1.0)]
+            self._layers = [_layer(grids, share=1.0)]  # where the relief would stand
         for layer in self._layers if ties.before else ():
             layer.ways = [_uncreased(_carried(way, tie.even)) for way, tie in zip(layer.ways, ties.before, strict=True)]
         self._hand_over(grids, elapsed)
         if ties.across is not None:
             for layer in self._layers:
                 layer.ways[1] = _carried(layer.ways[0], ties.across.even)
-
-    def _fresh(self, grids: list[tuple[int, ...]], share: float) -> _Layer:
-        offset = np.array([185 * self._laid % SIDE, 293 * self._laid % SIDE], np.float32)
-        self._laid += 1
-        return _Layer([np.zeros((*grid, 2), np.float32) for grid in grids], offset, share)
 
     def _hand_over(self, grids: list[tuple[int, ...]], elapsed: float) -> None:
         """A relief that was stretched, by a zoom or a turn, fades into a fresh one."""
@@ -144,7 +138,8 @@ class Ground:
         if newest.share == 1.0:
             self._layers = [newest]
             if _bent(newest.ways[0]) > BENT:
-                self._layers.append(self._fresh(grids, share=0.0))
+                offset = newest.offset + np.array([185, 293], np.float32)  # another part of it
+                self._layers.append(_layer(grids, 0.0, offset % SIDE))
 
     def _waves(self, number: int, height: int, width: int) -> Floats:
         """(height, width): the relief for the eye of that ``number``, of deviation near 1."""
@@ -159,6 +154,11 @@ class Ground:
             total = total + share * repeated(relief(), offset + places_of(height, width))
         result: Floats = total / math.hypot(*shares)  # waves of two reliefs partly cancel
         return result
+
+
+def _layer(grids: list[tuple[int, ...]], share: float, offset: Floats | float = 0.0) -> _Layer:
+    ways = [np.zeros((*grid, 2), np.float32) for grid in grids]
+    return _Layer(ways, np.float32(offset) + np.zeros(2, np.float32), share)
 
 
 def with_ground(pictures: Bytes, depth: float) -> Bytes:

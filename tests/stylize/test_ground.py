@@ -132,6 +132,8 @@ def test_it_goes_with_what_moves() -> None:
     other = 255 - scene()[::-1, ::-1]
     under.follow(1, matcher.ties(other[None]), 0.4, follows=True)
     assert np.array_equal(under.laid(other[None]), with_ground(other[None], DEPTH))  # a cut: it begins anew
+    under.follow(1, matcher.ties(other[None]), 0.5, follows=True)  # and goes on from there
+    assert likeness(under.laid(other[None]).astype(float) - other, with_ground(other[None], DEPTH) - 1.0 * other) > 0.99
 
 
 def test_both_eyes_have_the_same_at_the_depth_of_the_wall() -> None:
