@@ -26,7 +26,7 @@ from artem_vr.styles.library import Library
 from artem_vr.stylize.engines import Engine, State, engine_for
 from artem_vr.stylize.ground import Ground
 from artem_vr.stylize.loading import Load, StyleLoader
-from artem_vr.stylize.matching import Ties
+from artem_vr.stylize.matching import NO_TIES, Ties
 from artem_vr.stylize.painters import PainterKey, Painters, called, one_line
 from artem_vr.stylize.resolution import (
     TARGET_SECONDS,
@@ -197,7 +197,7 @@ class Stylizer:
         self._at_step: list[float] = []
         """Seconds of the frames painted at the size that "auto" chose, since it thought about it."""
         self._count = 0
-        self._message = self._other_message = ""
+        self._message = self._other_message = self._ground_message = ""
 
     def start(self) -> None:
         self.painters.start()
@@ -225,7 +225,7 @@ class Stylizer:
             precision=engine.precision,
             device=engine.device,
             fps=float(len(recent)),
-            message=self._message or self._other_message or self._hand.message,
+            message=self._message or self._other_message or self._hand.message or self._ground_message,
             height=using.height if using else 0,
             width=using.width if using else 0,
             paint_ms=1000 * figures.median(recent) if recent else 0.0,
@@ -326,7 +326,7 @@ class Stylizer:
         eyes = resize(frame.eyes, (key.height, key.width))
         hurries = self._failed < 0 and not key.style == chosen == (self._series.key or key).style
         ties = self._hand.look(eyes, (eyes.shape, outside.style), frame.still, hurries)
-        canvas = self._hand.timed(lambda: self._on_ground(eyes, frame, ties))
+        canvas = self._hand.timed(lambda: self._with_ground(eyes, frame, ties))
         if self._stood_back():
             for series in (self._series, self._other_series):
                 series.steadier.forget()  # the next ties begin at this frame, which is in no painting
@@ -342,7 +342,7 @@ class Stylizer:
         pictures = self._hand.steady(self._series.steadier, pictures, ties, frame.captured_at)
         other, other_coded = pictures, painter.coded
         if outside.style and outside.style != key.style:
-            other, other_coded = self._paint_other(frame, eyes, ties, outside, tuning)
+            other, other_coded = self._paint_other(frame, canvas, ties, outside, tuning)
         now = self._clock()
         self._count += 1
         self._steadied += bool(ties.before) or ties.across is not None
@@ -357,7 +357,7 @@ class Stylizer:
         return True
 
     def _paint_other(
-        self, frame: StereoFrame, eyes: Any, ties: Ties, wanted: PainterKey, tuning: Tuning
+        self, frame: StereoFrame, canvas: Any, ties: Ties, wanted: PainterKey, tuning: Tuning
     ) -> tuple[Any, bool]:
         """The frame in the style ``wanted``, and whether that is coded; None while it is not ready or fails."""
         before, key = self._other_series.key, wanted
@@ -368,10 +368,10 @@ class Stylizer:
         if painter is None:
             self._other_series.forget()
             return None, False
-        if eyes.shape[1:3] != (key.height, key.width):
-            eyes = resize(frame.eyes, (key.height, key.width))
+        if canvas.shape[1:3] != (key.height, key.width):
+            canvas = self._with_ground(resize(frame.eyes, (key.height, key.width)))
         try:
-            pictures = self._other_series.paint(self._ground.laid(eyes), frame.captured_at, key, painter, tuning)
+            pictures = self._other_series.paint(canvas, frame.captured_at, key, painter, tuning)
         except Exception as error:  # noqa: BLE001 (rule 1)
             self._other_series.forget()
             self.painters.drop(key, f"{called(key.style)} failed while painting ({one_line(error)})")
@@ -379,12 +379,17 @@ class Stylizer:
             return None, False
         return self._hand.steady(self._other_series.steadier, pictures, ties, frame.captured_at), painter.coded
 
-    def _on_ground(self, eyes: Any, frame: StereoFrame, ties: Ties) -> Any:
-        """``eyes`` of the ``frame``, with the ground."""
-        self._ground.wanted = self._deck.ground
-        follows = self._hand.looks(frame.still)
-        self._ground.follow(len(eyes), ties, frame.captured_at, stands=frame.stands, follows=follows)
-        return self._ground.laid(eyes)
+    def _with_ground(self, eyes: Any, frame: StereoFrame | None = None, ties: Ties = NO_TIES) -> Any:
+        """``eyes`` with the ground, which first goes on to the ``frame`` that has these ``ties``."""
+        try:
+            if frame is not None:
+                self._ground.wanted = self._deck.ground
+                follows = self._hand.looks(frame.still)
+                self._ground.follow(len(eyes), ties, frame.captured_at, stands=frame.stands, follows=follows)
+            return self._ground.laid(eyes)
+        except Exception as error:  # noqa: BLE001 (rule 1)
+            self._ground_message = f"What is smooth is painted smooth ({one_line(error)})"
+            return eyes
 
     def _can_shrink(self, frame: StereoFrame) -> bool:
         """Whether "auto" has smaller sizes left: these come first where there is little time."""

@@ -279,3 +279,12 @@ def test_what_is_steadied_is_steadier_in_motion_and_between_the_eyes(exam: Exam,
     assert shown.flicker < 0.8 * painted.flicker
     assert shown.noise_gain < 0.8 * painted.noise_gain
     assert shown.stereo_flicker < 0.9 * painted.stereo_flicker
+
+
+def test_what_is_measured_can_lie_on_the_ground() -> None:
+    torch.manual_seed(0)
+    subject, grey = NetworkSubject("ours", FastNetwork(8, 8, 8, 1)), torch.full((1, 3, 96, 96), 0.5)
+    subject.steadied = True
+    assert subject.still(grey).std() < 1e-3 > subject.sequence()(grey).std()
+    subject.ground = 0.5
+    assert subject.still(grey).std() > 1e-2 < subject.sequence()(grey).std()

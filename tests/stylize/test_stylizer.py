@@ -202,6 +202,17 @@ def test_the_ground_is_laid_under_what_stands(make: Callable[..., Setup]) -> Non
     assert (given(bare, eyes=1, stands=True) == 100).all() and given(deep, eyes=2).std() > 2
 
 
+def test_without_a_ground_it_paints_on(make: Callable[..., Setup], monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise RuntimeError("the ground broke")
+
+    monkeypatch.setattr("artem_vr.stylize.stylizer.Ground.follow", broken)
+    setup = make()
+    setup.paint(eyes=1, stands=True)
+    assert (setup.engine.made[0].given == 100).all()
+    assert "painted smooth (RuntimeError: the ground broke)" in setup.stylizer.state().message
+
+
 @pytest.mark.parametrize("eyes", [1, 2])
 def test_where_strokes_are_held_the_ground_goes_along(eyes: int, make: Callable[..., Setup]) -> None:
     setup = make(steadying="always")
