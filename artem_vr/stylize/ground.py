@@ -87,7 +87,7 @@ class Ground:
         """The next frame, of so many ``eyes``, captured ``at`` so many seconds; `laid` is for that then.
 
         ``ties`` are its own; `NO_TIES` where there was no time to look. ``stands``: nothing moves as a whole
-        (`StereoFrame.stands`). ``follows``: ties are looked for in most frames.
+        (`StereoFrame.stands`). ``follows``: ties are looked for in frame after frame.
         """
         elapsed, self._at = max(0.0, at - self._at), at
         self._deepen(depth_for(self.wanted, stands, eyes, follows), elapsed)

@@ -42,9 +42,11 @@ def kept(elapsed: float) -> float:
 class Budget:
     """Whether there is time to steady. Judged by what pairs took: a steady painting that hardly comes is none."""
 
-    def __init__(self, limit: float) -> None:
+    def __init__(self, limit: float, proven: bool = False) -> None:
         """``limit``: seconds that a pair may take with steadying."""
         self.allows = True
+        self.proven = proven
+        """Whether that held when it was judged last, and is no mere try."""
         self._limit = limit
         self._pairs: list[float] = []
         self._costs: list[float] = []
@@ -63,7 +65,7 @@ class Budget:
         self._pairs.clear()
         self._costs.clear()
         if self.allows:
-            self.allows = usual <= self._limit
+            self.allows = self.proven = usual <= self._limit
             self._share = cost / max(usual - cost, 1e-9)
             if not self.allows:
                 self._waited, self._patience = 0, min(2 * self._patience, MOST_PATIENCE)
@@ -126,9 +128,9 @@ class SteadyHand:
         self._seconds = 0.0
         """That the frame was steadied until now."""
 
-    def looks(self, now_or_never: bool) -> bool:
-        """Whether such frames as the last one are looked at, unless something hurries."""
-        return self._matcher is not None and (self._always or now_or_never or self._budget.allows)
+    def goes_on(self, now_or_never: bool) -> bool:
+        """Whether frames as the last one are looked at for good, as far as can be told, unless something hurries."""
+        return self._matcher is not None and (self._always or now_or_never or self._budget.proven)
 
     def look(self, eyes: Bytes, work: object, now_or_never: bool, hurries: bool) -> Ties:
         """What is found in ``eyes`` (E, H, W, 3) uint8 RGB; `NO_TIES` if they are not to be steadied.
@@ -138,7 +140,7 @@ class SteadyHand:
         """
         self._seconds = 0.0
         if work != self._work:
-            self._work, self._budget = work, Budget(self._limit)
+            self._work, self._budget = work, Budget(self._limit, self._budget.proven)
         wanted = self._always or now_or_never or (self._budget.allows and not hurries)
         matcher = self._matcher
         if matcher is None or not wanted:

@@ -384,7 +384,7 @@ class Stylizer:
         try:
             if frame is not None:
                 self._ground.wanted = self._deck.ground
-                follows = self._hand.looks(frame.still)
+                follows = self._hand.goes_on(frame.still)
                 self._ground.follow(len(eyes), ties, frame.captured_at, stands=frame.stands, follows=follows)
             return self._ground.laid(eyes)
         except Exception as error:  # noqa: BLE001 (rule 1)

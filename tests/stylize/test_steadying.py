@@ -132,6 +132,18 @@ def test_a_trembling_painting_of_a_moving_stereo_scene_is_steady_and_in_place() 
     assert all(now < 0.66 * then for now, then in zip(off(shown), off(painted), strict=True))
 
 
+def test_a_try_is_no_proof() -> None:
+    budget = Budget(0.05)
+    assert budget.allows and not budget.proven
+    take(budget, 0.02)
+    assert budget.proven and Budget(0.05, budget.proven).proven
+    take(budget, 0.06)
+    assert not budget.proven
+    while not take(budget, 0.01, 0.06):
+        assert not budget.proven
+    assert not budget.proven  # it is being tried
+
+
 def take(budget: Budget, bare: float, steadying: float = 0.02) -> bool:
     for _ in range(JUDGE_AFTER):
         cost = steadying if budget.allows else 0.0
