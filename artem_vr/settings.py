@@ -119,7 +119,7 @@ class Settings:
     steadying: Steadying = _choice("auto", "auto", "always", "never")
     """Whether strokes stay on what they show, from frame to frame and from eye to eye; "auto" where there is time."""
     ground: Ground = _number(0.5, 0.0, 1.0, auto=True)
-    """Depth of a relief under the smooth parts of the source, for strokes to hang on; "auto": 0.5 where that stands."""
+    """Depth of a relief under what is smooth, for strokes to hang on; "auto": 0.5 where it can go with what is seen."""
     desktop_refresh_hz: float = _number(60.0, 10.0, 240.0)
     """Frame rate of the window when there is no headset."""
     frames: int = _whole(0, 0, 10**9, stored=False, written=1)
