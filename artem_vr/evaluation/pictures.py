@@ -22,11 +22,9 @@ SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 
 def read_picture(path: Path) -> Tensor:
     """(1, 3, H, W) fp32, RGB in [0, 1]. Raises PictureError."""
-    import torch
-
     from artem_vr.sources.pictures import load_picture
 
-    return torch.from_numpy(load_picture(path)).permute(2, 0, 1)[None].float() / 255
+    return of_bytes(load_picture(path)[None])
 
 
 class PictureFiles(Mapping[str, Tensor]):
@@ -51,6 +49,13 @@ class PictureFiles(Mapping[str, Tensor]):
 def bytes_of(pictures: Tensor) -> npt.NDArray[np.uint8]:
     """(B, 3, H, W) in [0, 1], what is beyond cut off -> (B, H, W, 3) uint8."""
     return (pictures.clamp(0, 1) * 255).round().byte().permute(0, 2, 3, 1).contiguous().numpy()
+
+
+def of_bytes(pictures: npt.NDArray[np.uint8]) -> Tensor:
+    """(B, H, W, 3) uint8 -> (B, 3, H, W) fp32 in [0, 1]."""
+    import torch
+
+    return torch.from_numpy(pictures).permute(0, 3, 1, 2).float() / 255
 
 
 def without_ends(picture: Tensor) -> Tensor:

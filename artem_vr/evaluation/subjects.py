@@ -6,12 +6,10 @@ import itertools
 from collections.abc import Callable
 from typing import Protocol
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from artem_vr.evaluation.pictures import bytes_of
+from artem_vr.evaluation.pictures import bytes_of, of_bytes
 from artem_vr.networks.layers import OwnStatistics, SmoothedStatistics, statistics_channels
 
 Sequence = Callable[[Tensor], Tensor]
@@ -54,7 +52,7 @@ class NetworkSubject:
         if self.ground:
             from artem_vr.stylize.ground import with_ground
 
-            pictures = _of_bytes(with_ground(bytes_of(pictures), self.ground))
+            pictures = of_bytes(with_ground(bytes_of(pictures), self.ground))
         with torch.no_grad():
             return self.network(pictures.contiguous(memory_format=torch.channels_last), OwnStatistics(self._code))
 
@@ -89,13 +87,8 @@ def _steadied(paint: Sequence, depth: float) -> Sequence:
         pictures, at = bytes_of(eyes), next(times) * FRAME_SECONDS
         ties = matcher.ties(pictures)
         ground.follow(len(pictures), ties, at)
-        painted = paint(_of_bytes(ground.laid(pictures)) if depth else eyes)
+        painted = paint(of_bytes(ground.laid(pictures)) if depth else eyes)
         shown = steadier.steadied(bytes_of(painted), ties, at)
-        return _of_bytes(shown)
+        return of_bytes(shown)
 
     return paint_steadily
-
-
-def _of_bytes(pictures: npt.NDArray[np.uint8]) -> Tensor:
-    """`bytes_of` undone."""
-    return torch.from_numpy(pictures).permute(0, 3, 1, 2).float() / 255

@@ -206,7 +206,9 @@ def _standing(height: int, width: int) -> Floats:
 
 def _carried(way: Floats, shift: Floats) -> Floats:
     """``way``, (h, w, 2), of the places that are ``shift`` away, and that on top."""
-    carried: Floats = read_at(way, places_of(*way.shape[:2]) + shift, 1) + shift
+    import cv2
+
+    carried: Floats = read_at(way, places_of(*way.shape[:2]) + shift, cv2.INTER_LINEAR) + shift
     return carried
 
 

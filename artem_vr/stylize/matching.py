@@ -50,9 +50,14 @@ class Tie:
     """(h, w, 2): how far to the right and down of its own place, in pixels of this grid."""
     trust: Floats
     """(h, w), 0 (nowhere, or unknown) to 1."""
-    even: Floats
-    """(h/2, w/2, 2), in pixels of that grid: ``shift``, but smooth. What says little of where it lies, or is not to be
-    trusted, goes with what is around it."""
+    seen: Bytes
+    """(h, w, 3) RGB: the small copy of the picture."""
+
+    @functools.cached_property
+    def even(self) -> Floats:
+        """(h/2, w/2, 2), in pixels of that grid: ``shift``, but smooth. What says little of where it lies, or is not to
+        be trusted, goes with what is around it. Found when it is asked for: steadying can do without."""
+        return _evened(self.seen, self.shift, self.trust)
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,7 +112,7 @@ class Matcher:
         x, y = (cv2.subtract(cv2.dilate(one, around), cv2.erode(one, around)) for one in cv2.split(shift))
         whole = np.clip(2 - cv2.max(x, y) / TORN, 0, 1)
         trust: Any = cv2.blur(whole * likeness(now, before, shift)[1], (3, 3))
-        return Tie(shift, trust, _evened(now, shift, trust))
+        return Tie(shift, trust, now)
 
 
 class EyeMatcher:
@@ -142,7 +147,7 @@ class EyeMatcher:
         trust: Any = cv2.blur(known * edge * like, (3, 3))
         level = self._down + _further_down(right, told, trust) if trust.mean() > LOST else self._down / 2
         self._down = min(STEEPEST, max(-STEEPEST, level))
-        return Tie(shift, trust, _evened(right, shift, trust))
+        return Tie(shift, trust, right)
 
     def _match(self, left: Bytes, right: Bytes) -> Floats:
         """Disparities (h, w); where none was found they are less than LEAST."""
@@ -183,7 +188,7 @@ def _further_down(picture: Bytes, told: Bytes, trust: Floats) -> float:
 
 
 def _evened(picture: Bytes, shift: Floats, trust: Floats) -> Floats:
-    """`Tie.even`."""
+    """`Tie.even`: means of ``shift`` around each place, weighted by ``trust`` and by the slope of the grey."""
     import cv2
 
     grey = _grey(picture)

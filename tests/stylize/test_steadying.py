@@ -20,7 +20,7 @@ SHAPE = (64, 80)
 
 def tie(x: float = 0.0, y: float = 0.0, trust: float = 1.0, shape: tuple[int, int] = SHAPE) -> Tie:
     shift = np.full((*shape, 2), (x, y), np.float32)
-    return Tie(shift, np.full(shape, trust, np.float32), np.float32(0.5) * shift[::2, ::2])
+    return Tie(shift, np.full(shape, trust, np.float32), np.zeros((*shape, 3), np.uint8))
 
 
 def noise(seed: int, eyes: int = 1, channels: int = 3) -> np.ndarray:
@@ -101,7 +101,7 @@ def test_pictures_on_a_device_are_steadied_alike(channels: int, device: str) -> 
     arrays, tensors = Steadier(), Steadier()
     ramp = np.linspace(-4, 4, 40 * 32, dtype=np.float32).reshape(32, 40)
     shift = np.dstack((ramp, ramp[::-1]))
-    uneven = Tie(shift, np.clip(np.abs(ramp) / 4, 0, 1), np.float32(0.5) * shift[::2, ::2])
+    uneven = Tie(shift, np.clip(np.abs(ramp) / 4, 0, 1), np.zeros((*ramp.shape, 3), np.uint8))
     for number in range(1, 4):
         painted = cv2.blur(noise(number, 2, channels).transpose(1, 2, 0, 3).reshape(*SHAPE, -1), (3, 3))
         painted = np.ascontiguousarray(painted.reshape(*SHAPE, 2, channels).transpose(2, 0, 1, 3))
