@@ -14,12 +14,13 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from artem_vr.errors import ArtemError
 from artem_vr.live.chosen_source import ChosenSource
 from artem_vr.live.controls import View
 from artem_vr.live.curator import Curator, entry
+from artem_vr.live.headset_seeker import HeadsetSeeker
 from artem_vr.live.late_stylizer import HeldFrames, LateStylizer, WatchedFrames
 from artem_vr.live.outlook import Outlook
 from artem_vr.live.process import Interpreter, Stoppable, ends_on_request, leave, picture_path, say, stop_all
@@ -155,8 +156,18 @@ def show(settings: Settings, parts: Parts, threads: list[Stoppable], interpreter
         scene = Scene(context, headset.eye_size, screen)
         stack.callback(scene.release)
 
-        curator = Curator(library, settings.stroke_size)
-        threads.append(curator)
+        def open_again() -> Headset:
+            found, _ = parts.headset(replace(settings, headset="openvr"))
+            if source.wants_camera:
+                source.camera = found.camera()
+            return found
+
+        def fit_eyes(headset: Headset) -> None:
+            if not isinstance(headset, DesktopHeadset):  # where it was lost its size stays
+                stylizer.recommend(headset.eye_size[::-1])
+
+        curator, seeker = Curator(library, settings.stroke_size), HeadsetSeeker(open_again)
+        threads += [curator, seeker]
         loop = RenderLoop(
             context=context,
             headset=headset,
@@ -167,12 +178,14 @@ def show(settings: Settings, parts: Parts, threads: list[Stoppable], interpreter
             view=view,
             curator=curator,
             meter=meter,
+            seeker=seeker,
             source_name=lambda: source.name,
             titles=titles,
             fade_seconds=settings.fade_seconds,
             recorder=recorder,
             watched=None if log.limit or recorder is not None else watched,
             whole=whole,
+            eyes_changed=fit_eyes,
         )
         try:
             outlook = Outlook(source, feed, stylizer, deck, log, first_is_held=every_frame)

@@ -31,7 +31,6 @@ class ChosenSource:
         self.is_file = kind == "file"
         if spec and self.is_file and (problem := problem_of(Path(spec.argument).expanduser())):
             raise FinalSourceError(*problem)  # before anything is opened
-        self.wants_camera = kind in (None, "headset")
         self.camera: HeadsetCamera | None = None
         self.feed: Feed | None = None
         """What reads this source: it knows whether a picture has come."""
@@ -41,6 +40,11 @@ class ChosenSource:
         self._named = bool(typed)
         self._untried: list[str] | None = None  # the one that is tried, and those after it; None before the first
         self._opening: object = None  # the call of `open` that counts: one that hung in a driver may still come back
+
+    @property
+    def wants_camera(self) -> bool:
+        """Whether it shows the headset's camera, or may yet."""
+        return not self._decided() or parse_spec(self._typed).kind == "headset"
 
     @property
     def searching(self) -> bool:

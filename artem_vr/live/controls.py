@@ -49,6 +49,7 @@ class Deed(enum.Enum):
     TOGGLE_HUD = "show or hide the information line"
     MIRROR_MODE = "window shows both eyes, the left, the right"
     FULLSCREEN = "full screen, and back"
+    SEEK_HEADSET = "look for the headset (again)"
     QUIT = "quit"
 
 
@@ -83,6 +84,7 @@ KEYS: tuple[KeyBinding, ...] = (
     KeyBinding(("h",), Deed.TOGGLE_HUD, "H"),
     KeyBinding(("m",), Deed.MIRROR_MODE, "M"),
     KeyBinding(("f", "f11"), Deed.FULLSCREEN, "F, F11"),
+    KeyBinding(("v",), Deed.SEEK_HEADSET, "V"),
     KeyBinding(("q", "escape"), Deed.QUIT, "Q, Escape"),
 )
 
@@ -173,6 +175,8 @@ class View:
     """Of the mouse, in pixels from the window's top left; None until it was moved."""
     recenter: bool = False
     """The screen shall be brought in front of the viewer; the loop does so and clears this."""
+    seek_headset: bool = False
+    """Asked for; whoever looks for it clears it."""
     leave: bool = False
     """The run shall end."""
     notice: str = ""
@@ -296,6 +300,8 @@ class Controls:
                 view.mirror = modes[(modes.index(view.mirror) + 1) % len(modes)]
             case Deed.FULLSCREEN:
                 view.fullscreen = not view.fullscreen
+            case Deed.SEEK_HEADSET:
+                view.seek_headset = True
             case Deed.QUIT:
                 view.leave = True
             case Deed.SELECT_STYLE:

@@ -15,6 +15,7 @@ from artem_vr.live.run_report import PaintingLog
 from artem_vr.mailbox import Mailbox
 from artem_vr.sources.frame import StereoFrame
 from artem_vr.stylize.engines.base import Engine
+from artem_vr.stylize.resolution import Size
 from artem_vr.stylize.stylizer import PaintedFrame, Stylizer, StylizerState
 
 RETRY_SECONDS = 0.02
@@ -72,6 +73,7 @@ class LateStylizer:
         self._make_stylizer: Callable[[Engine], Stylizer] | None = None
         self._stylizer: Stylizer | None = None
         self._failure: ArtemError | None = None
+        self._eye_size: Size | None = None  # that came before the stylizer
         self._go = threading.Event()
         self._stopping = False
         self._thread = threading.Thread(target=self._prepare, name="engine", daemon=True)
@@ -85,6 +87,12 @@ class LateStylizer:
     def state(self) -> StylizerState | None:
         """The stylizer's state; None until the engine is there."""
         return None if self._stylizer is None else self._stylizer.state()
+
+    def recommend(self, eye_size: Size) -> None:
+        """As `Stylizer.recommend`."""
+        self._eye_size = eye_size
+        if self._stylizer is not None:
+            self._stylizer.recommend(eye_size)
 
     def check(self) -> None:
         """Raises the `ArtemError` for which there is no engine, if so."""
@@ -110,6 +118,8 @@ class LateStylizer:
             stylizer.painted = self.painted
             stylizer.start()
             self._stylizer = stylizer
+            if self._eye_size is not None:
+                stylizer.recommend(self._eye_size)
         except ArtemError as error:
             self._failure = error
         except ModuleNotFoundError as error:

@@ -15,6 +15,7 @@ from artem_vr.errors import ArtemError, HeadsetError, HeadsetGpuError
 from artem_vr.live import hud_text
 from artem_vr.live.controls import Controls, View
 from artem_vr.live.curator import Curator
+from artem_vr.live.headset_seeker import HeadsetSeeker
 from artem_vr.live.record import Recorder
 from artem_vr.live.run_report import RunMeter
 from artem_vr.live.scene import Scene, ShownFrame
@@ -78,21 +79,26 @@ class RenderLoop:
         view: View,
         curator: Curator,
         meter: RunMeter,
+        seeker: HeadsetSeeker,
         source_name: Callable[[], str],
         titles: dict[str, str],
         fade_seconds: float = 0.3,
         recorder: Recorder | None = None,
         watched: threading.Event | None = None,
         whole: Iterable[str] = (),
+        eyes_changed: Callable[[Headset], None] = lambda headset: None,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         """``titles``: a style's name to the painting's title; those of styles that come are added. ``watched``: kept
         set while somebody looks into the headset, or there is none; None: nobody wants to know. ``whole``: names of
-        styles that are no blends, whatever they look like."""
+        styles that are no blends, whatever they look like. ``eyes_changed``: is told of another headset, or of one
+        that wants pictures of another size."""
         self.headset = headset
         self._context, self._scene, self._feed, self._stylizer = context, scene, feed, stylizer
         self._deck, self._view, self._meter, self._recorder = deck, view, meter, recorder
         self._curator, self._watched = curator, watched
+        self._seeker, self._eyes_changed = seeker, eyes_changed
+        self._fitted = headset.eye_size  # what the scene was asked for last
         self._controls = Controls(deck, view, curator, titles, whole)
         self._source_name, self._titles, self._fade_seconds = source_name, titles, fade_seconds
         self._clock = clock
@@ -173,7 +179,31 @@ class RenderLoop:
             error = error.with_renderer(self._context.renderer)
         self.headset.close()
         self.headset = DesktopHeadset(self.headset.eye_size, clock=self._clock)
-        self._view.note(f"{error} The window goes on", self._clock(), seconds=30.0)
+        self._view.note(f"{error} The window goes on; V looks for the headset again", self._clock(), seconds=30.0)
+
+    def _seek_headset(self, now: float) -> None:
+        """Look for a headset where the viewer wishes it, and take the one that was found."""
+        wished, self._view.seek_headset = self._view.seek_headset, False
+        if wished and not isinstance(self.headset, DesktopHeadset):
+            self._view.note(f"{self.headset.name} is connected already", now)
+        elif wished:
+            self._seeker.seek()
+            self._view.note("Looking for the headset", now, seconds=60.0)
+        found = self._seeker.found()
+        if isinstance(found, ArtemError):
+            self._view.note(str(found), now)
+        elif found is not None:
+            self.headset.close()
+            self.headset = found
+            self._fit(now)
+            self._view.note(f"{found.name} is connected", now)
+
+    def _fit(self, now: float) -> None:
+        """Draw for the eyes that there are now."""
+        self._fitted = self.headset.eye_size
+        self._guard(now, self._scene.fit, self._fitted)
+        self._guard(now, self._eyes_changed, self.headset)
+        self._redraw = True
 
     def _obey(self, now: float) -> None:
         """Do what hands, window and runtime asked for since the last turn."""
@@ -204,6 +234,9 @@ class RenderLoop:
                 self.headset.recenter()
         except HeadsetError as error:
             self._lose_headset(error)
+        self._seek_headset(now)
+        if self.headset.eye_size != self._fitted:
+            self._fit(now)
         if self._view.wake_hud:
             self._view.wake_hud = False
             self._scene.hud.wake(now)

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from artem_vr.errors import GraphicsError
 from artem_vr.live.controls import MirrorMode
 from artem_vr.live.hands import HandsInUse
 from artem_vr.render import gl
@@ -42,7 +43,7 @@ class Scene:
     """Everything of the run that lies in OpenGL. Used by the render thread only."""
 
     def __init__(self, context: Context, eye_size: tuple[int, int], screen: Screen) -> None:
-        """``eye_size`` is width and height of each eye's target in pixels, kept for the whole run."""
+        """``eye_size`` is width and height of each eye's target in pixels; `fit` changes it."""
         self._context, self._screen = context, screen
         self.frame = FrameTextures()
         self._stage = Stage()
@@ -50,6 +51,20 @@ class Scene:
         self._hands = HandsInUse()
         self.hud = Hud(scale=context.content_scale)
         self.eyes = (EyeTarget(*eye_size), EyeTarget(*eye_size))
+
+    def fit(self, eye_size: tuple[int, int]) -> None:
+        """Draw the eyes at another size from now on. Raises `GraphicsError`, and keeps the size, if it cannot be."""
+        if eye_size == (self.eyes[0].width, self.eyes[0].height):
+            return
+        left = EyeTarget(*eye_size)
+        try:
+            right = EyeTarget(*eye_size)
+        except GraphicsError:
+            left.release()
+            raise
+        for old in self.eyes:
+            old.release()
+        self.eyes = (left, right)
 
     def show(self, frame: ShownFrame, now: float) -> None:
         """Put a frame into the textures, both eyes together. Raises ValueError if they are no pictures."""

@@ -26,7 +26,7 @@ class Target(Protocol):
 
 
 class EyeTarget:
-    """A texture to draw one eye's picture into, kept for the whole run.
+    """A texture to draw one eye's picture into, kept while the headset wants that size.
 
     RGBA8, one sample, no mipmaps, bottom row first: what OpenVR takes with ``ColorSpace_Gamma``.
     Its alpha is 1 everywhere. Sizes are in pixels.

@@ -179,6 +179,8 @@ class Stylizer:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="stylize", daemon=True)
         self._step: dict[tuple[int, Size], float] = {}
+        self._resized = False
+        """What "auto" chose is for another size of the headset's."""
         self._series, self._other_series = _Series(tau), _Series(tau)
         within = TARGET_SECONDS if scale == "auto" else STEADY_WITHIN
         self._hand = SteadyHand(steadying, within, clock)
@@ -198,6 +200,11 @@ class Stylizer:
         """Seconds of the frames painted at the size that "auto" chose, since it thought about it."""
         self._count = 0
         self._message = self._other_message = self._ground_message = ""
+
+    def recommend(self, eye_size: Size) -> None:
+        """Another ``eye_size`` from the next frame on: another headset, or one that was set otherwise."""
+        self._eye_size = eye_size
+        self._resized = True
 
     def start(self) -> None:
         self.painters.start()
@@ -412,6 +419,9 @@ class Stylizer:
 
     def _key(self, frame: StereoFrame, style: str) -> PainterKey:
         eyes, height, width, _ = frame.eyes.shape
+        if self._resized:
+            self._resized = False
+            self._step.clear()
         step = self._step.get((eyes, (height, width)))
         if step is None:
             step = 1.0

@@ -111,7 +111,7 @@ class Headset(Protocol):
 
     @property
     def eye_size(self) -> tuple[int, int]:
-        """Recommended width and height of one eye's render target in pixels; constant for the run."""
+        """Recommended width and height of one eye's render target in pixels. May change, rarely."""
 
     @property
     def refresh_hz(self) -> float:

@@ -39,6 +39,9 @@ MOST_FAILURES = 100
 """Frames in a row without poses, before we believe that the runtime has gone."""
 ACTIVITY_SECONDS = 0.25
 """How often the runtime is asked whether the headset is used."""
+SIZE_SECONDS = 1.0
+"""... and which size it recommends: no event tells of the slider that changes it. What holds so long is believed, since
+each size is another compiled network."""
 MOST_EVENTS = 64
 """Taken a frame, so that a flood of events delays no frame."""
 
@@ -106,7 +109,8 @@ class OpenVRHeadset:
         if self._standby:
             self._put_on.sleep(None)
 
-        self.eye_size = self._recommended_size()
+        self.eye_size = self._size_asked = self._recommended_size()
+        self._size_at = clock()
         self.name = self._full_name()
         self._read_optics()
 
@@ -266,6 +270,7 @@ class OpenVRHeadset:
         now = self._clock()
         seconds, self._polled_at = now - self._polled_at, now
         self._ask_activity(now)
+        self._ask_size(now)
         if self._actions is not None:
             commands += self._actions.poll(seconds)
         return commands
@@ -333,6 +338,19 @@ class OpenVRHeadset:
         if self._level == ASLEEP and level != ASLEEP:  # not every waking comes with an event
             self._standby = False
         self._level = level
+
+    def _ask_size(self, now: float) -> None:
+        """Follow the runtime's render resolution, which a person can change at any time."""
+        if now - self._size_at < SIZE_SECONDS:
+            return
+        self._size_at = now
+        try:
+            size = self._recommended_size()
+        except FAILURES:
+            return
+        if size == self._size_asked:
+            self.eye_size = size
+        self._size_asked = size
 
     def camera(self) -> HeadsetCamera | None:
         if self._camera is None:

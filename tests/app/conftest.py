@@ -15,6 +15,7 @@ from torch import nn
 
 from artem_vr.live.controls import View
 from artem_vr.live.curator import Curator
+from artem_vr.live.headset_seeker import HeadsetSeeker
 from artem_vr.live.render_loop import RenderLoop
 from artem_vr.live.run_report import PaintingLog, RunMeter
 from artem_vr.live.scene import Scene
@@ -146,6 +147,7 @@ class Rig:
         )
         self.stylizer.painted = self.log
         self.curator = Curator(library)
+        self.seeker = HeadsetSeeker(lambda: OpenVRHeadset(clock=self.clock, sleep=runtime.advance))
         self.titles: dict[str, str] = {}
         self.pace = 0.0
         """Virtual seconds that pass for each real one while the render loop works (not while the test does)."""
@@ -159,8 +161,10 @@ class Rig:
             view=self.view,
             curator=self.curator,
             meter=self.meter,
+            seeker=self.seeker,
             source_name=lambda: "test",
             titles=self.titles,
+            eyes_changed=lambda headset: self.stylizer.recommend(headset.eye_size[::-1]),
             clock=self.clock,
         )
         self.stylizer.start()
@@ -185,6 +189,16 @@ class Rig:
                 return
         raise AssertionError(f"{style} never came: {self.stylizer.state().message}")
 
+    def until_painted_at(self, eyes: Pictures) -> None:
+        """These are captured until they were painted at their own size."""
+        for _ in range(int(PATIENCE / 0.1)):
+            self.paint(eyes)
+            state = self.stylizer.state()
+            if (state.height, state.width) == eyes.shape[1:3]:
+                self.paint(eyes)
+                return
+        raise AssertionError(f"the size never came: {state}")
+
     def turn(self, count: int = 1) -> None:
         for _ in range(count):
             self.runtime.set_pace(self.pace)
@@ -200,8 +214,9 @@ class Rig:
     def close(self) -> None:
         self.engine.paint = lambda style, pictures: pictures
         self.curator.stop(PATIENCE)
+        self.seeker.stop(PATIENCE)
         self.stylizer.stop(PATIENCE)
-        self.headset.close()
+        self.loop.headset.close()
         self.scene.release()
         gl.standing_errors()
 

@@ -26,6 +26,7 @@ from artem_vr.sources.frame import StereoFrame
 from artem_vr.stylize.steadying import SteadyHand
 from artem_vr.stylize.stylizer import PaintedFrame
 from artem_vr.vr.desktop_headset import DesktopHeadset
+from artem_vr.vr.headset import Headset
 from artem_vr.vr.poses import yaw_pitch
 from tests.app.conftest import EYE_HEIGHT, EYE_WIDTH, PATIENCE, Rig, flat, noise
 from tests.openvr_runtime import driver as ovr
@@ -604,6 +605,109 @@ def test_when_steamvr_refuses_our_pictures_the_window_goes_on(rig: Rig) -> None:
     assert isinstance(rig.loop.headset, DesktopHeadset)
     rig.turn()
     assert "Restart SteamVR. The window goes on" in rig.view.message(rig.clock())
+
+
+def until(rig: Rig, wanted: Callable[[], bool]) -> None:
+    """Turns, in real time, until it is so."""
+    for _ in range(int(PATIENCE / 0.01)):
+        rig.turn()
+        if wanted():
+            return
+        time.sleep(0.01)
+    raise AssertionError(rig.view.message(rig.clock()))
+
+
+def test_a_headset_that_was_lost_is_found_again_at_the_press_of_a_key(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    events: list[Event] = []
+    monkeypatch.setattr(rig.context, "poll", lambda: [events.pop()] if events else [])
+    rig.turn(2)
+    rig.runtime.fail_next_submit(105)
+    rig.turn(2)
+    assert isinstance(rig.loop.headset, DesktopHeadset)
+    assert "V looks for the headset again" in rig.view.message(rig.clock())
+
+    rig.runtime.fail_init(scene=ovr.HMD_NOT_FOUND)
+    events.append(KeyPressed("v"))
+    until(rig, lambda: "HmdNotFound" in rig.view.message(rig.clock()))
+    assert isinstance(rig.loop.headset, DesktopHeadset), "the window goes on"
+
+    rig.runtime.fail_init(scene=0)
+    events.append(KeyPressed("v"))
+    until(rig, lambda: not isinstance(rig.loop.headset, DesktopHeadset))
+    eyes = noise(12)
+    rig.paint(eyes)
+    rig.turn(2)
+    assert np.array_equal(rig.seen("left"), eyes[0][INSIDE])
+    assert np.array_equal(rig.seen("right"), eyes[1][INSIDE])
+
+    opened = rig.runtime.count.inits
+    events.append(KeyPressed("v"))
+    rig.turn(5)
+    assert "connected already" in rig.view.message(rig.clock())
+    assert rig.runtime.count.inits == opened
+
+
+def test_vsyncs_go_on_while_the_headset_is_looked_for(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    events: list[Event] = []
+    monkeypatch.setattr(rig.context, "poll", lambda: [events.pop()] if events else [])
+    rig.loop.headset.close()
+    rig.loop.headset = DesktopHeadset(rig.headset.eye_size, clock=rig.clock, sleep=rig.runtime.advance)
+    may_open, open_it = threading.Event(), rig.seeker._open
+
+    def slowly() -> Headset:
+        assert may_open.wait(PATIENCE)
+        return open_it()
+
+    rig.seeker._open = slowly
+    events.append(KeyPressed("v"))
+    rig.turn(30)
+    assert "Looking for the headset" in rig.view.message(rig.clock())
+    events.append(KeyPressed("v"))  # impatience starts no second one
+    rig.turn(2)
+    may_open.set()
+    until(rig, lambda: not isinstance(rig.loop.headset, DesktopHeadset))
+    assert rig.runtime.count.inits == 2
+
+
+def test_a_headset_that_is_found_when_the_program_ends_is_given_back(rig: Rig) -> None:
+    rig.loop.headset.close()
+    rig.seeker.seek()
+    assert rig.seeker.stop(PATIENCE)
+    assert rig.runtime.count.inits == rig.runtime.count.shutdowns == 2
+    assert rig.seeker.found() is None
+
+
+def test_another_render_resolution_is_followed_by_eyes_and_painting(rig: Rig) -> None:
+    """As the slider in SteamVR's settings changes it; a size that only passes by is not."""
+    eyes = noise(13)
+    rig.paint(eyes)
+    rig.turn(2)
+    height, width = 2 * EYE_HEIGHT, 2 * EYE_WIDTH
+    for recommended in ((width + 8, height + 8), (width, height), (width, height)):
+        rig.runtime.set_eye_size(*recommended)
+        rig.runtime.advance(1.1)
+        rig.turn(2)
+        if recommended != (width, height):
+            assert rig.loop.headset.eye_size == (EYE_WIDTH, EYE_HEIGHT)
+    assert rig.loop.headset.eye_size == (width, height)
+    large = noise(14, height, width)
+    rig.until_painted_at(large)
+    rig.turn(2)
+    assert np.array_equal(rig.seen("left"), large[0][INSIDE])
+    assert np.array_equal(rig.seen("right"), large[1][INSIDE])
+
+
+def test_a_size_that_opengl_refuses_leaves_the_eyes_as_they_are(rig: Rig) -> None:
+    eyes = noise(15)
+    rig.paint(eyes)
+    rig.runtime.set_eye_size(200_000, 200_000)
+    for _ in range(3):
+        rig.runtime.advance(1.1)
+        rig.turn(2)
+    assert np.array_equal(rig.seen("left"), eyes[0][INSIDE])
+    assert "OpenGL cannot draw into a picture of 200000 x 200000" in rig.view.message(rig.clock())
 
 
 def test_opengl_on_the_gpu_without_the_headset_is_named_with_its_remedy(rig: Rig) -> None:
