@@ -336,3 +336,60 @@ def test_a_run_uses_every_setting(
     for name in ("mirror", "hud", "preserve_color", "region", "region_style", "region_size", "region_softness"):
         assert getattr(view, name) == OTHERS[name], name
     assert view.swap_eyes is True
+
+
+@pytest.mark.graphics
+@pytest.mark.display
+def test_a_headset_that_comes_later_is_opened_and_painted_for(
+    display: str, library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever was asked for at the start: who presses V wants SteamVR started."""
+    asked: list[str] = []
+    recommended: list[tuple[int, int]] = []
+    found: list[object] = []
+    made = threading.Event()
+
+    class Late:
+        eye_size = (300, 200)
+        lens = object()
+
+        def camera(self) -> object:
+            return self.lens
+
+    class Painting(Stylizer):
+        def start(self) -> None:
+            super().start()
+            made.set()
+
+        def recommend(self, eye_size: tuple[int, int]) -> None:
+            recommended.append(eye_size)
+
+    def headset(wanted: Settings) -> tuple[Any, None]:
+        asked.append(wanted.headset)
+        return (Late() if wanted.headset == "openvr" else DesktopHeadset()), None
+
+    def loop(seeker: Any, eyes_changed: Any, **_: object) -> None:
+        seeker.seek()
+        assert made.wait(60)
+        seeker._thread.join(60)
+        found.append(seeker.found())
+        eyes_changed(found[0])
+        raise GraphicsError("no further", "")
+
+    monkeypatch.setattr(app, "RenderLoop", loop)
+    parts = app.Parts(
+        library=lambda: library,
+        engine=lambda _: TestEngine(),
+        stylizer=Painting,
+        headset=headset,
+        context=lambda **wishes: open_context(**{**wishes, "offscreen": False, "visible": False}),
+    )
+    cameras: list[object] = []
+    settable = property(lambda self: None, lambda self, camera: cameras.append(camera))
+    monkeypatch.setattr(app.ChosenSource, "camera", settable, raising=False)
+    with pytest.raises(GraphicsError, match="no further"):
+        app.run(settings(source="headset", headset="none"), parts)
+    assert asked == ["none", "openvr"]
+    assert isinstance(found[0], Late)
+    assert set(recommended) == {(200, 300)}
+    assert cameras[-1] is Late.lens
