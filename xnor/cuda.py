@@ -28,6 +28,9 @@ from .bitpack import WORD_BITS, PackedFilters, PackedMatrix, word_count
 from .errors import XnorError
 from .geometry import Geometry
 
+MOST_PLACES = 2**31 - 2**16
+"""In 32 bits with a sign, and a tile beyond the last one."""
+
 
 def available() -> bool:
     """Whether a real GPU can be used (Numba's simulator is not one)."""
@@ -62,11 +65,21 @@ def blocks(*directions: int) -> int:
 
 
 def _convolution_blocks(g: Geometry, tile: int) -> int:
-    """The grid of a convolution whose blocks make ``tile`` pixels of ``tile`` outputs each."""
+    """The grid of a convolution whose blocks make ``tile`` pixels of ``tile`` outputs each. Raises XnorError."""
+    _counted(g.height + 2 * g.padding_y, g.width + 2 * g.padding_x, g.out_height * g.out_width, g.outputs)
     return blocks(-(-g.out_height * g.out_width // tile), -(-(g.outputs // g.groups) // tile), g.batch * g.groups)
 
 
+def _counted(*places: int) -> None:
+    """Raises XnorError for more places in one direction than the kernels, which count in 32 bits, can tell apart."""
+    if max(places) > MOST_PLACES:
+        raise XnorError(
+            f"{max(places)} places are more than the {MOST_PLACES} that a kernel counts: share out the work"
+        )
+
+
 def _product_blocks(rows: int, columns: int) -> int:
+    _counted(rows, columns)
     return blocks(-(-columns // kernels.TILE), -(-rows // kernels.TILE))
 
 
@@ -237,7 +250,7 @@ def _tap_table(g: Geometry) -> NDArray[np.int32]:
 def _start_table(g: Geometry) -> NDArray[np.int32]:
     channels = g.channels // g.groups
     first = np.arange(0, channels * g.kernel_height * g.kernel_width, 32)
-    return np.stack([first // channels, first % channels], axis=1).astype(np.int32)
+    return np.column_stack([first // channels, first % channels, _tap_table(g)[first // channels]]).astype(np.int32)
 
 
 def _depth_table(g: Geometry) -> NDArray[np.int32]:
@@ -320,6 +333,7 @@ def _pack(
     """
     batch, channels, height, width = shape
     group_words = (channels // groups + 31) // 32
+    _counted(batch * height * width * groups * group_words)
     owner, words = place.empty((batch, height, width, groups, group_words), np.uint32)
     flag, bad = place.filled((1,), 0, np.int32)
     pixels = batch * height * width
@@ -367,7 +381,7 @@ def conv2d(
             wanted = (g.batch, g.groups, g.out_height, g.out_width)
             spread = place.vector(input_scale, "input_scale", wanted, 1.0).reshape(g.batch, g.groups, plane)
         grid = _convolution_blocks(g, kernels.TILE)
-        _kernel("convolve")[grid, (kernels.THREADS, kernels.THREADS), place.stream](
+        _convolve_kernel(g)[grid, (kernels.THREADS, kernels.THREADS), place.stream](
             words.reshape(words.size), ready.words, tap_sums, taps, starts, g,
             place.vector(scale, "scale", (g.outputs,), 1.0), place.vector(bias, "bias", (g.outputs,), 0.0), spread,
             scaled, last, unused if scaled else made, made if scaled else unused,
@@ -377,6 +391,10 @@ def conv2d(
             return _hand_back(place, pictures, result, (g.batch, g.outputs, g.out_height, g.out_width), None)
         swap = (0, 3, 1, 2) if layout == "NCHW" else None
         return _hand_back(place, pictures, result, (g.batch, g.out_height, g.out_width, g.outputs), swap)
+
+
+def _convolve_kernel(g: Geometry) -> Any:
+    return _kernel("convolve" if g.channels // g.groups % 32 else "convolve_whole")
 
 
 def _hand_back(place: _Place, example: Any, result: Any, shape: tuple[int, ...], swap: tuple[int, ...] | None) -> Any:
@@ -462,7 +480,7 @@ def general_conv2d(pictures: Any, filters: Any, g: Geometry) -> Any:
         result, made = place.empty((g.batch * g.outputs * g.out_height * g.out_width,), np.float32)
         grid = _convolution_blocks(g, kernels.GENERAL_TILE)
         _kernel("general")[grid, (kernels.THREADS, kernels.THREADS), place.stream](
-            view, ready.rows, ready.depths, g, made
+            view.reshape(view.size), ready.rows, ready.depths, g, made
         )
         del owner
         return _hand_back(place, pictures, result, (g.batch, g.outputs, g.out_height, g.out_width), None)
@@ -488,7 +506,7 @@ def convolve_packed(words: Any, filters: DeviceFilters, g: Geometry, *, channels
         taps, starts, tap_sums = filters.tables(place, g)
         ones = place.filled((g.outputs,), 1.0, np.float32)[1]
         grid = _convolution_blocks(g, kernels.TILE)
-        _kernel("convolve")[grid, (kernels.THREADS, kernels.THREADS), place.stream](
+        _convolve_kernel(g)[grid, (kernels.THREADS, kernels.THREADS), place.stream](
             place.array(words.view(-1)).view(np.uint32), filters.words, tap_sums, taps, starts, g, ones, ones,
             place.nothing(3, np.float32), False, channels_last, made, ones,
         )  # fmt: skip

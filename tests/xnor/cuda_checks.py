@@ -37,6 +37,9 @@ CASES = (
         batch=2, channels=4, height=TILE // 8, width=8, outputs=2 * TILE + 2, kernel=(2, 2), padding=(1, 1), groups=2
     ),  # tiles of all
     Case(channels=70, height=4, width=4, outputs=2, kernel=(3, 3)),  # more words than a step
+    # words of one tap each
+    Case(batch=2, channels=64, outputs=4, height=3, width=4, groups=2, padding=(1, 1), padding_value=1, kernel=(3, 2)),
+    Case(channels=96, outputs=2, height=5, width=4, padding=(2, 1), stride=(1, 2), dilation=(2, 1), kernel=(2, 3)),
 )
 
 
@@ -125,6 +128,12 @@ def test_more_blocks_than_a_gpu_takes() -> None:
     assert cuda.blocks(2**31 - 1) == 2**31 - 1
     with pytest.raises(XnorError, match="2147483648 blocks of threads are needed"):
         cuda.blocks(65536, 32768)
+
+
+def test_more_places_than_a_kernel_counts() -> None:
+    beyond = geometry((1, 1, 50_000, 50_000), 1, 1, (1, 1))
+    with pytest.raises(XnorError, match="2500000000 places are more than the 2147418112"):
+        cuda._convolution_blocks(beyond, TILE)
 
 
 def test_bad_input() -> None:
