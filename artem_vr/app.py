@@ -159,7 +159,7 @@ def show(settings: Settings, parts: Parts, threads: list[Stoppable], interpreter
         def open_again() -> Headset:
             found, _ = parts.headset(replace(settings, headset="openvr"))
             if source.wants_camera:
-                source.camera = found.camera()
+                source.camera = found.camera() or source.camera  # one that has gone may come back, none is final
             return found
 
         def fit_eyes(headset: Headset) -> None:

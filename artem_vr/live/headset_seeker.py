@@ -24,8 +24,8 @@ class HeadsetSeeker:
         self._lock = threading.Lock()
 
     def seek(self) -> None:
-        """Begin to look, unless that is being done."""
-        if self._thread is None or not self._thread.is_alive():
+        """Begin to look, unless that is being done, or was and nobody has asked yet what came of it."""
+        if self._found is None and (self._thread is None or not self._thread.is_alive()):
             self._thread = threading.Thread(target=self._run, name="headset", daemon=True)
             self._thread.start()
 

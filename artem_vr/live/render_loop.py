@@ -178,31 +178,36 @@ class RenderLoop:
         if isinstance(error, HeadsetGpuError):
             error = error.with_renderer(self._context.renderer)
         self.headset.close()
+        self._deck.compare = False  # whoever held the trigger can never let it go
         self.headset = DesktopHeadset(self.headset.eye_size, clock=self._clock)
         self._view.note(f"{error} The window goes on; V looks for the headset again", self._clock(), seconds=30.0)
 
     def _seek_headset(self, now: float) -> None:
-        """Look for a headset where the viewer wishes it, and take the one that was found."""
-        wished, self._view.seek_headset = self._view.seek_headset, False
-        if wished and not isinstance(self.headset, DesktopHeadset):
-            self._view.note(f"{self.headset.name} is connected already", now)
-        elif wished:
-            self._seeker.seek()
-            self._view.note("Looking for the headset", now, seconds=60.0)
+        """Take the headset that was found, and look for one where the viewer wishes it."""
         found = self._seeker.found()
         if isinstance(found, ArtemError):
             self._view.note(str(found), now)
         elif found is not None:
             self.headset.close()
             self.headset = found
-            self._fit(now)
             self._view.note(f"{found.name} is connected", now)
+            self._fit(now)
+        wished, self._view.seek_headset = self._view.seek_headset, False
+        if wished and not isinstance(self.headset, DesktopHeadset):
+            self._view.note(f"{self.headset.name} is connected already", now)
+        elif wished:
+            self._seeker.seek()
+            self._view.note("Looking for the headset", now, seconds=60.0)
 
     def _fit(self, now: float) -> None:
-        """Draw for the eyes that there are now."""
+        """Draw and paint for the eyes that there are now; where that size cannot be drawn, at the one before."""
         self._fitted = self.headset.eye_size
-        self._guard(now, self._scene.fit, self._fitted)
-        self._guard(now, self._eyes_changed, self.headset)
+
+        def fit() -> None:
+            self._scene.fit(self._fitted)
+            self._eyes_changed(self.headset)
+
+        self._guard(now, fit)
         self._redraw = True
 
     def _obey(self, now: float) -> None:

@@ -32,11 +32,14 @@ TORN = 0.75
 """Pixels between the ways of neighbours from which on trust falls; at twice that it is 0."""
 JUMP = 1.0
 """Pixels of disparity (in small pictures) that make an edge of depth."""
-TOLD = 400.0
-"""Squared slope of the grey (Sobel), at which a place says as much of where it lies as it must."""
+TOLD, NOISE = 400.0, 100.0
+"""Squared slope of the grey (Sobel), at which a place says as much of where it lies as it must; and up to which it says
+nothing: a camera's noise of 2 levels has 40, less in a picture that was reduced."""
 AROUND, FAR_AROUND = 15, 63
 """What is around a place: side of a window, in pixels of half of the small pictures; and where that says nothing
-either."""
+either. Where this is as silent, a wide sky goes with the picture as a whole."""
+LITTLE = 1e-3
+"""What says less than so much is not listened to."""
 
 Floats = npt.NDArray[np.float32]
 Bytes = npt.NDArray[np.uint8]
@@ -194,7 +197,8 @@ def _evened(picture: Bytes, shift: Floats, trust: Floats) -> Floats:
     grey = _grey(picture)
     across, down = cv2.Sobel(grey, cv2.CV_32F, 1, 0), cv2.Sobel(grey, cv2.CV_32F, 0, 1)
     slope: Any = cv2.blur(across * across + down * down, (7, 7))
-    weight = trust * (slope / (slope + np.float32(TOLD)) + np.float32(1e-4)) + np.float32(1e-7)
+    slope = np.maximum(slope - np.float32(NOISE), 0)
+    weight = trust * (slope / (slope + np.float32(TOLD)) + np.float32(LITTLE / 10)) + np.float32(1e-7)
     height, width = trust.shape
     size = (width + 1) // 2, (height + 1) // 2
     weighted, weight = (
@@ -204,10 +208,12 @@ def _evened(picture: Bytes, shift: Floats, trust: Floats) -> Floats:
     def sums(side: int) -> tuple[Any, Any]:
         return cv2.blur(weighted, (side, side)), cv2.blur(weight, (side, side))[..., None]
 
-    near, near_weight = sums(AROUND)
-    far, far_weight = sums(FAR_AROUND)
-    little = np.float32(1e-3)
-    even: Any = cv2.blur((near + little * far / far_weight) / (near_weight + little), (5, 5))
+    little = np.float32(LITTLE)
+    guess: Any = weighted.sum((0, 1)) / weight.sum()
+    for side in (FAR_AROUND, AROUND):
+        said, told = sums(side)
+        guess = (said + little * guess) / (told + little)
+    even: Any = cv2.blur(guess, (5, 5))
     return np.asarray(even * np.array([size[0] / width, size[1] / height], np.float32))
 
 

@@ -55,25 +55,34 @@ class Budget:
         self._waited, self._patience = 0, PATIENCE
         """Judgements since it was last allowed, and how many are waited."""
 
-    def took(self, pair: float, steadying: float) -> None:
-        """Seconds that the newest pair took, and those of them in which it was steadied."""
+    def other_size(self) -> None:
+        """What was measured says nothing any more; what was judged holds until it is judged again."""
+        self._pairs.clear()
+        self._costs.clear()
+
+    def took(self, pair: float, steadying: float, may_refuse: bool = True) -> None:
+        """Seconds that the newest pair took, and those of them in which it was steadied.
+
+        ``may_refuse`` False: a smaller size comes first where it was too long.
+        """
         self._pairs.append(pair)
         self._costs.append(steadying)
         if len(self._pairs) < JUDGE_AFTER:
             return
         usual, cost = statistics.median(self._pairs), statistics.median(self._costs)
-        self._pairs.clear()
-        self._costs.clear()
+        self.other_size()
         if self.allows:
-            self.allows = self.proven = usual <= self._limit
+            self.proven = usual <= self._limit
+            self.allows = self.proven or not may_refuse
             self._share = cost / max(usual - cost, 1e-9)
             if not self.allows:
                 self._waited, self._patience = 0, min(2 * self._patience, MOST_PATIENCE)
             return
         self._waited += 1
-        fits = usual * (1 + self._share) <= 0.8 * self._limit  # with some room, so that it does not come and go
+        bare = usual - cost  # a ground that stands is laid nevertheless
+        fits = bare * (1 + self._share) <= 0.8 * self._limit  # with some room, so that it does not come and go
         # in the first seconds of a run, when styles are made ready, it seemed dearer than it is
-        self.allows = fits or (usual <= 0.5 * self._limit and self._waited >= self._patience)
+        self.allows = fits or (bare <= 0.5 * self._limit and self._waited >= self._patience)
 
 
 class Steadier:
@@ -124,6 +133,7 @@ class SteadyHand:
         self._matcher = Matcher() if mode != "never" else None
         self._budget = Budget(limit)
         self._work: object = None
+        self._shape: tuple[int, ...] = ()
         """What `_budget` was judged by."""
         self._seconds = 0.0
         """That the frame was steadied until now."""
@@ -135,12 +145,15 @@ class SteadyHand:
     def look(self, eyes: Bytes, work: object, now_or_never: bool, hurries: bool) -> Ties:
         """What is found in ``eyes`` (E, H, W, 3) uint8 RGB; `NO_TIES` if they are not to be steadied.
 
-        ``work``: what the time depends on; another one is judged anew. ``now_or_never``: this frame is all there is.
-        ``hurries``: something else needs the time.
+        ``work``: what the time depends on beside their size; another one is judged anew. ``now_or_never``: this frame
+        is all there is. ``hurries``: something else needs the time.
         """
         self._seconds = 0.0
         if work != self._work:
             self._work, self._budget = work, Budget(self._limit, self._budget.proven)
+        if eyes.shape != self._shape:
+            self._shape = eyes.shape
+            self._budget.other_size()
         wanted = self._always or now_or_never or (self._budget.allows and not hurries)
         matcher = self._matcher
         if matcher is None or not wanted:
@@ -162,9 +175,9 @@ class SteadyHand:
         self._seconds += self._clock() - begun
         return result
 
-    def took(self, pair: float) -> None:
-        """Seconds that the frame took in all."""
-        self._budget.took(pair, self._seconds)
+    def took(self, pair: float, may_refuse: bool = True) -> None:
+        """Seconds that the frame took in all; ``may_refuse`` as in `Budget.took`."""
+        self._budget.took(pair, self._seconds, may_refuse)
 
     def _tried(self, do: Callable[[], Any], otherwise: Any) -> Any:
         def tried() -> Any:

@@ -314,9 +314,10 @@ class Stylizer:
             return wanted, painter
         using = self._series.key
         failure = self.painters.failure(wanted)
-        resized = using is not None and using.style == wanted.style  # no news for the viewer: only the size changes
+        # no news for the viewer where only the size changes; what worked at another one goes on, and stays in the deck
+        resized = using is not None and (using.style, using.edition) == (wanted.style, wanted.edition)
         self._message = failure or ("" if resized else f"Preparing {called(selection.style)}")
-        self._failed = selection.generation if failure else -1
+        self._failed = selection.generation if failure and not resized else -1
         if using is not None and using != wanted and using.eyes == len(frame.eyes):
             return using, self.painters.get(using)
         return None, None
@@ -332,8 +333,9 @@ class Stylizer:
         begun = self._clock()
         eyes = resize(frame.eyes, (key.height, key.width))
         hurries = self._failed < 0 and not key.style == chosen == (self._series.key or key).style
-        ties = self._hand.look(eyes, (eyes.shape, outside.style), frame.still, hurries)
-        canvas = self._hand.timed(lambda: self._with_ground(eyes, frame, ties))
+        ties = self._hand.look(eyes, (frame.eyes.shape, outside.style), frame.still, hurries)
+        follows = self._hand.goes_on(frame.still) and not hurries
+        canvas = self._hand.timed(lambda: self._with_ground(eyes, frame, ties, follows))
         if self._stood_back():
             for series in (self._series, self._other_series):
                 series.steadier.forget()  # the next ties begin at this frame, which is in no painting
@@ -358,8 +360,8 @@ class Stylizer:
         if outside.style:
             painted = replace(painted, outside=outside.style, other=other, other_coded=other_coded)
         self.painted.put(painted)
-        if not (frame.still or hurries or self._can_shrink(frame)):
-            self._hand.took(now - begun)
+        if not (frame.still or hurries):
+            self._hand.took(now - begun, may_refuse=not self._can_shrink(frame))
         self._judge_size(frame, (key.height, key.width), now - begun)
         return True
 
@@ -386,12 +388,13 @@ class Stylizer:
             return None, False
         return self._hand.steady(self._other_series.steadier, pictures, ties, frame.captured_at), painter.coded
 
-    def _with_ground(self, eyes: Any, frame: StereoFrame | None = None, ties: Ties = NO_TIES) -> Any:
-        """``eyes`` with the ground, which first goes on to the ``frame`` that has these ``ties``."""
+    def _with_ground(
+        self, eyes: Any, frame: StereoFrame | None = None, ties: Ties = NO_TIES, follows: bool = False
+    ) -> Any:
+        """``eyes`` with the ground, which first goes on to the ``frame`` of these ``ties``: see `Ground.follow`."""
         try:
             if frame is not None:
                 self._ground.wanted = self._deck.ground
-                follows = self._hand.goes_on(frame.still)
                 self._ground.follow(len(eyes), ties, frame.captured_at, stands=frame.stands, follows=follows)
             return self._ground.laid(eyes)
         except Exception as error:  # noqa: BLE001 (rule 1)

@@ -8,8 +8,10 @@ know all properties, let controllers and focus come and go, and pyopenvr raises 
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from types import TracebackType
 from typing import Any
 
@@ -345,10 +347,11 @@ class OpenVRHeadset:
             return
         self._size_at = now
         try:
-            size = self._recommended_size()
+            width, height = self._system.getRecommendedRenderTargetSize()
         except FAILURES:
             return
-        if size == self._size_asked:
+        size = int(width), int(height)
+        if size == self._size_asked and 0 not in size:
             self.eye_size = size
         self._size_asked = size
 
@@ -414,8 +417,10 @@ def probe() -> None:
 
 def _start() -> tuple[Any, Any]:
     """IVRSystem and IVRCompositor of a new session."""
+    # Beside a window that runs, in another thread, what others say on standard error must not be lost.
+    alone = threading.current_thread() is threading.main_thread()
     try:
-        with quiet_library():
+        with quiet_library() if alone else nullcontext():
             system = openvr.init(openvr.VRApplication_Scene)
         compositor = openvr.VRCompositor()
         compositor.setTrackingSpace(openvr.TrackingUniverseStanding)

@@ -671,6 +671,41 @@ def test_vsyncs_go_on_while_the_headset_is_looked_for(rig: Rig, monkeypatch: pyt
     assert rig.runtime.count.inits == 2
 
 
+def test_impatience_when_it_is_just_found_starts_no_second_search(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What that found would take the first one's session away."""
+    events: list[Event] = []
+    monkeypatch.setattr(rig.context, "poll", lambda: [events.pop()] if events else [])
+    rig.loop.headset.close()
+    rig.loop.headset = DesktopHeadset(rig.headset.eye_size, clock=rig.clock, sleep=rig.runtime.advance)
+    rig.seeker.seek()
+    assert rig.seeker._thread is not None
+    rig.seeker._thread.join(PATIENCE)
+    rig.seeker.seek()
+    events.append(KeyPressed("v"))
+    rig.turn(3)
+    assert not isinstance(rig.loop.headset, DesktopHeadset)
+    assert rig.runtime.count.inits == 2 and rig.runtime.count.shutdowns == 1
+
+
+def test_a_trigger_that_was_held_when_the_headset_was_lost_is_let_go(rig: Rig) -> None:
+    rig.runtime.connect_controllers("knuckles")
+    rig.turn(3)
+    rig.runtime.press("right", "trigger")
+    rig.turn(2)
+    assert rig.deck.compare
+    rig.runtime.fail_next_submit(105)
+    rig.turn(2)
+    assert not rig.deck.compare
+
+
+def test_no_size_is_no_other_size(rig: Rig) -> None:
+    rig.runtime.set_eye_size(0, 0)
+    for _ in range(4):
+        rig.runtime.advance(1.1)
+        rig.turn(2)
+    assert rig.loop.headset.eye_size == (EYE_WIDTH, EYE_HEIGHT)
+
+
 def test_a_headset_that_is_found_when_the_program_ends_is_given_back(rig: Rig) -> None:
     rig.loop.headset.close()
     rig.seeker.seek()
@@ -708,6 +743,8 @@ def test_a_size_that_opengl_refuses_leaves_the_eyes_as_they_are(rig: Rig) -> Non
         rig.turn(2)
     assert np.array_equal(rig.seen("left"), eyes[0][INSIDE])
     assert "OpenGL cannot draw into a picture of 200000 x 200000" in rig.view.message(rig.clock())
+    rig.paint(eyes)
+    assert rig.stylizer.state().height == EYE_HEIGHT  # and that size is not painted at, either
 
 
 def test_opengl_on_the_gpu_without_the_headset_is_named_with_its_remedy(rig: Rig) -> None:

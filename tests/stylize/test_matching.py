@@ -198,3 +198,18 @@ def test_least_disparity_is_a_disparity() -> None:
     matcher = EyeMatcher()
     flat = np.full((SIDE, SIDE, 3), 128, np.uint8)
     check(matcher.across(flat, flat), SIDE, SIDE)
+
+
+@pytest.mark.parametrize("noise", [0, 2])
+def test_a_wide_sky_goes_with_the_picture(noise: int) -> None:
+    """Where no place within reach says where it goes; a camera's noise says nothing either."""
+    random = np.random.default_rng(0)
+    world = cv2.resize(random.normal(128, 60, (60, 300, 3)), (1200, 240), interpolation=cv2.INTER_CUBIC)
+    world[:168] = 140
+    matcher = Matcher()
+    for number in range(4):
+        seen = world[:, 4 * number : 4 * number + 360]
+        frame = np.clip(seen + random.normal(0, noise, seen.shape), 0, 255).round().astype(np.uint8)
+        ties = matcher.ties(frame[None])
+    across, down = ties.before[0].even[:70, 20:-20].reshape(-1, 2).T  # in pixels of half the size
+    assert np.abs(across - 2).max() < 0.4 and np.abs(down).max() < 0.3

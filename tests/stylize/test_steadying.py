@@ -178,6 +178,40 @@ def test_what_seemed_too_dear_in_a_busy_moment_is_tried_again_but_ever_more_rare
     assert 5 < tries < 15
 
 
+def test_what_is_done_without_steadying_too_is_no_part_of_its_price() -> None:
+    """A ground that stands is laid whether or not there is time to steady."""
+
+    def pairs(slower: float = 1.0) -> bool:
+        for _ in range(JUDGE_AFTER):
+            ground, steadying = 0.018, 0.015 * budget.allows
+            budget.took(slower * (0.030 + ground + steadying), slower * (ground + steadying))
+        return budget.allows
+
+    budget = Budget(0.083)
+    assert pairs()
+    assert not pairs(slower=1.5)
+    assert pairs()
+
+
+def test_where_a_smaller_size_comes_first_it_is_proven_but_never_refused() -> None:
+    budget = Budget(0.05)
+    for seconds, proven in ((0.03, True), (0.2, False), (0.03, True)):
+        for _ in range(JUDGE_AFTER):
+            budget.took(seconds, 0.01, may_refuse=False)
+        assert budget.allows and budget.proven is proven
+
+
+def test_a_refusal_outlasts_another_size() -> None:
+    """Else it would come and go with each, where sizes follow from what it takes."""
+    budget = Budget(0.05)
+    assert not take(budget, 0.03, 0.06)
+    for _ in range(JUDGE_AFTER - 1):
+        budget.took(0.001, 0.0)
+    budget.other_size()
+    budget.took(0.001, 0.0)
+    assert not budget.allows
+
+
 def test_a_single_slow_pair_says_nothing() -> None:
     budget = Budget(0.05)
     for number in range(10 * JUDGE_AFTER):

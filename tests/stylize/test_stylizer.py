@@ -221,6 +221,52 @@ def test_where_strokes_are_held_the_ground_goes_along(eyes: int, make: Callable[
     assert setup.engine.made[0].given.std() > 4
 
 
+def ground_of(setup: Setup, style: str = "style0", **frame: Any) -> float:
+    """Deviation of what the painter of ``style`` was given last, of a flat frame: 0 without a ground."""
+    setup.paint(style, **frame)
+    number = int(style.removeprefix("style"))
+    return float([p for p in setup.engine.made if p.number == number and p.rates][-1].given.std())
+
+
+@pytest.mark.parametrize("height", [384, 640])
+def test_where_there_is_time_at_the_whole_size_moving_pictures_have_a_ground(
+    height: int, make: Callable[..., Setup]
+) -> None:
+    """... whether or not "auto" could choose a smaller one."""
+    setup = make(scale="auto")
+    wait_for(lambda: ground_of(setup, height=height, width=640, eyes=1) > 4)
+
+
+def test_while_a_style_is_made_ready_a_ground_that_cannot_go_along_goes_away(make: Callable[..., Setup]) -> None:
+    """For long it would lie still over pictures that move."""
+    setup = make()
+    wait_for(lambda: ground_of(setup, eyes=1) > 4)
+    setup.engine.prepare_gate.clear()
+    setup.deck.select("style4")
+    wait_for(lambda: ground_of(setup, eyes=1) == 0)
+    setup.engine.prepare_gate.set()
+    wait_for(lambda: ground_of(setup, "style4", eyes=1) > 4)
+
+
+def test_a_style_that_works_at_another_size_has_not_failed(make: Callable[..., Setup]) -> None:
+    """Else one that was dropped on the window would leave the deck."""
+    setup = make()
+    setup.paint()
+    prepare = setup.engine.prepare
+
+    def out_of_memory(style_key: str, network: Any, eyes: int, height: int, width: int) -> FakePainter:
+        if height > 64:
+            raise RuntimeError("out of memory")
+        return prepare(style_key, network, eyes, height, width)
+
+    setup.engine.prepare = out_of_memory  # type: ignore[method-assign]
+    setup.stylizer.recommend((128, 144))
+    wait_for(lambda: setup.paint() and "out of memory" in setup.stylizer.state().message)
+    painted = setup.paint()
+    assert painted.style == "style0" and painted.pictures.shape[1] == 64
+    assert setup.stylizer.state().failed == -1
+
+
 def test_newest_wins_after_a_stall(make: Callable[..., Setup]) -> None:
     setup = make()
     setup.paint()
