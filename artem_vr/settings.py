@@ -12,12 +12,12 @@ import dataclasses
 import os
 import tempfile
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from artem_vr.errors import SettingsError
+from artem_vr.errors import ArtemError, SettingsError
 
 FILE_VERSION = 1
 """Written as ``version`` into settings.toml; a file with a higher one is kept aside."""
@@ -208,6 +208,10 @@ def _shown(value: object) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
+NAMED = ("source", "style", "region_style")
+"""Settings that name something that may go: a file, a style of the user's."""
+
+
 def settings_path() -> Path:
     """Where settings.toml lies; ``ARTEM_VR_SETTINGS`` names another file."""
     named = os.environ.get(ENVIRONMENT_PREFIX + "SETTINGS")
@@ -223,14 +227,26 @@ def load(
     path: Path | None = None,
     environment: Mapping[str, str] | None = None,
     set_aside: bool = True,
+    find: Callable[[str, str], object] | None = None,
 ) -> tuple[Settings, list[str]]:
     """The settings in force, and the notices (one line each) about what was wrong in the file.
 
-    ``options`` are those given on the command line: a value by setting's name. ``set_aside``: see `read_file`.
+    ``options`` are those given on the command line: a value by setting's name. ``set_aside``: see `read_file`. ``find``
+    is given setting and value of each name (`NAMED`) that the file alone says, and raises `ArtemError` where there is
+    no such thing any more: that, too, costs a notice.
     Raises `SettingsError` for a value without meaning in the environment or among the options.
     """
-    values, notices = read_file(settings_path() if path is None else path, set_aside)
+    path = settings_path() if path is None else path
+    values, notices = read_file(path, set_aside)
     environment = os.environ if environment is None else environment
+    said = {name for name in NAMES if ENVIRONMENT_PREFIX + name.upper() in environment} | set(options or {})
+    for name in [name for name in NAMED if find is not None and values.get(name) and name not in said]:
+        assert find is not None
+        try:
+            find(name, values[name])
+        except ArtemError as error:
+            notices.append(f"{path}: {error} The default is used.")
+            del values[name]
     for name in NAMES:
         variable = ENVIRONMENT_PREFIX + name.upper()
         if variable in environment:
@@ -324,8 +340,8 @@ def _write(values: Mapping[str, Any], path: Path | None) -> Path:
 
 
 def _set_aside(path: Path) -> str:
-    """Rename ``path`` to a free name beside it; says so."""
-    for number in range(1, 100):
+    """Rename ``path`` to a free name beside it; says so. What is not called as settings are is somebody else's."""
+    for number in range(1, 100 if path.suffix.lower() == ".toml" else 1):
         aside = path.with_name(f"{path.stem}.broken-{number}{path.suffix}")
         if not aside.exists():
             try:

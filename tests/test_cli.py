@@ -121,10 +121,10 @@ def test_the_file_and_the_environment_count(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    own_settings.write_text('style = "file"\nlayout = "tb"\nstrength = 7\n')
+    own_settings.write_text('style = "the_scream"\nlayout = "tb"\nstrength = 7\n')
     monkeypatch.setenv("ARTEM_VR_LAYOUT", "sbs")
     assert cli.main([]) == 0
-    assert (app[0].style, app[0].layout, app[0].strength) == ("file", "sbs", 1.0)
+    assert (app[0].style, app[0].layout, app[0].strength) == ("the_scream", "sbs", 1.0)
     assert "strength" in one_line(capsys)
 
 

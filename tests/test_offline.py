@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from hypothesis import strategies as st
 
 from artem_vr import cli
 from artem_vr.errors import ArtemError, SettingsError, SourceError
+from artem_vr.live.record import Recorder
 from artem_vr.offline import files as offline
 from artem_vr.offline.files import Job, Look, blended, joined, paint_all, painted, plan, typed_as_folder, with_colors_of
 from artem_vr.offline.video_files import SUFFIXES, VideoReader, VideoWriter
@@ -647,3 +649,37 @@ def test_photographs_have_a_ground_and_so_has_what_is_steadied(stylize: Any, tmp
         assert stylize("flat.mkv", "-o", "frames/", *words)[0] == 0
         (frame,) = (load_picture(path) for path in (tmp_path / "frames").rglob("*.png"))
         assert (frame.std() < 1) == smooth
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such names")
+@pytest.mark.parametrize("name", [b"take:2", b"caf\xe9", "é".encode() * 120])
+def test_outputs_may_be_called_anything(name: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """... also with nearly as many bytes as a name can have."""
+    monkeypatch.chdir(tmp_path)
+    stem = os.fsdecode(name)
+    film(tmp_path / "film.mp4")
+    save_picture(tmp_path / "photo.png", noise(32, 32))
+    jobs = [
+        Job(tmp_path / "film.mp4", "video", Path(f"{stem}.mp4")),
+        Job(tmp_path / "photo.png", "picture", Path(f"{stem}.png")),
+    ]
+    outcome, lines = run_jobs(jobs)
+    assert lines == [] and len(outcome.outputs) == 2
+    with VideoReader(Path(f"{stem}.mp4")) as video:
+        assert len(list(video)) == 5
+    for recorded in (f"{stem}.mp4", f"{stem}.png"):
+        recorder = Recorder(recorded)
+        recorder.put(noise(32, 32), 0.0)
+        assert recorder.close(60) and recorder.failure == ""
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(
+        ["film.mp4", "photo.png", f"{stem}.mp4", f"{stem}.png"]
+    )
+
+
+def test_a_file_that_is_named_in_two_ways_is_painted_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    save_picture(Path("photo.png"), noise(8, 8))
+    jobs, errors = offline.plan(
+        [Path("photo.png"), tmp_path / "photo.png", Path()], Path("painted"), True, lambda line: None
+    )
+    assert [job.input for job in jobs] == [Path("photo.png")] and errors == []

@@ -14,7 +14,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from artem_vr import settings
-from artem_vr.errors import SettingsError
+from artem_vr.errors import SettingsError, StyleError
 from artem_vr.settings import NAMES, STORED, Settings, load, parsed, read_file, remember, save
 
 relaxed = hypothesis_settings(deadline=None, max_examples=60, suppress_health_check=list(HealthCheck))
@@ -251,3 +251,27 @@ def test_a_variable_that_is_no_setting_is_said(tmp_path: Path) -> None:
     loaded, notices = load(path=tmp_path / "none.toml", environment=environment)
     assert notices == ["there is no setting for ARTEM_VR_STYL; it is ignored."]
     assert loaded == Settings(hud=False)
+
+
+def test_a_name_in_the_file_that_leads_nowhere_costs_a_notice(tmp_path: Path) -> None:
+    """A style that was removed, a film that was moved: the program starts nevertheless. What is typed must be there."""
+    path = tmp_path / "settings.toml"
+    path.write_text('style = "gone"\nsource = "there"\nregion_style = "gone too"\n')
+
+    def find(name: str, value: str) -> None:
+        if value.startswith("gone"):
+            raise StyleError(f"There is no style {value!r}", "Choose another")
+
+    loaded, notices = load(path=path, environment={}, find=find)
+    assert (loaded.style, loaded.source, loaded.region_style) == ("", "there", "")
+    assert notices == [
+        f"{path}: There is no style {name!r}. Choose another. The default is used." for name in ("gone", "gone too")
+    ]
+    assert load({"style": "gone"}, path, {"ARTEM_VR_REGION_STYLE": "gone"}, find=find)[1] == []
+
+
+def test_what_is_not_called_like_settings_is_not_renamed(tmp_path: Path) -> None:
+    path = tmp_path / "photo.jpg"
+    path.write_bytes(b"\xff\xd8\xff")
+    loaded, (notice,) = load(path=path, environment={})
+    assert loaded == Settings() and "photo.jpg is left as it is" in notice and path.exists()

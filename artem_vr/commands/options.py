@@ -74,10 +74,24 @@ def _reader(name: str) -> Callable[[str], Any]:
     return read
 
 
-def load_settings(arguments: argparse.Namespace) -> settings.Settings:
-    """The settings in force, with the options given; says on standard error what is wrong in the file."""
+def load_settings(arguments: argparse.Namespace, *used: str) -> settings.Settings:
+    """The settings in force, with the options given; says on standard error what is wrong in the file.
+
+    Of the names in the file only those ``used`` by the command must lead somewhere.
+    """
     given = {name: getattr(arguments, name) for name in settings.NAMES if hasattr(arguments, name)}
-    loaded, notices = settings.load(given)
+
+    def find(name: str, value: str) -> None:
+        if name in used and name == "source":
+            from artem_vr.live.chosen_source import ChosenSource
+
+            ChosenSource(value, "mono")
+        elif name in used:
+            from artem_vr.styles.library import Library
+
+            Library().find(value)
+
+    loaded, notices = settings.load(given, find=find)
     for notice in notices:
         print(f"artem-vr: {notice}", file=sys.stderr)
     return loaded

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from artem_vr.commands.options import add_setting, load_settings
+from artem_vr.settings import NAMED
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -21,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    settings = load_settings(arguments)
+    settings = load_settings(arguments, *NAMED)
     from artem_vr import app
 
     return app.run(settings)

@@ -87,7 +87,7 @@ def _size(text: str) -> int:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    settings = load_settings(arguments)
+    settings = load_settings(arguments, "style")
     given = vars(arguments)
     settings = dataclasses.replace(settings, strength=given.get("strength", 1.0), layout=given.get("layout", "mono"))
     optimizing = arguments.method == "optimize"
@@ -145,6 +145,7 @@ def _optimize(
     arguments: argparse.Namespace, jobs: Sequence[Job], device: str, report: Callable[[str], None]
 ) -> tuple[Outcome, dict[str, Any]]:
     from artem_vr.offline.optimize import SIZE, Order, optimize
+    from artem_vr.sources.files import path_of
     from artem_vr.training.optimize import OptimizeOptions
 
     given = vars(arguments)
@@ -153,7 +154,7 @@ def _optimize(
     others = {name: given[name] for name in ("vgg", "snapshot_every", "start", "seed") if name in given}
     resume = given.get("resume")
     order = Order(
-        Path(arguments.style).expanduser(),
+        path_of(arguments.style),
         options,
         size=arguments.size or SIZE,
         resume="newest" if resume == "" else resume and Path(resume),

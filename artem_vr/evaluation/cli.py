@@ -418,18 +418,19 @@ def _progress(title: str) -> Any:
 
 def _film(path: Path, size: int, most: int = 60) -> list[np.ndarray]:
     """At most ``most`` frames of a folder of pictures or a video, the shorter side ``size`` at most."""
-    import cv2
     import numpy as np
 
     from artem_vr.evaluation.pictures import files
+    from artem_vr.sources import opencv
     from artem_vr.sources.pictures import load_picture
 
+    cv2 = opencv.load()
     remedy = "Give --film a video or a folder of its frames"
     frames: list[np.ndarray] = []
     if path.is_dir():
         frames = [load_picture(file) for file in files(path, "--film")[:most]]
     elif path.is_file():
-        video = cv2.VideoCapture(str(path))
+        video = cv2.VideoCapture(opencv.name_of(path))
         try:
             while len(frames) < most and (read := video.read())[0]:
                 frames.append(cv2.cvtColor(read[1], cv2.COLOR_BGR2RGB))

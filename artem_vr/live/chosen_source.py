@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 from artem_vr.errors import SourceError
 from artem_vr.live.process import say
 from artem_vr.settings import Layout
 from artem_vr.sources.feed import Feed
-from artem_vr.sources.files import problem_of
+from artem_vr.sources.files import path_of, problem_of
 from artem_vr.sources.headset_camera import HeadsetCamera
 from artem_vr.sources.registry import default_sources, open_source, parse_spec
 from artem_vr.sources.source import FinalSourceError, Source
@@ -29,7 +28,7 @@ class ChosenSource:
         spec = parse_spec(typed) if typed else None
         kind = spec.kind if spec else None
         self.is_file = kind == "file"
-        if spec and self.is_file and (problem := problem_of(Path(spec.argument).expanduser())):
+        if spec and self.is_file and (problem := problem_of(path_of(spec.argument))):
             raise FinalSourceError(*problem)  # before anything is opened
         self.camera: HeadsetCamera | None = None
         self.feed: Feed | None = None

@@ -17,6 +17,8 @@ from artem_vr.errors import SettingsError
 from artem_vr.mailbox import Mailbox
 from artem_vr.same_file import same_file
 from artem_vr.settings import Settings
+from artem_vr.sources import opencv
+from artem_vr.sources.files import path_of
 from artem_vr.sources.registry import parse_spec
 from artem_vr.styles.library import Library
 
@@ -55,13 +57,12 @@ class FilmWriter:
         self._size = (0, 0)
 
     def write(self, picture: Picture) -> None:
-        import cv2
-
+        cv2 = opencv.load()
         height, width = picture.shape[:2]
         if self._video is None:
             self._size = (max(width // 2 * 2, 2), max(height // 2 * 2, 2))  # codecs want even sizes
             code = cv2.VideoWriter.fourcc(*FILMS[self._path.suffix.lower()])
-            self._video = cv2.VideoWriter(str(self._path), code, float(FRAMES_PER_SECOND), self._size)
+            self._video = cv2.VideoWriter(opencv.name_of(self._path), code, float(FRAMES_PER_SECOND), self._size)
             if not self._video.isOpened():
                 raise OSError("OpenCV cannot write such a film here")
         if (width, height) != self._size:
@@ -89,7 +90,7 @@ class PictureWriter:
         from PIL import Image
 
         suffix = self._path.suffix.lower()
-        part = self._path.with_name(f".{self._path.stem}.part{suffix}")
+        part = self._path.with_name(f".{self._path.stem[:60]}.part{suffix}")
         try:
             Image.fromarray(self._newest).save(part, quality=92)
             part.replace(self._path)
@@ -101,7 +102,7 @@ def check_record(library: Library, settings: Settings) -> None:
     """Raises `SettingsError` where the recording would be written over its source or one of its styles."""
     read: dict[str, list[Path]] = {}
     if settings.source and (spec := parse_spec(settings.source)).kind == "file":
-        read["source"] = [Path(spec.argument).expanduser()]
+        read["source"] = [path_of(spec.argument)]
     for name in ("style", "region_style"):
         if typed := getattr(settings, name):
             read[name.replace("_", "-")] = library.find_for(settings.precision, typed).files

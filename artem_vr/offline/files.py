@@ -26,7 +26,10 @@ if TYPE_CHECKING:
     from artem_vr.offline.brush import Brush
 
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif")
-VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv", ".avi", ".webm", ".mpg", ".mpeg", ".wmv", ".ts", ".ogv")
+VIDEO_SUFFIXES = (
+    *(".mp4", ".m4v", ".mov", ".mkv", ".avi", ".webm", ".mpg", ".mpeg", ".wmv", ".asf", ".ts", ".mts", ".m2ts", ".ogv"),
+    *(".3gp", ".3g2", ".flv", ".f4v", ".vob", ".mjpeg"),
+)
 
 Kind = Literal["picture", "video"]
 PaintEyes = Callable[[npt.NDArray[np.uint8], float | None], npt.NDArray[np.uint8]]
@@ -108,24 +111,26 @@ def plan(
 
 def _listed(inputs: Iterable[Path]) -> tuple[list[tuple[Path, Kind]], list[tuple[Path, str]]]:
     """The files among ``inputs`` and in the folders among them (sorted, not deeper), each once."""
-    files: dict[Path, Kind] = {}
+    files: dict[str, tuple[Path, Kind]] = {}
     errors: list[tuple[Path, str]] = []
+    found: dict[Path, Kind]
     for path in inputs:
         try:
             if not path.exists():
                 errors.append((path, f"There is no file {path}. Check the name."))
                 continue
             if not path.is_dir():
-                files[path] = "video" if path.suffix.lower() in VIDEO_SUFFIXES else "picture"
-                continue
-            found = {item: kind for item in sorted(path.iterdir()) if (kind := _kind(item)) and item.is_file()}
+                found = {path: "video" if path.suffix.lower() in VIDEO_SUFFIXES else "picture"}
+            else:
+                found = {item: kind for item in sorted(path.iterdir()) if (kind := _kind(item)) and item.is_file()}
         except OSError as error:
             errors.append((path, f"{path} cannot be read ({error.strerror}). Check the name and the rights."))
             continue
         if not found:
             errors.append((path, f"{path} holds no pictures and no videos. Name another folder."))
-        files |= found
-    return list(files.items()), errors
+        for item, kind in found.items():
+            files.setdefault(os.path.abspath(item), (item, kind))  # however it was named
+    return list(files.values()), errors
 
 
 def _kind(path: Path) -> Kind | None:

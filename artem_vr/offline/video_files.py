@@ -36,7 +36,7 @@ class VideoReader:
         cv2 = opencv.load()
 
         self.path = path
-        self._capture: Any = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
+        self._capture: Any = cv2.VideoCapture(opencv.name_of(path), cv2.CAP_FFMPEG)
         try:
             if not self._capture.isOpened():
                 raise SourceError(f"{path} is not a video that can be read", "Convert it to MP4 with another program")
@@ -90,7 +90,7 @@ class VideoWriter:
 
     def __init__(self, path: Path, rate: float) -> None:
         self.path, self.rate = path, rate
-        self._part = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
+        self._part = path.with_name(f".{path.stem[:60]}.{os.getpid()}.part{path.suffix}")
         self._writer: Any = None
         self._written = 0
 
@@ -116,7 +116,9 @@ class VideoWriter:
             remedy = "Check that the folder exists, its rights and the space left"
             raise SourceError(f"{self.path} cannot be written ({error.strerror})", remedy) from None
         fourcc = cv2.VideoWriter.fourcc(*codec)
-        writer = cv2.VideoWriter(str(self._part), cv2.CAP_FFMPEG, fourcc, writable_rate(self.rate), (width, height))
+        writer = cv2.VideoWriter(
+            opencv.name_of(self._part), cv2.CAP_FFMPEG, fourcc, writable_rate(self.rate), (width, height)
+        )
         if not writer.isOpened():
             remedy = "Name another kind of video, or a folder to get numbered pictures"
             raise SourceError(f"OpenCV cannot write {self.path.suffix} videos of {width}x{height} pixels here", remedy)
@@ -173,7 +175,7 @@ def _pictures_in(path: Path) -> int:
     """How many pictures of a video can really be read; what the file says of that is an estimate."""
     cv2 = opencv.load()
 
-    capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
+    capture = cv2.VideoCapture(opencv.name_of(path), cv2.CAP_FFMPEG)
     count = 0
     while capture.grab():
         count += 1

@@ -44,6 +44,10 @@ def screens() -> list[str]:
         capture.close()
 
 
+FOLLOW_SECONDS = 2.0
+"""How often it is looked whether the screen has another size or place: games and docking change that."""
+
+
 class DesktopSource:
     """One screen. ``number`` counts from 0; None is the primary one. Each reading is the screen as it is now.
 
@@ -57,10 +61,11 @@ class DesktopSource:
     ) -> None:
         self.name = "screen" if number is None else f"screen:{number}"
         self.rate: float | None = rate
-        self._layout = layout
+        self._layout, self._number, self._cursor = layout, number, cursor
         self._capture = _open(cursor)
+        self._followed_at = time.perf_counter()
         try:
-            self._monitor = self._choose(number)
+            self._monitor = self._choose(self._capture)
             self.read()  # finds out now, not later, whether capturing works
         except SourceError:
             self.close()
@@ -68,6 +73,9 @@ class DesktopSource:
 
     def read(self) -> Shot | None:
         captured_at = time.perf_counter()
+        if captured_at - self._followed_at >= FOLLOW_SECONDS:
+            self._followed_at = captured_at
+            self._follow()
         try:
             shot = self._capture.grab(self._monitor)
         except Exception as error:  # noqa: BLE001  mss raises its own, and what ctypes or the X server brings up
@@ -85,8 +93,19 @@ class DesktopSource:
         with contextlib.suppress(Exception):  # when the display went away before us, nothing is left to close
             self._capture.close()
 
-    def _choose(self, number: int | None) -> dict[str, int]:
-        monitors = _monitors(self._capture)
+    def _follow(self) -> None:
+        """Take up the screen as it is set now; mss itself asks once. Raises `SourceError` if it has gone."""
+        now = _open(self._cursor)
+        try:
+            monitor = self._choose(now)
+            if monitor != self._monitor:
+                self._capture, self._monitor, now = now, monitor, self._capture
+        finally:
+            with contextlib.suppress(Exception):
+                now.close()
+
+    def _choose(self, capture: Any) -> dict[str, int]:
+        monitors, number = _monitors(capture), self._number
         if number is None:
             return next((m for m in monitors if m.get("is_primary")), monitors[0])
         if not 0 <= number < len(monitors):

@@ -66,14 +66,17 @@ def film_rate(capture: Any, path: Path) -> float:
     said = float(capture.get(cv2.CAP_PROP_FPS))
     if is_rate(said):
         return said
-    other = cv2.VideoCapture(str(path.resolve()), cv2.CAP_FFMPEG)
+    other = cv2.VideoCapture(opencv.name_of(path), cv2.CAP_FFMPEG)
     times: list[float] = []
     while len(times) < MEASURED_FRAMES and other.grab():
         times.append(float(other.get(cv2.CAP_PROP_POS_MSEC)) / 1000)
     other.release()
     span = times[-1] - times[0] if times else 0.0
     mean = (len(times) - 1) / span if span > 0 else 0.0
-    return mean if is_rate(mean) else 30.0
+    if is_rate(mean):
+        return mean
+    agreed = math.isfinite(said) and 0.9 * mean < said < 1.1 * mean  # slow motion, a picture a minute: it is meant so
+    return said if agreed else 30.0
 
 
 def is_rate(said: float) -> bool:

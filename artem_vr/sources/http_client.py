@@ -5,17 +5,24 @@ from __future__ import annotations
 import base64
 import http.client
 import io
+import re
 import select
 import socket
 import ssl
 import time
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import unquote, urljoin, urlsplit, urlunsplit
+from urllib.parse import quote, unquote, urljoin, urlsplit, urlunsplit
 
 from artem_vr.errors import SourceError
 
 CHUNK = 64 * 2**10  # bytes taken from the socket at once; also the buffer's size, so that one read empties it
+
+
+_SECRET = re.compile(r"(?i)\b((?:pass(?:word|wd)?|pwd|token|auth|key)\w*)=[^&]*")
+"""What apps of cameras take in the query in the place of a password in front of the host."""
+_PLAIN = "%/?:@!$&'()*+,;=-._~[]"
+"""What stands in a path and a query as it is, % among it: what was put in other words is left so."""
 
 
 @dataclass(frozen=True)
@@ -44,10 +51,11 @@ def parse_address(url: str, schemes: tuple[str, ...] = ("http", "https", "rtsp")
         raise SourceError("The address of the phone cannot be understood", advice) from None
     at = parts.netloc.rpartition("@")[2]
     user = parts.username or ""
-    shown = urlunsplit((parts.scheme, f"{user}:***@{at}" if parts.password else at, parts.path, parts.query, ""))
+    query = _SECRET.sub(r"\1=***", parts.query)
+    shown = urlunsplit((parts.scheme, f"{user}:***@{at}" if parts.password else at, parts.path, query, ""))
     if not host or parts.scheme not in schemes or not text.isprintable() or " " in text:
         raise SourceError(f"{shown!r} is not the address of a phone", advice)
-    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    path = quote((parts.path or "/") + (f"?{parts.query}" if parts.query else ""), safe=_PLAIN)
     return Address(parts.scheme, host, port, path, unquote(user), unquote(parts.password or ""), shown)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 
@@ -18,3 +19,9 @@ def load() -> Any:
     with contextlib.suppress(AttributeError):  # builds of OpenCV without its logging module
         cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
     return cv2
+
+
+def name_of(path: Path) -> bytes:
+    """What to call a film. Absolute, since FFmpeg takes what stands before a colon for a protocol; and in bytes, since
+    a name that is no text would end the process."""
+    return os.fsencode(path.absolute())

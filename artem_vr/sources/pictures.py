@@ -86,8 +86,8 @@ def _decoded(
 
     try:
         with warnings.catch_warnings():
-            # Pillow warns of large pictures; our own, stricter limit decides.
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            # Pillow warns of large pictures, where our own, stricter limit decides, and of what it passes over itself.
+            warnings.simplefilter("ignore")
             _refuse_large(_webp_size(file.read(30)), name, max_megapixels)
             file.seek(0)
             with Image.open(file, formats=FORMATS) as image:
@@ -132,7 +132,7 @@ def save_picture(path: Path | str, picture: Picture, quality: int = 92) -> None:
         raise ValueError(f"a picture is (H, W, 3) uint8, not {picture.shape} {picture.dtype}")
     from PIL import Image
 
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    part = path.with_name(f".{path.name[:60]}.{os.getpid()}.part")
     try:
         with part.open("wb") as file:
             Image.fromarray(np.ascontiguousarray(picture)).save(file, kind, quality=quality)

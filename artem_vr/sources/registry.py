@@ -45,6 +45,8 @@ def parse_spec(text: str) -> Spec:
     if kind not in get_args(Kind) or kind == "file":
         if not text or "\0" in text:
             raise FinalSourceError("No source is named", f"Name one: {_KNOWN}")
+        if kind == "file" and argument.startswith("//"):
+            raise FinalSourceError(f"{text!r} is an address", "Write the file's path by itself")
         if "://" in text:
             raise FinalSourceError(f"{kind}:// is not a source by itself", "Write phone: in front of the address")
         return Spec("file", text)
@@ -102,6 +104,7 @@ def open_source(
 
 def _open_split(spec: Spec, layout: Layout, loop: bool, name: str) -> Source:
     """A source whose pictures are taken apart as ``layout`` says."""
+    from artem_vr.sources.files import path_of
     from artem_vr.sources.source import FinalSourceError
 
     if spec.kind == "webcam":
@@ -117,7 +120,7 @@ def _open_split(spec: Spec, layout: Layout, loop: bool, name: str) -> Source:
 
         return open_phone(spec.argument, layout)
     try:
-        return _open_file(Path(spec.argument).expanduser(), layout, loop, name)
+        return _open_file(path_of(spec.argument), layout, loop, name)
     except (SourceError, PictureError) as error:
         raise FinalSourceError(error.cause, error.remedy) from None
 

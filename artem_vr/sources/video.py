@@ -62,7 +62,7 @@ class VideoSource:
 
     def _open(self) -> Any:
         cv2 = opencv.load()
-        capture = cv2.VideoCapture(str(self._path.resolve()), cv2.CAP_FFMPEG)
+        capture = cv2.VideoCapture(opencv.name_of(self._path), cv2.CAP_FFMPEG)
         if not capture.isOpened():
             raise SourceError(f"{self._path} is not a film that can be read, or is damaged", _REMEDY)
         return capture

@@ -21,6 +21,7 @@ from artem_vr import assets
 from artem_vr.atomic_file import write_atomically
 from artem_vr.errors import ArtemError, PictureError, StyleError, WeightsError
 from artem_vr.networks.header import architecture_of
+from artem_vr.sources.files import path_of
 from artem_vr.styles.blends import is_blend, read_blend, write_blend
 from artem_vr.styles.codes import SUFFIX, StyleCode, clean_title, read_code, write_code
 
@@ -267,7 +268,7 @@ class Library:
 
     def _outside(self, styles: list[Style], name: str) -> Style:
         """The file of that name, as a style. Raises `StyleError` or `PictureError`."""
-        path = _path(name)
+        path = path_of(name)
         suffix = path.suffix.lower()
         if suffix == ".safetensors":
             if not _is_file(name):
@@ -439,16 +440,9 @@ def _coded(styles: list[Style], style: Style) -> Style:
     raise StyleError(cause, "Blend pictures, or styles that artem-vr styles list calls codes")
 
 
-def _path(name: str) -> Path:
-    try:
-        return Path(name).expanduser()
-    except RuntimeError:  # ~somebody, whom nobody knows
-        return Path(name)
-
-
 def _is_file(name: str) -> bool:
     try:
-        return _path(name).is_file()
+        return path_of(name).is_file()
     except (OSError, ValueError):  # a name that is too long, or has a null character
         return False
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import ctypes.util
 import shutil
 import sys
+import types
 
 import numpy as np
 import pytest
 
 from artem_vr.errors import SourceError
+from artem_vr.sources import desktop
 from artem_vr.sources.desktop import DesktopSource, refusal, screens
 from tests.x_display import draw_on_root, x_server
 
@@ -118,3 +120,33 @@ def test_without_a_display(monkeypatch):
         DesktopSource()
     with pytest.raises(SourceError, match="There is no screen here"):
         screens()
+
+
+def test_a_screen_that_changes_its_size_is_followed(monkeypatch):
+    """A game takes another mode, a notebook is docked: mss itself asks once how large screens are."""
+    size = [(64, 48)]
+    opened, closed = [], []
+
+    class Capture:
+        def __init__(self, cursor):
+            opened.append(self)
+            width, height = size[0]
+            self.monitors = [{}, {"left": 0, "top": 0, "width": width, "height": height, "is_primary": True}]
+
+        def grab(self, monitor):
+            shot = types.SimpleNamespace(width=monitor["width"], height=monitor["height"])
+            shot.raw = bytes(4 * shot.width * shot.height)
+            return shot
+
+        def close(self):
+            closed.append(self)
+
+    monkeypatch.setattr(desktop, "_open", Capture)
+    monkeypatch.setattr(desktop, "FOLLOW_SECONDS", 0.0)
+    source = DesktopSource()
+    for width, height in ((64, 48), (128, 96), (64, 48)):
+        size[0] = (width, height)
+        shot = source.read()
+        assert shot is not None and shot.eyes.shape == (1, height, width, 3)
+    source.close()
+    assert len(closed) == len(opened)

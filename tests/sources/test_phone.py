@@ -406,3 +406,16 @@ def test_an_ipv6_address_without_a_port_keeps_its_last_group(scheme: str, port: 
     for host in ("fe80::abcd", "fd00::1:8080"):
         connection = Connection(Address(scheme, host, None, "/video", "", "", "shown"), 1.0, 1.0)
         assert (connection._http.host, connection._http.port) == (host, port)
+
+
+def test_what_the_query_tells_in_secret_is_sent_and_not_shown():
+    def script(caller: Caller) -> None:
+        if caller.request.startswith(b"GET /vid%C3%A9o?user=me&pwd=s%20cret&n=1 "):
+            caller.send(STREAM + part(grey_jpeg(50)))
+            caller.wait()
+        caller.send(answer(b"", status="401 Unauthorized"))
+
+    with serving(script) as url:
+        source = open_phone(f"{url}/vidéo?user=me&pwd=s%20cret&n=1")
+        assert level(source) == 50
+        assert "cret" not in source.name and "user=me&pwd=***&n=1" in source.name

@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 
 from artem_vr.errors import SourceError
+from artem_vr.live.chosen_source import ChosenSource
 from artem_vr.sources import opencv, registry
 from artem_vr.sources.demo import DemoSource
 from artem_vr.sources.headset_camera import HeadsetCameraSource
 from artem_vr.sources.pictures import StillPicture
 from artem_vr.sources.registry import Spec, default_sources, open_source, parse_spec
-from artem_vr.sources.source import FinalSourceError
+from artem_vr.sources.source import FinalSourceError, Shot
 from artem_vr.sources.video import VideoSource
 from tests.sources.samples import encoded, gradient
 
@@ -164,3 +165,16 @@ def test_nothing_heavy_is_imported_before_a_source_is_chosen():
         subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
     )
     assert registry.__doc__
+
+
+def test_a_file_may_begin_with_a_tilde(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "~picture.png").write_bytes(encoded(gradient(8, 8), "PNG"))
+    shot = open_source("~picture.png").read()
+    assert isinstance(shot, Shot) and shot.eyes.shape == (1, 8, 8, 3)
+    assert ChosenSource("~picture.png", "mono").is_file
+
+
+def test_a_file_is_no_address():
+    with pytest.raises(FinalSourceError, match="by itself"):
+        parse_spec("file:///home/me/film.mp4")

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
+import os
 import struct
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -200,3 +203,22 @@ def test_frames_of_a_gigantic_size_are_refused(film, monkeypatch):
 @pytest.mark.parametrize("said", [0.0, -1.0, math.nan, math.inf, 90000.0])
 def test_a_nonsensical_rate_is_not_believed(said):
     assert not is_rate(said) and is_rate(59.94)
+
+
+@pytest.mark.parametrize("name", [b"take:1.avi", b"12:30.avi", b"100%.avi", b"a %03d b.avi", b"caf\xe9.avi"])
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such names")
+def test_a_film_may_be_called_anything(name, tmp_path, monkeypatch):
+    """FFmpeg takes what stands before a colon for a protocol, OpenCV ends the process at a name that is no text."""
+    monkeypatch.chdir(tmp_path)
+    write_film(tmp_path / "film.avi").rename(os.fsdecode(name))
+    source = VideoSource(Path(os.fsdecode(name)), loop=False)
+    assert [level(source) for _ in range(7)] == [*LEVELS, None]
+    source.close()
+
+
+@pytest.mark.parametrize("rate", [480.0, 0.05])
+def test_slow_motion_and_a_picture_a_minute_keep_their_time(rate, tmp_path):
+    film = write_film(tmp_path / "film.mp4", code="mp4v", rate=rate)
+    source = VideoSource(film)
+    assert source.rate == pytest.approx(rate, rel=0.01)
+    source.close()
