@@ -9,6 +9,7 @@ that an old or broken file never keeps the program from starting.
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import os
 import tempfile
 import tomllib
@@ -288,7 +289,7 @@ def read_file(path: Path, set_aside: bool = True) -> tuple[dict[str, Any], list[
     notices: list[str] = []
     for name, value in content.items():
         if name not in STORED:
-            notices.append(f"{path}: there is no setting {_shown(name)}; it is ignored.")
+            notices.append(f"{path}: {_no_setting(name)}; it is ignored.")
             continue
         try:
             values[name] = checked(name, value)
@@ -337,6 +338,13 @@ def _write(values: Mapping[str, Any], path: Path | None) -> Path:
         remedy = f"Give yourself the right to write there, or name another file with {ENVIRONMENT_PREFIX}SETTINGS"
         raise SettingsError(f"{path} cannot be written ({error.strerror})", remedy) from None
     return path
+
+
+def _no_setting(name: str) -> str:
+    if name in NAMES:
+        return f"{name} concerns one run, and is no setting to keep"
+    near = difflib.get_close_matches(name, STORED, n=1)
+    return f"there is no setting {_shown(name)}" + (f" (did you mean {near[0]}?)" if near else "")
 
 
 def _set_aside(path: Path) -> str:

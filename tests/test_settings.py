@@ -270,6 +270,19 @@ def test_a_name_in_the_file_that_leads_nowhere_costs_a_notice(tmp_path: Path) ->
     assert load({"style": "gone"}, path, {"ARTEM_VR_REGION_STYLE": "gone"}, find=find)[1] == []
 
 
+def test_a_name_that_is_no_setting_is_told_from_one_of_a_single_run(tmp_path: Path) -> None:
+    path = tmp_path / "settings.toml"
+    path.write_text("frames = 5\nstrenght = 0.5\nxyz = 1\n")
+    assert load(path=path, environment={}) == (
+        Settings(),
+        [
+            f"{path}: frames concerns one run, and is no setting to keep; it is ignored.",
+            f"{path}: there is no setting 'strenght' (did you mean strength?); it is ignored.",
+            f"{path}: there is no setting 'xyz'; it is ignored.",
+        ],
+    )
+
+
 def test_what_is_not_called_like_settings_is_not_renamed(tmp_path: Path) -> None:
     path = tmp_path / "photo.jpg"
     path.write_bytes(b"\xff\xd8\xff")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from artem_vr.render.hud import HudText
+from artem_vr.render.hud import LONGEST, HudText, cut
 from artem_vr.sources.feed import FeedState
 from artem_vr.stylize.stylizer import StylizerState
 
@@ -26,21 +26,24 @@ def compose(
     notice: str = "",
 ) -> HudText:
     """The HUD's text. ``stylizer`` None: the engine is still being prepared. ``latency`` in seconds."""
-    style = title
+    state = ""
     if compare:
-        style = f"{title} (the source, to compare)"
+        state = " (the source, to compare)"
     elif strength < 1.0:
-        style = f"{title}, {100 * strength:.0f} %"
+        state = f", {100 * strength:.0f} %"
+    style = cut(title, LONGEST - len(state)) + state  # blends have long titles
     detail = ""
     if stylizer is not None and stylizer.fps > 0:
-        detail = f"{stylizer.fps:.0f} paintings/s" + ("" if latency is None else f", {1000 * latency:.0f} ms behind")
+        plural = "" if f"{stylizer.fps:.0f}" == "1" else "s"
+        behind = "" if latency is None else f", {1000 * latency:.0f} ms behind"
+        detail = f"{stylizer.fps:.0f} painting{plural}/s{behind}"
     problems = [notice, feed.message, "" if stylizer is None else stylizer.message]
     return HudText(
         style=style,
         detail=detail,
         engine="preparing the engine" if stylizer is None else engine_words(stylizer),
         source=source_words(source, feed),
-        message=". ".join(dict.fromkeys(text.rstrip(".") for text in problems if text)),
+        message="\n".join(dict.fromkeys(text.rstrip(".") for text in problems if text)),
     )
 
 

@@ -156,12 +156,15 @@ class RenderLoop:
         self._tell(began)
         if self._source_counts(began):
             self._scene.frame.upload_source()
+        if self._last:
+            self._scene.hud.settle(began)
         self._redraw |= self._scene.hud.prepare(began)
         return self._clock() - began
 
     def last_turn(self) -> None:
         """A turn that draws and records, whatever was drawn before: the newest painting is not lost."""
         self._redraw = self._last = True
+        self._told = None  # nor is what the line says of it
         self.turn()
 
     def _begin(self) -> FramePoses:
@@ -376,7 +379,8 @@ class RenderLoop:
         if self._waiting is not None:
             shown_at = max(self._clock(), poses.displayed_at)
             self._meter.displayed(self._waiting.source.captured_at, shown_at)
-            self._latency = shown_at - self._waiting.source.captured_at
+            still = self._waiting.source.still  # it cannot be late
+            self._latency = None if still else shown_at - self._waiting.source.captured_at
             self._waiting = None
         return True
 

@@ -27,7 +27,8 @@ REFRESH_SECONDS = 0.25
 
 _FONT_PIXELS = 22
 _PADDING = 16
-_LONGEST = 64  # characters of a line
+LONGEST = 64
+"""Characters of a line; what is longer is cut, messages are broken."""
 _EYE_DISTANCE = 1.2  # metres: nearer tires the eyes, further away lies behind the screen
 _EYE_METRES_PER_PIXEL = 0.0018
 _EYE_DROP = 0.28  # metres below straight ahead
@@ -46,7 +47,7 @@ class HudText:
     source: str = ""
     """The source and its state."""
     message: str = ""
-    """Something is wrong: the panel stays while this is not empty. A long one is broken into lines."""
+    """Something is wrong: the panel stays while this is not empty. Lines, of which long ones are broken."""
 
 
 class Hud:
@@ -220,11 +221,17 @@ def _lines(text: HudText) -> list[tuple[str, float, tuple[int, int, int]]]:
 
 
 def _cut(line: str) -> str:
-    return line if len(line) <= _LONGEST else line[: _LONGEST - 1] + "…"
+    return cut(line, LONGEST)
+
+
+def cut(text: str, most: int) -> str:
+    """``text`` in ``most`` characters."""
+    return text if len(text) <= most else text[: most - 1] + "…"
 
 
 def _wrap(message: str, most: int = 6) -> list[str]:
-    return textwrap.wrap(message, _LONGEST, max_lines=most, placeholder=" …")
+    lines = [line for part in message.splitlines() for line in textwrap.wrap(part, LONGEST)]
+    return lines if len(lines) <= most else [*lines[: most - 1], cut(lines[most - 1], LONGEST - 2) + " …"]
 
 
 _PLAIN = {

@@ -63,7 +63,7 @@ def one_line(error: Exception) -> str:
 
 
 class Painters:
-    """Prepares painters one after the other in a thread, what is waited for at normal priority.
+    """Prepares painters one after the other in a thread, what the viewer waits for at normal priority.
 
     Keeps at most ``keep``, not counting those that share the memory of another, and MOST in all.
 
@@ -87,6 +87,9 @@ class Painters:
         self._failed: dict[PainterKey, str] = {}
         self._wanted: tuple[PainterKey, ...] = ()
         self._painting: tuple[PainterKey, ...] = ()
+        self._urgent: tuple[PainterKey, ...] = ()
+        self._politely = False
+        """How `_preparing` is prepared."""
         self._preparing: PainterKey | None = None
         self._stopping = self._woken = False
         self._thread = threading.Thread(target=self._run, name="prepare", daemon=True)
@@ -106,16 +109,22 @@ class Painters:
                 painter.close()
             self._ready.clear()
 
-    def want(self, keys: Sequence[PainterKey], painting: Sequence[PainterKey] = ()) -> None:
-        """What is needed, the most urgent first, and which painters are in use meanwhile."""
+    def want(
+        self, keys: Sequence[PainterKey], painting: Sequence[PainterKey] = (), urgent: Sequence[PainterKey] = ()
+    ) -> None:
+        """What is needed, the most urgent first, and which painters are in use meanwhile.
+
+        ``urgent``: those of them that the viewer waits for; the first one always is.
+        """
         keys, painting = tuple(dict.fromkeys(keys)), tuple(dict.fromkeys(painting))
+        urgent = (*keys[:1], *urgent)
         if keys:
             room = self._room(keys[0], painting)
             places = list(dict.fromkeys(key.place for key in keys))[:room]
             keys = tuple(key for key in keys if key.place in places)
         with self._condition:
-            if (keys, painting) != (self._wanted, self._painting):
-                self._wanted, self._painting = keys, painting
+            if (keys, painting, urgent) != (self._wanted, self._painting, self._urgent):
+                self._wanted, self._painting, self._urgent = keys, painting, urgent
                 self._condition.notify_all()
 
     def wake(self) -> None:
@@ -143,6 +152,14 @@ class Painters:
                 return False
             self._condition.wait_for(settled, seconds)
             return True
+
+    @property
+    def held_up(self) -> bool:
+        """Whether what the viewer waits for is, or waits behind, what is prepared politely: whoever paints beside it
+        can shorten that, for no thread that was made polite may become less so."""
+        with self._condition:
+            waiting = any(key not in self._ready and key not in self._failed for key in self._urgent)
+            return waiting and self._politely and self._preparing is not None
 
     def failure(self, key: PainterKey) -> str | None:
         """Why ``key`` could not be prepared or was dropped."""
@@ -185,10 +202,10 @@ class Painters:
                     continue
                 in_the_way = self._make_room(key)
                 self._preparing = key
-                waited_for = key == self._wanted[0]
+                self._politely = key not in self._urgent
             while in_the_way:  # not under the lock: large networks take a while to go, and `wake` returns at once
                 in_the_way.pop().close()
-            if waited_for:
+            if not self._politely:
                 self._make(key)
             else:  # must not disturb who paints; a thread that was made polite stays so, hence one of its own
                 helper = threading.Thread(target=self._make, args=(key, True), name="prepare politely", daemon=True)

@@ -253,6 +253,7 @@ class Stylizer:
                 frame = self._frames.take(timeout=0.1)
                 while frame is not None and not self._step_one(frame):
                     frame = self._frames.take() or frame
+                self._make_way()
             except Exception as error:  # noqa: BLE001 (rule 1: nothing ends this thread)
                 self._message = f"Painting failed ({one_line(error)})"
 
@@ -280,7 +281,7 @@ class Stylizer:
         outside = (selection.outside,) if selection.outside else ()
         near = [self._like(wanted, name) for name in (*outside, *self._deck.neighbours(), *self._any)]
         using = [key for key in (self._series.key, self._other_series.key) if key is not None]
-        self.painters.want([wanted, *near], using)
+        self.painters.want([wanted, *near], using, urgent=near[: len(outside)])
 
     def _foresee(self) -> None:
         """Another style was chosen: prepare it while the present frame is still being painted.
@@ -290,6 +291,11 @@ class Stylizer:
         if self._wanted is not None:
             selection = self._deck.current
             self._want(self._like(self._wanted, selection.style), selection)
+
+    def _make_way(self) -> None:
+        """Rest as long as a frame takes while the viewer waits for what is prepared politely beside the painting."""
+        if self._engine.device == "cpu" and self._seconds and self.painters.held_up:
+            self._stop.wait(min(self._seconds[-1][1], STAND_BACK_SECONDS))
 
     def _stood_back(self) -> bool:
         """Leave the processor to the reading of a picture that was chosen; once, and not for long.

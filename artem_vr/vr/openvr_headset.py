@@ -417,10 +417,12 @@ def probe() -> None:
 
 def _start() -> tuple[Any, Any]:
     """IVRSystem and IVRCompositor of a new session."""
-    # Beside a window that runs, in another thread, what others say on standard error must not be lost.
-    alone = threading.current_thread() is threading.main_thread()
+    # Beside a window that runs, in another thread, what others say on standard error must not be lost while SteamVR
+    # starts; where it is not installed, that is known at once.
+    with quiet_library():
+        quick = threading.current_thread() is threading.main_thread() or not openvr.isRuntimeInstalled()
     try:
-        with quiet_library() if alone else nullcontext():
+        with quiet_library() if quick else nullcontext():
             system = openvr.init(openvr.VRApplication_Scene)
         compositor = openvr.VRCompositor()
         compositor.setTrackingSpace(openvr.TrackingUniverseStanding)

@@ -747,6 +747,18 @@ def test_a_size_that_opengl_refuses_leaves_the_eyes_as_they_are(rig: Rig) -> Non
     assert rig.stylizer.state().height == EYE_HEIGHT  # and that size is not painted at, either
 
 
+def test_the_last_picture_says_how_things_are_then(rig: Rig) -> None:
+    del rig.scene.hud.opacity  # back to the real one
+    rig.view.hud = True
+    rig.paint(noise(16))
+    rig.turn(2)
+    rig.view.note("The end", rig.clock())
+    rig.deck.strength = 0.5
+    rig.loop.last_turn()
+    assert rig.loop.hud.message == "The end" and "50 %" in rig.loop.hud.style
+    assert rig.scene.hud._asked == rig.loop.hud and rig.scene.hud._picture is None
+
+
 def test_opengl_on_the_gpu_without_the_headset_is_named_with_its_remedy(rig: Rig) -> None:
     rig.turn(2)
     rig.runtime.fail_next_submit(104)  # TextureIsOnWrongDevice

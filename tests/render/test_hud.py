@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from artem_vr.render import geometry, target
-from artem_vr.render.hud import FADE_SECONDS, REFRESH_SECONDS, SHOWN_SECONDS, Hud, HudText, rasterise
+from artem_vr.render.hud import FADE_SECONDS, LONGEST, REFRESH_SECONDS, SHOWN_SECONDS, Hud, HudText, _wrap, rasterise
 from artem_vr.render.target import EyeTarget
 
 TEXT = HudText(style="The Starry Night", detail="90 fps", engine="torch bf16, CPU", source="demo, live")
@@ -19,6 +19,13 @@ def lines(panel: np.ndarray) -> int:
     """How many lines of letters there are."""
     rows = ink(panel).any(axis=1)
     return int((np.diff(rows.astype(int)) == 1).sum())
+
+
+def test_lines_are_broken_and_no_more_than_six():
+    assert _wrap("one\ntwo") == ["one", "two"]
+    words = " ".join(["strokes"] * 20)
+    assert all(len(line) <= LONGEST for line in _wrap(words)) and " ".join(_wrap(words)) == words
+    assert _wrap("\n".join("abcdefgh")) == ["a", "b", "c", "d", "e", "f …"]
 
 
 def test_a_panel_has_a_line_for_each_text():

@@ -22,7 +22,7 @@ from artem_vr.stylize.engines.graph import loaded
 from artem_vr.stylize.ground import DEPTH, with_ground
 from artem_vr.stylize.loading import LoadedStyle, load_network_style
 from artem_vr.stylize.painters import MOST, PainterKey, Painters, called, how_many
-from artem_vr.stylize.stylizer import PaintedFrame, Stylizer
+from artem_vr.stylize.stylizer import STAND_BACK_SECONDS, PaintedFrame, Stylizer
 
 PATIENCE = 30.0
 NAMES = [f"style{i}" for i in range(8)]
@@ -712,6 +712,11 @@ def test_preparation_that_fails_is_not_repeated_until_forgiven() -> None:
     painters.stop()
 
 
+def key_of(style: str) -> PainterKey:
+    """Of `Setup`'s frames."""
+    return PainterKey(style, 2, 64, 72)
+
+
 @pytest.mark.skipif(not hasattr(os, "getpriority"), reason="threads have no priorities here")
 def test_what_is_waited_for_is_prepared_at_normal_priority_and_the_rest_politely() -> None:
     """A picture that was dropped must not queue behind the painting that goes on meanwhile."""
@@ -723,13 +728,60 @@ def test_what_is_waited_for_is_prepared_at_normal_priority_and_the_rest_politely
 
     painters = Painters(prepare, keep=3)
     painters.start()
-    keys = {name: PainterKey(name, 1, 8, 8) for name in "abcd"}
+    keys = {name: PainterKey(name, 1, 8, 8) for name in "abcde"}
     painters.want([keys["a"], keys["b"]])
     wait_for(lambda: painters.get(keys["b"]))
     painters.want([keys["c"], keys["d"]], [keys["a"]])
     wait_for(lambda: painters.get(keys["d"]))
+    painters.want([keys["c"], keys["e"]], [keys["c"]], urgent=[keys["e"]])  # two styles are seen at a time
+    wait_for(lambda: painters.get(keys["e"]))
     painters.stop()
-    assert priority["a"] == priority["c"] < priority["b"] == priority["d"]
+    assert priority["a"] == priority["c"] == priority["e"] < priority["b"] == priority["d"]
+
+
+def test_painting_makes_way_for_what_is_waited_for_behind_a_polite_preparation(make: Callable[..., Setup]) -> None:
+    """No thread that was made polite may become less so: on busy cores it takes ten times as long."""
+    setup = make(keep=2)
+    rested: list[float] = []
+    wait = setup.stylizer._stop.wait
+
+    def noted(seconds: float | None = None) -> bool:
+        rested.append(seconds or 0.0)
+        return wait(seconds)
+
+    setup.stylizer._stop.wait = noted  # type: ignore[method-assign]
+    setup.engine.prepare_gate.clear()
+    setup.send()
+    assert setup.engine.preparing.wait(PATIENCE) and not setup.stylizer.painters.held_up  # at normal priority
+    setup.engine.preparing.clear()
+    setup.engine.prepare_gate.set()
+    setup.paint("style0")
+    wait_for(lambda: setup.stylizer.painters.alive == 2)
+    setup.engine.prepare_gate.clear()
+    setup.stylizer.painters.want([key_of("style0")])
+    setup.stylizer.painters.want([key_of("style0"), key_of("style4")])
+    wait_for(lambda: setup.stylizer.painters._preparing == key_of("style4"))  # a neighbour, politely
+    assert not setup.stylizer.painters.held_up and not rested
+    setup.deck.select("style2")
+    wait_for(lambda: setup.paint() and rested)
+    assert setup.stylizer.painters.held_up and max(rested) <= STAND_BACK_SECONDS
+    setup.engine.prepare_gate.set()
+    setup.paint("style2")
+
+
+def test_the_style_outside_a_region_is_waited_for_too(make: Callable[..., Setup]) -> None:
+    setup = make()
+    waited_for: list[set[str]] = []
+    want = setup.stylizer.painters.want
+
+    def noted(keys: Any, painting: Any = (), urgent: Any = ()) -> None:
+        waited_for.append({key.style for key in urgent})
+        want(keys, painting, urgent)
+
+    setup.stylizer.painters.want = noted  # type: ignore[method-assign]
+    setup.deck.outside = "style5"
+    until_both(setup, "style0", "style5")
+    assert waited_for[-1] == {"style5"}
 
 
 def test_load_style_checks_the_sum(tmp_path: Path) -> None:
