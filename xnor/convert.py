@@ -86,7 +86,19 @@ def binarise(
         _settle(made, layer)
         made.train(layer.training)
         model = _replace(model, name, made)
+    _leave_short_cuts(model)
     return model
+
+
+def _leave_short_cuts(model: nn.Module) -> None:
+    """torch's own transformer layers take the weights of their linear ones in evaluation, and multiply by themselves:
+    with bits these must be called.
+    """
+    for module in model.modules():
+        if isinstance(module, nn.TransformerEncoderLayer):
+            inner = (module.linear1, module.linear2, module.self_attn.out_proj)
+            if any(isinstance(layer, XnorLinear | PackedLinear) for layer in inner):
+                module.activation_relu_or_gelu = 0  # torch leaves the short cut then
 
 
 def real_layers(model: nn.Module) -> dict[str, str]:
@@ -129,7 +141,7 @@ def _settle(made: XnorConv2d | XnorLinear, layer: nn.Module) -> None:
     for name, value in (("shift", 0.0), ("slope", 0.25), ("learned_scale", 1.0)):
         parameter = getattr(made, name)
         if parameter is not None:
-            setattr(made, name, nn.Parameter(torch.full(parameter.shape, value, device=device)))
+            setattr(made, name, nn.Parameter(torch.full(parameter.shape, value, device=device, dtype=weight.dtype)))
     made.take_weight(weight, layer.bias)  # type: ignore[arg-type]
 
 
@@ -213,6 +225,7 @@ def restore(
             model = _replace(model, name, made)
         except AttributeError as error:
             raise XnorError(f"{source} has a layer {name!r} that the model lacks: it is of another model") from error
+    _leave_short_cuts(model)
     for name, tensor in tensors.items():
         if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
             raise XnorError(f"the tensor {name!r} in {source} holds NaN or infinity")
@@ -260,7 +273,8 @@ def _layer_of(name: str, description: Any, source: str) -> PackedConv2d | Packed
 
 def _check_tensors(name: str, made: PackedConv2d | PackedLinear, tensors: Mapping[str, Tensor], source: str) -> None:
     """Raises XnorError unless the words of a layer have its size and type and clear tails."""
-    words = tensors.get(f"{name}.words")
+    prefix = f"{name}." if name else ""  # a model that is itself one layer
+    words = tensors.get(f"{prefix}words")
     if words is None:
         raise XnorError(f"{source} lacks the words of layer {name!r}")
     if words.dtype != torch.int64 or words.dim() != 2:
@@ -268,7 +282,7 @@ def _check_tensors(name: str, made: PackedConv2d | PackedLinear, tensors: Mappin
             f"the words of layer {name!r} in {source} must be int64 of 2 axes, got {words.dtype} of {words.dim()}"
         )
     for part in ("output_scale", "bias", "thresholds", "slope"):
-        tensor = tensors.get(f"{name}.{part}")
+        tensor = tensors.get(f"{prefix}{part}")
         if tensor is not None and tensor.dtype != torch.float32:
             raise XnorError(f"the {part} of layer {name!r} in {source} must be float32, got {tensor.dtype}")
     if isinstance(made, PackedConv2d):

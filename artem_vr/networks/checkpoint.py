@@ -85,7 +85,8 @@ def save_network(
         if value.is_floating_point() and not torch.isfinite(value).all():
             raise WeightsError(f"{name} holds values that are not finite", "Resume from an earlier checkpoint")
         tensors[name] = value
-    header = dict(metadata or {})
+    # names of files need not be text
+    header = {name: value.encode("utf-8", "replace").decode() for name, value in (metadata or {}).items()}
     header |= {
         "format_version": str(FORMAT_VERSION),
         "architecture": str(architecture),

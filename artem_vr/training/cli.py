@@ -32,6 +32,9 @@ RANGES: dict[str, tuple[float, float]] = {
 }
 """Least and greatest of what is asked for as a number, by the argument's name."""
 
+OWN_FILES = ("checkpoint.pt", "losses.csv", "losses.png")
+"""What a training writes into its folder, beside its sheets."""
+
 WEIGHTS_RANGE = (0, 1_000_000)
 """Of every weight of a loss."""
 
@@ -272,7 +275,9 @@ def _sum_of(path: Path) -> str:
     digest = hashlib.sha256()
     if path.is_dir():
         for file in files(path, "--style"):
-            digest.update(f"{file.relative_to(path).as_posix()} {file.stat().st_size}\n".encode())
+            digest.update(
+                f"{file.relative_to(path).as_posix()} {file.stat().st_size}\n".encode("utf-8", "surrogatepass")
+            )
     else:
         with path.open("rb") as stream:
             digest = hashlib.file_digest(stream, "sha256")
@@ -308,6 +313,13 @@ def check_run_folder(arguments: argparse.Namespace) -> None:
         if folder.is_dir() and run.resolve().is_relative_to(folder.resolve()):
             cause = f"{run}, where the training keeps its sheets, lies in {folder}, whose pictures it reads"
             raise SettingsError(cause, "Give --run a folder somewhere else")
+    for name in ("style", "base", "teacher", "vgg"):
+        given = getattr(arguments, name, None) or []
+        for path in given if isinstance(given, list) else [given]:
+            own = path.name in OWN_FILES or (path.name.startswith("sheet-") and path.suffix == ".png")
+            if own and path.is_file() and path.resolve().parent == run.resolve():
+                cause = f"{path} of --{name} is called as what the training writes there, and would be overwritten"
+                raise SettingsError(cause, "Give --run another folder")
 
 
 def check_output(arguments: argparse.Namespace) -> None:

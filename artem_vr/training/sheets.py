@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from artem_vr.evaluation.pictures import without_ends
 from artem_vr.networks.layers import OwnStatistics
 from artem_vr.training.data import to_tensor
 
@@ -27,10 +28,17 @@ def painted_bytes(network: nn.Module, photograph: np.ndarray, code: Tensor | Non
 
 
 def rows_of(rows: Sequence[Sequence[np.ndarray]], height: int) -> np.ndarray:
-    """(H, W, 3) uint8: ``rows`` of ``height`` pixels each; a column is as wide as its last picture."""
+    """(H, W, 3) uint8: ``rows`` of ``height`` pixels each; a column is as wide as its last picture. Of strips the
+    middle: losses see no more of them either."""
+    rows = [[_middle(picture) for picture in row] for row in rows]
     widths = [max(8, round(height * p.shape[1] / p.shape[0])) for p in rows[-1]]
     widths[0] = max(widths[0], max(round(height * row[0].shape[1] / row[0].shape[0]) for row in rows))
     return np.concatenate([np.concatenate([_fitted(*x, height) for x in zip(r, widths, strict=True)], 1) for r in rows])
+
+
+def _middle(picture: np.ndarray) -> np.ndarray:
+    """Of (H, W, 3) what `without_ends` leaves."""
+    return without_ends(torch.from_numpy(picture).permute(2, 0, 1)).permute(1, 2, 0).numpy()
 
 
 def _fitted(picture: np.ndarray, width: int, height: int) -> np.ndarray:

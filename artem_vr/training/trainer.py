@@ -308,6 +308,14 @@ class Trainer:
         if not path.exists():
             return None
         saved = load_state(path, torch.device("cpu"))
+        if not isinstance(saved, dict) or not saved.keys() >= {
+            "objective",
+            "optimizer",
+            "iteration",
+            "losses",
+            "recipe",
+        }:
+            raise WeightsError(f"{path} is no checkpoint of such a training", "Give another --run folder")
         same = saved.get("inputs", self.inputs) == self.inputs  # older trainings do not say
         if not same or saved["recipe"] != json.dumps(self.recipe, sort_keys=True):
             raise SettingsError(
@@ -332,7 +340,8 @@ class Trainer:
             return
         lines = path.read_bytes().splitlines(keepends=True)
         rows = (line for line in lines[1:] if line.endswith(b"\n"))  # the last may have been cut off
-        kept = [row for row in rows if int(row.partition(b",")[0]) <= self.iteration]
+        counted = ((row.partition(b",")[0], row) for row in rows)
+        kept = [row for count, row in counted if count.isdigit() and int(count) <= self.iteration]
         if kept:
             write_atomically(path, b"".join([lines[0], *kept]))
         else:

@@ -749,7 +749,7 @@ def test_painting_makes_way_for_what_is_waited_for_behind_a_polite_preparation(m
         rested.append(seconds or 0.0)
         return wait(seconds)
 
-    setup.stylizer._stop.wait = noted  # type: ignore[method-assign]
+    setup.stylizer._stop.wait = noted  # type: ignore[method-assign, assignment]
     setup.engine.prepare_gate.clear()
     setup.send()
     assert setup.engine.preparing.wait(PATIENCE) and not setup.stylizer.painters.held_up  # at normal priority

@@ -21,8 +21,9 @@ from artem_vr.networks.fast import FastNetwork
 from artem_vr.networks.johnson import JohnsonNetwork
 from artem_vr.sources.pictures import save_picture
 from artem_vr.styles.library import Library
-from artem_vr.training.cli import check_output
+from artem_vr.training.cli import check_output, sums_of_inputs
 from artem_vr.training.publish import publish
+from artem_vr.training.sheets import rows_of
 from tests.training.refusals import assert_one_line
 
 
@@ -203,3 +204,49 @@ def test_a_name_that_no_style_could_have_is_refused_before_training(tmp_path: Pa
     (tmp_path / "folder.safetensors").mkdir()
     with pytest.raises(SettingsError, match="no name of weights"):
         check_output(argparse.Namespace(output=tmp_path / name))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such names")
+def test_a_painting_whose_name_is_no_text_is_trained(pictures: Path, vgg_file: Path, tmp_path: Path) -> None:
+    odd = tmp_path / os.fsdecode(b"st \xff.png")
+    odd.write_bytes((pictures / "style" / "stripes.png").read_bytes())
+    assert train(pictures, vgg_file, tmp_path, "--style", str(odd)) == 0
+    assert load_network(tmp_path / "stripes.safetensors")[1]["style"] == "st ?"
+    folder = argparse.Namespace(style=[tmp_path], base=None, teacher=None, vgg=None)
+    assert sums_of_inputs(folder).keys() == {"style 0"}
+
+
+def test_a_painting_is_not_overwritten_by_a_sheet(
+    pictures: Path, vgg_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    style = tmp_path / "run" / "sheet-000001.png"
+    style.parent.mkdir()
+    content = (pictures / "style" / "stripes.png").read_bytes()
+    style.write_bytes(content)
+    assert train(pictures, vgg_file, tmp_path, "--style", str(style)) == 2
+    assert_one_line(capsys, "would be overwritten")
+    assert style.read_bytes() == content
+
+
+def test_another_programs_checkpoint_is_one_line(
+    pictures: Path, vgg_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for content in ({"a": 1}, [1]):
+        (tmp_path / "run").mkdir(exist_ok=True)
+        torch.save(content, tmp_path / "run" / "checkpoint.pt")
+        assert train(pictures, vgg_file, tmp_path) == 2
+        assert_one_line(capsys, "is no checkpoint of such a training")
+
+
+def test_rows_of_the_losses_that_are_none_do_not_end_a_training(pictures: Path, vgg_file: Path, tmp_path: Path) -> None:
+    assert train(pictures, vgg_file, tmp_path) == 0
+    losses = tmp_path / "run" / "losses.csv"
+    kept = losses.read_bytes()
+    losses.write_bytes(kept + b"abc,1\n" + bytes(64) + b"\n")
+    assert train(pictures, vgg_file, tmp_path) == 0
+    assert losses.read_bytes() == kept
+
+
+def test_of_strips_a_sheet_shows_the_middle() -> None:
+    rows = rows_of([[np.zeros((1, 4000, 3), np.uint8), np.zeros((8, 8, 3), np.uint8)]], height=32)
+    assert rows.shape[0] == 32 and rows.shape[1] < 40 * 32

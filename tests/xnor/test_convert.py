@@ -279,3 +279,45 @@ def test_vgg19_fits_in_20_megabytes_in_the_file_and_in_memory(tmp_path: Path) ->
     assert sum(row.float_bytes for row in rows) == 143_667_240 * 4
     assert sum(row.bytes for row in rows) <= 20e6  # after a forward, with what layers keep beside
     assert not any(tensor.is_floating_point() and tensor.numel() > 1e6 for tensor in loaded.state_dict().values())
+
+
+@pytest.mark.parametrize("whole", [False, True], ids=["layer", "encoder"])
+def test_transformers_multiply_bits_in_evaluation_too(whole: bool, tmp_path: Path) -> None:
+    """torch's own short cut takes the weights of the linear layers and calls none."""
+
+    def make() -> nn.Module:
+        torch.manual_seed(0)
+        layer = nn.TransformerEncoderLayer(16, 2, 32, batch_first=True)
+        return nn.TransformerEncoder(layer, 2) if whole else layer
+
+    x = torch.randn(2, 5, 16, generator=torch.Generator().manual_seed(1))
+    model = make().eval()
+    with torch.no_grad():
+        real = model(x)
+    model = convert.binarise(model, keep_first=False, keep_last=False, linear=True)
+    with torch.no_grad():
+        bits = model(x)
+    assert not torch.allclose(bits, real, atol=0.1)
+    torch.testing.assert_close(bits, model(x).detach(), rtol=1e-4, atol=1e-4)
+    packed = convert.pack(model).eval()
+    with torch.no_grad():
+        torch.testing.assert_close(packed(x), bits, rtol=1e-4, atol=1e-4)
+        convert.save_packed(packed, tmp_path / "net.safetensors")
+        loaded = convert.load_packed(make(), tmp_path / "net.safetensors")
+        torch.testing.assert_close(loaded(x), bits, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+def test_models_of_other_precisions_keep_theirs(dtype: torch.dtype) -> None:
+    model: nn.Module = nn.Sequential(*(nn.Conv2d(8, 8, 3) for _ in range(3))).to(dtype)
+    model = convert.binarise(model, shift=True, prelu=True, scale="learned")
+    assert {parameter.dtype for parameter in model.parameters()} == {dtype}
+    assert model(torch.randn(1, 8, 9, 9).to(dtype)).dtype == dtype
+
+
+def test_a_model_that_is_one_layer_goes_there_and_back(tmp_path: Path) -> None:
+    model = convert.pack(convert.binarise(nn.Conv2d(3, 8, 3), keep_first=False, keep_last=False))
+    convert.save_packed(model, tmp_path / "net.safetensors")
+    loaded = convert.load_packed(nn.Conv2d(3, 8, 3), tmp_path / "net.safetensors")
+    x = torch.randn(1, 3, 8, 8)
+    assert torch.equal(loaded(x), model(x))
