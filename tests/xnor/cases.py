@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
+import xnor
 from xnor import reference
 
 CHANNELS = (1, 3, 31, 32, 33, 63, 64, 65, 128)  # around the ends of words
@@ -62,3 +64,15 @@ SHAPES = (
     Case(height=8, width=40, channels=10, outputs=6, kernel=(3, 5), stride=(2, 1), padding=(0, 2), groups=2),
     Case(height=30, width=25, channels=3, kernel=(4, 4)),  # windows of one line follow each other over tiles
 )
+
+
+def check_results_are_tensors(backend: Any) -> None:
+    """Where one of the operands is a tensor, so is what comes of them."""
+    case = Case(height=3, width=3, kernel=(2, 2), outputs=2)
+    x, w = case.arrays()
+    a, b = x[0, 0], x[0, 1]
+    for kinds in ((torch.from_numpy, np.asarray), (np.asarray, torch.from_numpy)):
+        result = xnor.conv2d(kinds[0](x), kinds[1](w), backend=backend)
+        assert isinstance(result, torch.Tensor) and (result.numpy() == case.expected()).all()
+        result = xnor.gemm(kinds[0](a), kinds[1](b), backend=backend)
+        assert isinstance(result, torch.Tensor) and (result.numpy() == reference.gemm(a, b)).all()

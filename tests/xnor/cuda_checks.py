@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 import xnor
-from tests.xnor.cases import CHANNELS, Case
+from tests.xnor.cases import CHANNELS, Case, check_results_are_tensors
 from xnor import XnorError, cuda, reference
 from xnor.cuda_kernels import TILE
 from xnor.geometry import geometry
@@ -178,15 +178,9 @@ def test_a_product_checks_what_stands_beside_the_signs() -> None:
 
 
 def test_a_tensor_among_the_operands_makes_the_result_one() -> None:
-    case = Case(height=3, width=3, kernel=(2, 2), outputs=2)
-    x, w = case.arrays()
-    a, b = x[0, 0], x[0, 1]
-    for backend in BACKENDS:
-        for kinds in ((torch.from_numpy, np.asarray), (np.asarray, torch.from_numpy)):
-            result = xnor.conv2d(kinds[0](x), kinds[1](w), backend=backend)
-            assert isinstance(result, torch.Tensor) and (result.numpy() == case.expected()).all()
-            result = xnor.gemm(kinds[0](a), kinds[1](b), backend=backend)
-            assert isinstance(result, torch.Tensor) and (result.numpy() == reference.gemm(a, b)).all()
+    """The CPU's back end is asked in test_cpu.py: its kernels would be compiled once more here."""
+    for backend in ("cuda", "reference"):
+        check_results_are_tensors(backend)
 
 
 def test_arrays_of_another_library_on_the_gpu() -> None:

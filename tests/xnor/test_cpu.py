@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import xnor
-from tests.xnor.cases import CHANNELS, SHAPES, Case
+from tests.xnor.cases import CHANNELS, SHAPES, Case, check_results_are_tensors
 from xnor import cpu, reference
 from xnor.geometry import geometry
 
@@ -236,6 +236,10 @@ def test_strides_of_any_kind_give_the_right_numbers() -> None:
     assert (xnor.conv2d(x[:, :5], turned) == reference.conv2d(x[:, :5], turned)).all()
     tensor = torch.from_numpy(x)[:, :5].permute(0, 1, 3, 2)
     assert (xnor.conv2d(tensor, torch.from_numpy(w)).numpy() == reference.conv2d(tensor, w)).all()
+
+
+def test_a_tensor_among_the_operands_makes_the_result_one() -> None:
+    check_results_are_tensors("cpu")
 
 
 def test_inputs_are_left_as_they_are() -> None:
