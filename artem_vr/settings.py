@@ -241,10 +241,10 @@ def load(
     values, notices = read_file(path, set_aside)
     environment = os.environ if environment is None else environment
     said = {name for name in NAMES if ENVIRONMENT_PREFIX + name.upper() in environment} | set(options or {})
-    for name in [name for name in NAMED if find is not None and values.get(name) and name not in said]:
-        assert find is not None
+    for name in NAMED:
         try:
-            find(name, values[name])
+            if find is not None and values.get(name) and name not in said:
+                find(name, values[name])
         except ArtemError as error:
             notices.append(f"{path}: {error} The default is used.")
             del values[name]

@@ -154,6 +154,7 @@ def pack(model: nn.Module) -> nn.Module:
         raise XnorError("the model has no binarised layer to pack: binarise it first")
     for name, layer in found:
         model = _replace(model, name, layer.pack())
+    _leave_short_cuts(model)
     return model
 
 

@@ -66,7 +66,8 @@ def blocks(*directions: int) -> int:
 
 def _convolution_blocks(g: Geometry, tile: int) -> int:
     """The grid of a convolution whose blocks make ``tile`` pixels of ``tile`` outputs each. Raises XnorError."""
-    _counted(g.height + 2 * g.padding_y, g.width + 2 * g.padding_x, g.out_height * g.out_width, g.outputs)
+    sides = g.height + 2 * g.padding_y, g.width + 2 * g.padding_x
+    _counted(*sides, g.height * g.width, g.out_height * g.out_width, g.outputs)
     return blocks(-(-g.out_height * g.out_width // tile), -(-(g.outputs // g.groups) // tile), g.batch * g.groups)
 
 

@@ -12,6 +12,9 @@ the direction in which blocks share most of what they read first, as blocks that
 Numba makes numbers of 64 bits of every sum and product of integers, for which a GPU has no instructions: a division of
 such takes a hundred of its own. So whatever is within one picture is brought back to 32 bits at once (the caller sees
 to it that it fits), and the compiler then never leaves them. Places without a sign need no look from the end.
+
+Two kernels find their place in the same words: a function that they called would have to be compiled for a GPU that is
+here, and they could not be compiled to PTX without one.
 """
 
 from __future__ import annotations

@@ -145,8 +145,8 @@ def _optimize(
     arguments: argparse.Namespace, jobs: Sequence[Job], device: str, report: Callable[[str], None]
 ) -> tuple[Outcome, dict[str, Any]]:
     from artem_vr.offline.optimize import SIZE, Order, optimize
-    from artem_vr.sources.files import path_of
     from artem_vr.training.optimize import OptimizeOptions
+    from artem_vr.typed_path import path_of
 
     given = vars(arguments)
     names = ("optimizer", "iterations", "content_weight", "style_weight", "tv_weight")

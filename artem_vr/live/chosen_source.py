@@ -8,10 +8,11 @@ from artem_vr.errors import SourceError
 from artem_vr.live.process import say
 from artem_vr.settings import Layout
 from artem_vr.sources.feed import Feed
-from artem_vr.sources.files import path_of, problem_of
+from artem_vr.sources.files import problem_of
 from artem_vr.sources.headset_camera import HeadsetCamera
 from artem_vr.sources.registry import default_sources, open_source, parse_spec
 from artem_vr.sources.source import FinalSourceError, Source
+from artem_vr.typed_path import path_of
 
 
 class ChosenSource:

@@ -18,9 +18,9 @@ from artem_vr.mailbox import Mailbox
 from artem_vr.same_file import same_file
 from artem_vr.settings import Settings
 from artem_vr.sources import opencv
-from artem_vr.sources.files import path_of
 from artem_vr.sources.registry import parse_spec
 from artem_vr.styles.library import Library
+from artem_vr.typed_path import path_of
 
 Picture = npt.NDArray[np.uint8]  # (H, W, 3) uint8 RGB, top row first
 

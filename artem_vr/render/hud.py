@@ -214,17 +214,13 @@ def _lines(text: HudText) -> list[tuple[str, float, tuple[int, int, int]]]:
     white, grey, amber = (255, 255, 255), (190, 190, 196), (255, 190, 90)
     small = _FONT_PIXELS * 0.8
     plain = [(text.style, _FONT_PIXELS, white), (text.source, small, grey), (text.engine, small, grey)]
-    lines = [(_printable(_cut(line)), float(size), colour) for line, size, colour in plain]
-    lines.append((_printable(_cut(text.detail)), small, grey))
+    lines = [(_printable(cut(line)), float(size), colour) for line, size, colour in plain]
+    lines.append((_printable(cut(text.detail)), small, grey))
     lines += [(_printable(line), small, amber) for line in _wrap(text.message)]
     return lines
 
 
-def _cut(line: str) -> str:
-    return cut(line, LONGEST)
-
-
-def cut(text: str, most: int) -> str:
+def cut(text: str, most: int = LONGEST) -> str:
     """``text`` in ``most`` characters."""
     return text if len(text) <= most else text[: most - 1] + "…"
 

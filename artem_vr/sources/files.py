@@ -24,11 +24,3 @@ def problem_of(path: Path) -> tuple[str, str] | None:
 def reason(error: BaseException) -> str:
     """The system's words for an error, without numbers and names of files."""
     return getattr(error, "strerror", None) or str(error)
-
-
-def path_of(typed: str) -> Path:
-    """``typed`` as a path, ~ and ~user put in full; where that is nobody, a file is called so."""
-    try:
-        return Path(typed).expanduser()
-    except RuntimeError:
-        return Path(typed)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
 from artem_vr.errors import PictureError, SourceError
+from artem_vr.typed_path import path_of
 
 if TYPE_CHECKING:
     from artem_vr.sources.headset_camera import HeadsetCamera
@@ -104,7 +105,6 @@ def open_source(
 
 def _open_split(spec: Spec, layout: Layout, loop: bool, name: str) -> Source:
     """A source whose pictures are taken apart as ``layout`` says."""
-    from artem_vr.sources.files import path_of
     from artem_vr.sources.source import FinalSourceError
 
     if spec.kind == "webcam":

@@ -21,9 +21,9 @@ from artem_vr import assets
 from artem_vr.atomic_file import write_atomically
 from artem_vr.errors import ArtemError, PictureError, StyleError, WeightsError
 from artem_vr.networks.header import architecture_of
-from artem_vr.sources.files import path_of
 from artem_vr.styles.blends import is_blend, read_blend, write_blend
 from artem_vr.styles.codes import SUFFIX, StyleCode, clean_title, read_code, write_code
+from artem_vr.typed_path import path_of
 
 INDEX = "index.json"
 INDEX_VERSION = 1

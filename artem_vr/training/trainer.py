@@ -308,13 +308,8 @@ class Trainer:
         if not path.exists():
             return None
         saved = load_state(path, torch.device("cpu"))
-        if not isinstance(saved, dict) or not saved.keys() >= {
-            "objective",
-            "optimizer",
-            "iteration",
-            "losses",
-            "recipe",
-        }:
+        parts = {"objective", "optimizer", "iteration", "losses", "recipe"}
+        if not isinstance(saved, dict) or not saved.keys() >= parts:
             raise WeightsError(f"{path} is no checkpoint of such a training", "Give another --run folder")
         same = saved.get("inputs", self.inputs) == self.inputs  # older trainings do not say
         if not same or saved["recipe"] != json.dumps(self.recipe, sort_keys=True):
