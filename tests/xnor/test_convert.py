@@ -321,3 +321,11 @@ def test_a_model_that_is_one_layer_goes_there_and_back(tmp_path: Path) -> None:
     loaded = convert.load_packed(nn.Conv2d(3, 8, 3), tmp_path / "net.safetensors")
     x = torch.randn(1, 3, 8, 8)
     assert torch.equal(loaded(x), model(x))
+
+
+def test_a_transformer_with_a_layer_of_ones_own_is_packed_and_runs() -> None:
+    layer = nn.TransformerEncoderLayer(16, 2, 32, batch_first=True)
+    layer.linear1 = XnorLinear(16, 32)  # type: ignore[assignment]
+    packed = convert.pack(layer).eval()
+    with torch.no_grad():
+        assert packed(torch.randn(2, 5, 16)).shape == (2, 5, 16)
