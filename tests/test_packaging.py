@@ -19,10 +19,35 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from packaging.specifiers import SpecifierSet
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("artem_vr", "xnor")
 PARTS = (*PACKAGES, "shaders", "weights", "pyproject.toml", "setup.cfg", "README.md", "LICENSE")
+
+TORCH = "2.13.0"
+TORCH_ASKS = {
+    "cuda-bindings": ">=13.0.3,<14",
+    "cuda-toolkit": "==13.0.3",
+    "nvidia-cublas": "==13.1.1.3.*",
+    "nvidia-cuda-cupti": "==13.0.85.*",
+    "nvidia-cuda-nvrtc": "==13.0.88.*",
+    "nvidia-cuda-runtime": "==13.0.96.*",
+    "nvidia-cudnn-cu13": "==9.20.0.48",
+    "nvidia-cufft": "==12.0.0.61.*",
+    "nvidia-cufile": "==1.15.1.6.*",
+    "nvidia-curand": "==10.4.0.35.*",
+    "nvidia-cusolver": "==12.0.4.66.*",
+    "nvidia-cusparse": "==12.6.3.3.*",
+    "nvidia-cusparselt-cu13": "==0.8.1",
+    "nvidia-nccl-cu13": "==2.29.7",
+    "nvidia-nvjitlink": ">=13.0.88,<14",
+    "nvidia-nvshmem-cu13": "==3.4.5",
+    "nvidia-nvtx": "==13.0.85.*",
+    "triton": "==3.7.1",
+}
+"""What that torch's build for CUDA (the one that PyPI has for Linux) asks of NVIDIA's packages, by itself and through
+cuda-toolkit. Of another torch: ``pip install --dry-run --ignore-installed --report FILE torch==...`` shows it."""
 
 LOOK = """
 import json
@@ -142,12 +167,30 @@ def test_every_package_is_listed() -> None:
     assert listed == there | {"artem_vr.shaders", "artem_vr.weights"}
 
 
-def test_every_dependency_is_pinned() -> None:
+def pins() -> dict[str, str]:
+    """The versions in constraints.txt, by name."""
     lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
-    pinned = {line.split("==")[0].lower().replace("_", "-") for line in lines if "==" in line}
+    pairs = (line.split("==") for line in lines if "==" in line and not line.startswith("#"))
+    return {name.lower().replace("_", "-"): version for name, version in pairs}
+
+
+def test_every_dependency_is_pinned() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     wanted = sum(project["optional-dependencies"].values(), project["dependencies"])
-    assert {name.split(">")[0].lower().replace("_", "-") for name in wanted} <= pinned
+    assert {name.split(">")[0].lower().replace("_", "-") for name in wanted} <= set(pins())
+
+
+def test_the_pins_leave_torch_for_cuda_what_it_asks_for() -> None:
+    """Else pip finds no solution on an ordinary Linux machine, whatever a build for the processor alone asks for."""
+    assert pins()["torch"] == TORCH, "TORCH_ASKS is of another torch: look up what the new one asks for"
+    held = {name: version for name, version in pins().items() if name in TORCH_ASKS}
+    assert "nvidia-cuda-nvrtc" in held
+    assert [name for name, version in held.items() if version not in SpecifierSet(TORCH_ASKS[name])] == []
+
+
+def test_kernels_are_compiled_for_the_drivers_that_torch_runs_on() -> None:
+    """A newer compiler writes a newer PTX, which a driver of torch's CUDA refuses."""
+    assert pins()["nvidia-nvvm"] == pins()["nvidia-cuda-nvrtc"]
 
 
 def test_ci_runs_make_test_and_nothing_else() -> None:
