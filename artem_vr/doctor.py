@@ -33,7 +33,6 @@ REQUIRED = {
     "platformdirs": "platformdirs",
     "PyOpenGL": "OpenGL",
     "safetensors": "safetensors",
-    "tomli-w": "tomli_w",
     "torch": "torch",
 }
 """Libraries that ``run`` cannot do without: what to ask the package index for, and the module that it brings."""

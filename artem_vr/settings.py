@@ -11,7 +11,6 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import os
-import tempfile
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ from typing import Any, Literal
 from artem_vr.errors import ArtemError, SettingsError
 
 FILE_VERSION = 1
-"""Written as ``version`` into settings.toml; a file with a higher one is kept aside."""
+"""What settings.toml may say as its ``version``; a file with a higher one is kept aside."""
 
 ENVIRONMENT_PREFIX = "ARTEM_VR_"
 
@@ -268,9 +267,8 @@ def load(
 def read_file(path: Path, set_aside: bool = True) -> tuple[dict[str, Any], list[str]]:
     """The valid values that ``path`` holds, by name, and a notice for each thing that is wrong.
 
-    A file that cannot be understood at all is renamed, so that nothing of the user's is lost
-    when the program next saves; where nothing will be saved (``set_aside`` is False) it stays.
-    Single values without meaning are left out.
+    A file that cannot be understood at all is renamed, so that it costs one notice and is there to be mended;
+    where ``set_aside`` is False it stays. Single values without meaning are left out.
     """
     left = _set_aside if set_aside else _left_there
     try:
@@ -296,48 +294,6 @@ def read_file(path: Path, set_aside: bool = True) -> tuple[dict[str, Any], list[
         except SettingsError as error:
             notices.append(f"{path}: {error} The default is used.")
     return values, notices
-
-
-def save(settings: Settings, path: Path | None = None) -> Path:
-    """Write what differs from the defaults, at once or not at all. Raises `SettingsError`."""
-    defaults = Settings()
-    values = {name: getattr(settings, name) for name in STORED}
-    return _write({name: value for name, value in values.items() if value != getattr(defaults, name)}, path)
-
-
-def remember(path: Path | None = None, **changes: object) -> Path:
-    """Change single settings in the file and leave its others as they are. Raises `SettingsError`.
-
-    This is how the running program keeps a choice: options of one run (``--device``) and
-    variables of one shell do not slip into the file with it.
-    """
-    path = settings_path() if path is None else path
-    values, _ = read_file(path)
-    return _write(values | {name: checked(name, value) for name, value in changes.items() if name in STORED}, path)
-
-
-def _write(values: Mapping[str, Any], path: Path | None) -> Path:
-    import tomli_w
-
-    path = settings_path() if path is None else path
-    temporary: str | None = None
-    try:
-        content = tomli_w.dumps({"version": FILE_VERSION, **values}).encode("utf-8")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(prefix=path.name, suffix=".tmp", dir=path.parent)
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except UnicodeError:
-        raise SettingsError("a setting holds a file name that is no text", "Rename that file") from None
-    except OSError as error:
-        if temporary is not None:
-            Path(temporary).unlink(missing_ok=True)
-        remedy = f"Give yourself the right to write there, or name another file with {ENVIRONMENT_PREFIX}SETTINGS"
-        raise SettingsError(f"{path} cannot be written ({error.strerror})", remedy) from None
-    return path
 
 
 def _no_setting(name: str) -> str:
