@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from artem_vr.atomic_file import replace
 from artem_vr.errors import SettingsError
 from artem_vr.mailbox import Mailbox
 from artem_vr.same_file import same_file
@@ -93,7 +94,7 @@ class PictureWriter:
         part = self._path.with_name(f".{self._path.stem[:60]}.part{suffix}")
         try:
             Image.fromarray(self._newest).save(part, quality=92)
-            part.replace(self._path)
+            replace(part, self._path)
         finally:
             part.unlink(missing_ok=True)
 

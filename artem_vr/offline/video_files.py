@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import math
 import os
-import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from artem_vr.atomic_file import replace
 from artem_vr.errors import SourceError
 from artem_vr.sources import opencv
 from artem_vr.sources.film import SquarePixels, film_rate
@@ -24,8 +24,6 @@ SUFFIXES = {".mp4": "mp4v", ".m4v": "mp4v", ".mov": "mp4v", ".mkv": "mp4v", ".av
 """Videos that can be written: the file's ending and the codec for it (MPEG-4 in all of them)."""
 
 MAX_MEGAPIXELS = 40.0
-REPLACE_TRIES = 5
-"""A fifth of a second apart: a virus scanner that looks at the old film has then let it go."""
 
 
 class VideoReader:
@@ -144,14 +142,11 @@ class VideoWriter:
     def _put_in_place(self) -> None:
         """The finished film gets its name. Where it cannot (Windows: a player has the old one open) it gets another:
         hours of painting are not thrown away. Raises `SourceError` then, which names it."""
-        for _ in range(REPLACE_TRIES):
-            try:
-                return os.replace(self._part, self.path)
-            except PermissionError:
-                time.sleep(0.2)
+        with suppress(PermissionError):
+            return replace(self._part, self.path)
         names = (self.path.with_stem(f"{self.path.stem}-{number}") for number in itertools.count(2))
         kept = next(path for path in names if not os.path.lexists(path))
-        os.replace(self._part, kept)
+        replace(self._part, kept)
         raise SourceError(
             f"{self.path} cannot be replaced, so the film is in {kept}", "Close programs that use the old one"
         )

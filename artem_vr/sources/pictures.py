@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import math
-import os
 import struct
 import warnings
 from collections.abc import Callable
@@ -14,6 +13,7 @@ from typing import Any, BinaryIO, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from artem_vr.atomic_file import part_of, replace
 from artem_vr.errors import PictureError
 from artem_vr.sources.files import problem_of, reason
 from artem_vr.sources.frame import Picture
@@ -132,11 +132,11 @@ def save_picture(path: Path | str, picture: Picture, quality: int = 92) -> None:
         raise ValueError(f"a picture is (H, W, 3) uint8, not {picture.shape} {picture.dtype}")
     from PIL import Image
 
-    part = path.with_name(f".{path.name[:60]}.{os.getpid()}.part")
+    part = part_of(path)
     try:
         with part.open("wb") as file:
             Image.fromarray(np.ascontiguousarray(picture)).save(file, kind, quality=quality)
-        os.replace(part, path)
+        replace(part, path)
     except (OSError, ValueError) as error:
         raise PictureError(
             f"{path} cannot be written ({reason(error)})", "Check that the folder exists, its rights and the space left"

@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 from tqdm import tqdm
 
-from artem_vr.atomic_file import write_atomically
+from artem_vr.atomic_file import replace, write_atomically
 from artem_vr.errors import ArtemError, EngineError, SettingsError, WeightsError
 
 TOTAL = "total"
@@ -157,7 +157,7 @@ def save_state(state: dict[str, Any], path: Path) -> None:
     temporary = path.with_suffix(".partial")
     try:
         torch.save(state, temporary)
-        os.replace(temporary, path)
+        replace(temporary, path)
     except (RuntimeError, OSError) as error:  # torch says of a full disk that a writer failed
         temporary.unlink(missing_ok=True)
         raise WeightsError(f"{path} cannot be written", "Check the space left and the folder's rights") from error

@@ -12,11 +12,11 @@ Three spellings are read:
 from __future__ import annotations
 
 import hashlib
-import os
 import re
-import tempfile
+import shutil
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from http.client import HTTPException
 from pathlib import Path
 
@@ -26,6 +26,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from tqdm import tqdm
 
+from artem_vr.atomic_file import part_of, replace
 from artem_vr.errors import WeightsError
 from artem_vr.networks.vgg import CONVOLUTIONS, VGG19
 
@@ -130,10 +131,9 @@ def _cached(address: str, cache: Path) -> Path:
     if kept.is_file():
         return kept
     try:
-        cache.mkdir(parents=True, exist_ok=True)
         # on the same disk as its goal, so that the last step is a rename: a file under its final name is whole
-        with tempfile.TemporaryDirectory(dir=cache, prefix="download-") as folder:
-            downloaded, converted = Path(folder) / file, Path(folder) / kept.name
+        with _folder_beside(kept) as folder:
+            downloaded, converted = folder / file, folder / kept.name
             digest = _download(address, downloaded)
             if not digest.startswith(match[1]):
                 raise WeightsError(
@@ -147,10 +147,21 @@ def _cached(address: str, cache: Path) -> Path:
                 for kind in ("weight", "bias")
             }
             save_file(spelled, converted, metadata={"source": address, "sha256": digest})
-            os.replace(converted, kept)
+            replace(converted, kept)
     except OSError as error:
         raise WeightsError(f"VGG-19 cannot be kept in {cache}: {error}", _REMEDY) from error
     return kept
+
+
+@contextmanager
+def _folder_beside(path: Path) -> Iterator[Path]:
+    """A folder of one's own beside ``path``, gone in the end. Raises OSError."""
+    folder = part_of(path)
+    folder.mkdir(parents=True)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _download(address: str, path: Path, timeout: float = 30.0) -> str:

@@ -11,7 +11,6 @@ import contextlib
 import hashlib
 import io
 import json
-import os
 import platform
 import tempfile
 import threading
@@ -22,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from artem_vr import __version__
+from artem_vr.atomic_file import write_atomically
 from artem_vr.errors import EngineError
 from artem_vr.stylize.engines.base import (
     BLOCK,
@@ -263,15 +263,7 @@ def write_container(path: Path, key: str, header: dict[str, Any], xml: bytes, we
     """One file, in one step: magic, header line (json), sha256 of all that follows, the two parts."""
     body = xml + weights
     header = header | {"key": key, "xml": len(xml), "size": len(body), "sha256": hashlib.sha256(body).hexdigest()}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".part")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(_MAGIC + json.dumps(header).encode() + b"\n" + body)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    write_atomically(path, _MAGIC + json.dumps(header).encode() + b"\n" + body)
 
 
 def read_container(path: Path, key: str) -> tuple[dict[str, Any], bytes, bytes] | None:
