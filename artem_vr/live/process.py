@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 SWITCH_INTERVAL = 0.0005
 """Seconds after which Python lets another thread run. At its own 5 ms half the vsyncs were late beside a
@@ -26,6 +26,9 @@ to nothing in cycles (fourteen of them some 1,500 objects), and this comes once 
 
 ENDING_SECONDS = 1.5
 """What hangs in a driver, a network or a disk is left behind after this long."""
+
+REQUESTS = ("SIGTERM", "SIGHUP", "SIGBREAK")
+"""Signals that ask a process to end: kill, a terminal that was closed, and Windows' Ctrl-Break."""
 
 
 class Stoppable(Protocol):
@@ -64,15 +67,32 @@ class Interpreter:
 
 @contextmanager
 def ends_on_request() -> Iterator[None]:
-    """Turn a request to terminate into `KeyboardInterrupt`, as Ctrl-C is one: a recording is then closed."""
+    """Turn the first request to end into `KeyboardInterrupt`, as Ctrl-C is one: a recording is then closed.
+
+    Further ones are let pass: where a terminal is closed, the system and the shell both ask, and the second must not
+    break into the closing. What is ignored (SIGHUP under nohup) stays so.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before: Any = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    asked = False
+
+    def end(*_: object) -> None:
+        nonlocal asked
+        if not asked:
+            asked = True
+            raise KeyboardInterrupt
+
+    numbers = [getattr(signal, name) for name in REQUESTS if hasattr(signal, name)]
+    before = {number: signal.getsignal(number) for number in numbers}
+    heard = {number: handler for number, handler in before.items() if handler is not signal.SIG_IGN}
+    for number in heard:
+        signal.signal(number, end)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in heard.items():
+            signal.signal(number, handler)
 
 
 def stop_all(parts: Sequence[Stoppable], seconds: float = ENDING_SECONDS) -> bool:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from PIL import Image
 
 from artem_vr import app
 from artem_vr.errors import EngineError, GraphicsError, SettingsError, SourceError, StyleError
+from artem_vr.offline.video_files import VideoReader
 from artem_vr.render.context import Context, open_context
 from artem_vr.render.geometry import Screen
 from artem_vr.settings import Settings
@@ -33,7 +36,8 @@ KEYS = {
 }  # fmt: skip
 
 
-def run(folder: Path, display: str | None, *options: str) -> subprocess.CompletedProcess[str]:
+def program(folder: Path, display: str | None, *options: str) -> dict[str, Any]:
+    """What to start, and where."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("ARTEM_VR_")}
     environment |= {"PYTHONPATH": str(ROOT), "ARTEM_VR_SETTINGS": str(folder / "none.toml")}
     environment.pop("DISPLAY", None)
@@ -41,9 +45,11 @@ def run(folder: Path, display: str | None, *options: str) -> subprocess.Complete
     if display is not None:
         environment["DISPLAY"] = display
     command = [sys.executable, "-c", PROGRAM, "--headset", "none", *options]
-    return subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300, check=False
-    )
+    return {"args": command, "cwd": folder, "env": environment, "text": True}
+
+
+def run(folder: Path, display: str | None, *options: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(**program(folder, display, *options), capture_output=True, timeout=300, check=False)
 
 
 @pytest.fixture
@@ -124,6 +130,25 @@ def test_without_a_source_the_best_one_that_gives_pictures_is_shown(tmp_path: Pa
     assert done.returncode == 0, done.stderr
     assert "screen is passed over" in done.stderr  # there is no display
     assert json.loads(done.stdout)["source"] == "demo"
+
+
+@pytest.mark.graphics
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGHUP")
+def test_a_recording_is_whole_where_the_terminal_was_closed(tmp_path: Path) -> None:
+    film = tmp_path / "film.mp4"
+    options = ("--source", "demo", "--frames", "1000000", "--record", film.name)
+    with subprocess.Popen(**program(tmp_path, None, *options), stderr=subprocess.PIPE) as running:
+        until = time.monotonic() + 120
+        while not (film.exists() and film.stat().st_size) and running.poll() is None and time.monotonic() < until:
+            time.sleep(0.1)
+        time.sleep(0.5)
+        for _ in range(2):  # the system asks, and so does the shell
+            running.send_signal(signal.SIGHUP)
+            time.sleep(0.05)
+        _, said = running.communicate(timeout=60)
+    assert running.returncode == 130, said
+    with VideoReader(film) as video:
+        assert len(list(video)) > 1
 
 
 @pytest.mark.graphics

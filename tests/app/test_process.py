@@ -1,0 +1,63 @@
+"""Requests to end are heard, whoever sends them, and what runs then closes in order."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from artem_vr.live.process import REQUESTS, ends_on_request
+
+REQUESTED = [getattr(signal, name) for name in REQUESTS if hasattr(signal, name)]
+
+
+@pytest.fixture(params=REQUESTED, ids=lambda number: number.name)
+def number(request: pytest.FixtureRequest) -> Iterator[signal.Signals]:
+    before = signal.getsignal(request.param)
+    yield request.param
+    signal.signal(request.param, before)
+
+
+def test_a_request_ends_as_ctrl_c_does_and_once(number: signal.Signals) -> None:
+    closed = []
+    with pytest.raises(KeyboardInterrupt), ends_on_request():
+        try:
+            signal.raise_signal(number)
+        finally:
+            signal.raise_signal(number)
+            closed.append("in order")
+    assert closed == ["in order"]
+
+
+def test_afterwards_all_is_as_before(number: signal.Signals) -> None:
+    heard: list[Any] = []
+    signal.signal(number, lambda *_: heard.append(number))
+    with ends_on_request():
+        pass
+    signal.raise_signal(number)
+    assert heard == [number]
+
+
+def test_what_was_ignored_stays_so(number: signal.Signals) -> None:
+    """As nohup wants it."""
+    signal.signal(number, signal.SIG_IGN)
+    with ends_on_request():
+        signal.raise_signal(number)
+    assert signal.getsignal(number) is signal.SIG_IGN
+
+
+def test_in_a_thread_of_others_nothing_is_changed(number: signal.Signals) -> None:
+    during = []
+
+    def run() -> None:
+        with ends_on_request():
+            during.append(signal.getsignal(number))
+
+    before = signal.getsignal(number)
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+    assert during == [before]
