@@ -63,7 +63,8 @@ def introduce() -> None:
     try:
         write_atomically(path, json.dumps(manifest(), indent=2).encode())
         applications = openvr.VRApplications()
-        applications.addApplicationManifest(str(path), True)
+        # where it really lies: Python from Microsoft's Store is shown another AppData than SteamVR is
+        applications.addApplicationManifest(str(path.resolve()), True)
         applications.identifyApplication(os.getpid(), APPLICATION_KEY)
     except (*FAILURES, OSError) as error:
         log.debug("SteamVR does not know the program (%s)", name_of(error))

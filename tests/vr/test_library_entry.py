@@ -6,6 +6,8 @@ import json
 import os
 from pathlib import Path
 
+import pytest
+
 from artem_vr.vr.openvr_headset import OpenVRHeadset
 from artem_vr.vr.openvr_library import APPLICATION_KEY, manifest_path
 from tests.openvr_runtime import Runtime
@@ -14,6 +16,18 @@ from tests.openvr_runtime import Runtime
 def test_steamvr_is_told_who_we_are_before_it_reads_our_actions(headset: OpenVRHeadset, runtime: Runtime) -> None:
     assert runtime.identified == (os.getpid(), APPLICATION_KEY)
     assert runtime.application_manifest == str(manifest_path())
+
+
+def test_steamvr_is_told_where_the_manifest_really_lies(
+    runtime: Runtime, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As it must be where Windows shows a program another folder of that name."""
+    real, link = tmp_path / "real", tmp_path / "link"
+    real.mkdir()
+    link.symlink_to(real, target_is_directory=True)
+    monkeypatch.setenv("XDG_DATA_HOME", str(link))
+    with OpenVRHeadset():
+        assert runtime.application_manifest == str(real / manifest_path().relative_to(link))
 
 
 def test_the_manifest_says_where_the_program_is(headset: OpenVRHeadset) -> None:
