@@ -5,6 +5,8 @@ The texts of pyopenvr's exceptions are empty: their class names say what happene
 
 from __future__ import annotations
 
+import sys
+
 from openvr.error_code import OpenVRError
 
 from artem_vr.errors import HeadsetError, HeadsetGpuError
@@ -17,7 +19,6 @@ INSTALL = "Install SteamVR from Steam and start it once"
 REPAIR = "Let Steam check SteamVR's files (SteamVR, Properties, Installed files), or install it again"
 CONNECT = "Connect the headset, switch it on, and look in SteamVR's window for what it misses"
 RESTART = "Restart SteamVR"
-OTHER_GPU = "Give python the headset's GPU (Windows: Settings, System, Display, Graphics, High performance)"
 
 _INIT = {
     "Init_PathRegistryNotFound": ("SteamVR is not installed", INSTALL),
@@ -45,6 +46,12 @@ _OF_THE_GPU = {
 """What submit says where a laptop's OpenGL runs on the GPU that has no headset."""
 
 
+def _other_gpu() -> str:
+    """What to do then. Windows asks for a program, and the python.exe of a virtual environment only starts another."""
+    python = getattr(sys, "_base_executable", sys.executable)
+    return f"Give {python} the headset's GPU (Windows: Settings, System, Display, Graphics, High performance)"
+
+
 def name_of(error: BaseException) -> str:
     """The runtime's own name of an error: ``InitError_Init_HmdNotFound``."""
     if isinstance(error, KeyError) and error.args:
@@ -65,5 +72,5 @@ def explain(doing: str, error: BaseException) -> HeadsetError:
     """A `HeadsetError` for an error while the headset was in use."""
     name = name_of(error)
     if name in _OF_THE_GPU:
-        return HeadsetGpuError(f"SteamVR cannot take its pictures ({name})", OTHER_GPU, name)
+        return HeadsetGpuError(f"SteamVR cannot take its pictures ({name})", _other_gpu(), name)
     return HeadsetError(f"SteamVR failed while {doing} ({name})", RESTART, name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -759,14 +760,18 @@ def test_the_last_picture_says_how_things_are_then(rig: Rig) -> None:
     assert rig.scene.hud._asked == rig.loop.hud and rig.scene.hud._picture is None
 
 
-def test_opengl_on_the_gpu_without_the_headset_is_named_with_its_remedy(rig: Rig) -> None:
+def test_opengl_on_the_gpu_without_the_headset_is_named_with_its_remedy(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And the program to which Windows must give the other GPU is the Python behind a virtual environment's."""
+    monkeypatch.setattr(sys, "_base_executable", r"C:\Python\python.exe", raising=False)
     rig.turn(2)
     rig.runtime.fail_next_submit(104)  # TextureIsOnWrongDevice
     rig.turn()
     message = rig.view.message(rig.clock())
     assert f"OpenGL runs on {rig.context.renderer}." in message
     assert "(CompositorError_TextureIsOnWrongDevice)" in message
-    assert "Give python the headset's GPU" in message and "Restart" not in message
+    assert r"Give C:\Python\python.exe the headset's GPU" in message and "Restart" not in message
 
 
 def test_pictures_that_are_none_become_a_notice(rig: Rig) -> None:
