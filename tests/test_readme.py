@@ -50,6 +50,24 @@ def test_every_file_it_names_is_there() -> None:
         assert (root / name).is_file(), name
 
 
+def test_what_windows_is_given_can_be_typed_there() -> None:
+    """In the command prompt, too, which knows no comments; and without activating, which PowerShell may forbid."""
+    (block,) = re.findall(r"on Windows, in PowerShell.*:\n\n((?:    .*\n)+)", README)
+    lines = textwrap.dedent(block).splitlines()
+    assert lines[0] == "python -m venv .venv" and "artem-vr doctor" in lines[-1]
+    others = re.findall(r"^    (.*Scripts.*)$", README, re.MULTILINE)
+    assert len(others) > len(lines[1:]) and set(lines[1:]) <= set(others)
+    for line in others:
+        assert re.match(r"\.venv\\Scripts\\(python -m pip install|artem-vr) ", line) and "#" not in line, line
+
+
+def test_the_extras_it_names_are_there() -> None:
+    project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text("utf-8"))["project"]
+    named = re.findall(r'"(?:\.|artem-vr)\[([\w,]+)\]"', README)
+    assert len(named) > 2
+    assert {extra for extras in named for extra in extras.split(",")} <= set(project["optional-dependencies"])
+
+
 @pytest.mark.parametrize("line", re.findall(r"^    (artem-vr.*)$", README, re.MULTILINE))
 def test_every_command_line_is_understood(line: str) -> None:
     words = shlex.split(line, comments=True)[1:]
