@@ -97,6 +97,8 @@ class CameraSource:
                 continue
             captured_at = time.perf_counter()
             good, bgr = self._capture.retrieve()
+            if sys.platform == "win32":  # there grab answers at once, and this waits for the picture
+                captured_at = time.perf_counter()
             if good and bgr is not None and bgr.size:
                 cv2 = opencv.load()
                 convert = cv2.COLOR_GRAY2RGB if bgr.ndim == 2 else cv2.COLOR_BGR2RGB
@@ -127,6 +129,10 @@ def open_capture(number: int) -> Any:
     backend = {"win32": cv2.CAP_DSHOW, "linux": cv2.CAP_V4L2}.get(sys.platform, cv2.CAP_ANY)
     capture = cv2.VideoCapture(number, backend)
     if capture.isOpened():
+        size = capture.get(cv2.CAP_PROP_FRAME_WIDTH), capture.get(cv2.CAP_PROP_FRAME_HEIGHT)
+        if sys.platform == "win32" and size == (1280, 720):  # DirectShow takes up the format with another size only
+            capture.set(cv2.CAP_PROP_FRAME_WIDTH, 640)
+            capture.set(cv2.CAP_PROP_FRAME_HEIGHT, 480)
         # Raw pictures of this size do not fit through USB 2 at full rate; Motion JPEG does.
         capture.set(cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*"MJPG"))
         capture.set(cv2.CAP_PROP_FRAME_WIDTH, 1280)

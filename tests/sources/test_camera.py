@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from artem_vr.errors import SourceError
-from artem_vr.sources import directshow
+from artem_vr.sources import camera, directshow, opencv
 from artem_vr.sources.camera import Camera, CameraSource, cameras, find_camera
 
 KNOWN = [Camera(0, "Integrated Webcam"), Camera(2, "ZED Stereo"), Camera(4, "ZED Mini")]
@@ -68,6 +69,67 @@ def test_pictures_are_rgb_and_taken_apart():
     source.skip()
     source.close()
     assert played.released == 1
+
+
+@pytest.mark.parametrize(("platform", "at"), [("linux", 0.1), ("win32", 0.2)])
+def test_a_picture_is_of_the_moment_when_the_camera_gave_it(platform, at, monkeypatch):
+    """Video4Linux waits for it in grab, DirectShow in retrieve."""
+    clock = [0.0]
+
+    class Slow(Played):
+        def grab(self):
+            clock[0] += 0.1
+            return super().grab()
+
+        def retrieve(self):
+            clock[0] += 0.1
+            return super().retrieve()
+
+    monkeypatch.setattr(camera, "time", SimpleNamespace(perf_counter=lambda: clock[0]))
+    monkeypatch.setattr(sys, "platform", platform)
+    shot = CameraSource("0", "mono", lambda _: Slow(blue()), KNOWN).read()
+    assert shot is not None and shot.captured_at == pytest.approx(at)
+
+
+class DirectShow:
+    """How OpenCV sets a camera of DirectShow up: with a format only where the size is another than before."""
+
+    def __init__(self, size):
+        self.size, self.format, self.wanted = size, "raw", {}
+
+    def isOpened(self):
+        return True
+
+    def get(self, what):
+        return float({"width": self.size[0], "height": self.size[1]}[what])
+
+    def set(self, what, value):
+        self.wanted[what] = value
+        if {"width", "height"} <= self.wanted.keys():
+            size = self.wanted["width"], self.wanted["height"]
+            if size != self.size:
+                self.size, self.format = size, self.wanted.get("format", "raw")
+            self.wanted = {}
+
+
+@pytest.mark.parametrize("size", [(1280, 720), (640, 480), (1920, 1080)])
+def test_on_windows_motion_jpeg_is_set_whatever_the_camera_begins_with(size, monkeypatch):
+    played = DirectShow(size)
+    cv2 = SimpleNamespace(
+        CAP_DSHOW="DirectShow",
+        CAP_V4L2="Video4Linux",
+        CAP_ANY="any",
+        CAP_PROP_FRAME_WIDTH="width",
+        CAP_PROP_FRAME_HEIGHT="height",
+        CAP_PROP_FOURCC="format",
+        CAP_PROP_BUFFERSIZE="buffers",
+        VideoWriter=SimpleNamespace(fourcc=lambda *letters: "".join(letters)),
+        VideoCapture=lambda number, backend: played if backend == "DirectShow" else None,
+    )
+    monkeypatch.setattr(opencv, "load", lambda: cv2)
+    monkeypatch.setattr(sys, "platform", "win32")
+    camera.open_capture(0)
+    assert (played.size, played.format) == ((1280, 720), "MJPG")
 
 
 def test_a_lost_picture_is_passed_over_and_silence_is_an_error():
