@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 import threading
 import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -20,8 +22,8 @@ from artem_vr.sources.source import FinalSourceError, Rest, Shot, Source
 
 Kind = Literal["opening", "live", "stale", "ended", "failed"]
 _MOST_ABANDONED = 4  # threads that hang in a driver and cannot be ended; more are not risked
-
-_HELD_SECONDS = 0.1  # how often a reader that waits for eyes looks whether it is to end
+# how often a reader that waits for eyes, and on Windows one that sleeps, looks whether it is to end
+_HELD_SECONDS, _SLEPT_SECONDS = 0.1, 0.05
 
 
 @dataclass(frozen=True)
@@ -111,7 +113,8 @@ class Feed:
         self._watch_every = watch_every
         self._watched = watched or _always()
         self._stop = threading.Event()
-        self._sleep = sleep or self._stop.wait
+        exact = sys.platform == "win32"
+        self._sleep = sleep or (partial(_sleep_exactly, self._stop) if exact else self._stop.wait)
         self._lock = threading.Lock()
         self._changed = threading.Condition(self._lock)
         self._reader: _Reader | None = None
@@ -346,6 +349,17 @@ class _Reader:
         if source is not None:
             with contextlib.suppress(Exception):  # closing is a courtesy: nothing depends on it
                 source.close()
+
+
+def _sleep_exactly(stop: threading.Event, seconds: float) -> bool:
+    """Wait so long, or until ``stop`` is set, with a look at it now and then; whether it is.
+
+    Windows lets its own wait end at a tick of 15.6 ms, which is most of a frame; it wakes a sleeper by a finer clock.
+    """
+    until = time.perf_counter() + seconds
+    while not stop.is_set() and (left := until - time.perf_counter()) > 0:
+        time.sleep(min(left, _SLEPT_SECONDS))
+    return stop.is_set()
 
 
 def _always() -> threading.Event:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
 from artem_vr.errors import SourceError
+from artem_vr.sources import feed as feed_module
 from artem_vr.sources.feed import Feed
 from artem_vr.sources.source import FinalSourceError, Rest, Shot
 
@@ -485,3 +488,23 @@ def test_life_goes_on_while_nobody_looks(feeds):
     feed = feeds(source, watched=threading.Event())
     assert source.reading.wait(30)
     assert feed.frames.take(30).eyes[0, 0, 0, 0] == 3
+
+
+def test_on_windows_a_pause_is_as_long_as_it_was_asked_to_be(feeds, monkeypatch):
+    """There the stop flag's own wait ends at a tick of 15.6 ms, and a film of 60 frames a second would show 32."""
+    clock = Clock()
+    monkeypatch.setattr(sys, "platform", "win32")
+    monkeypatch.setattr(feed_module, "time", SimpleNamespace(perf_counter=clock, sleep=clock.sleep))
+    film = Scripted(*range(1, 13), None, live=False, rate=8.0)
+    feed = feeds(film, clock=clock, sleep=None)
+    until(lambda: feed.state().kind == "ended")
+    assert clock.now == pytest.approx(100.0 + 12 / 8)
+    assert max(clock.slept) <= 0.05, "and in between it looks whether it is to end"
+
+
+def test_on_windows_a_long_pause_can_be_stopped(feeds, monkeypatch):
+    monkeypatch.setattr(sys, "platform", "win32")
+    feed = feeds(GONE, sleep=None)
+    until(lambda: feed.state().message)
+    begun = time.perf_counter()
+    assert feed.stop(0.4) and time.perf_counter() - begun < 0.4, "the pause would be of half a second"
