@@ -23,6 +23,7 @@ from typing import NoReturn, Protocol
 
 from artem_vr import __version__
 from artem_vr.errors import ArtemError, is_lack_of_memory
+from artem_vr.installing import pip_install
 
 COMMANDS = {
     "run": "paint a source, in the headset and in the mirror window (the default)",
@@ -119,7 +120,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ModuleNotFoundError as error:
         if (error.name or "").split(".")[0] in ("artem_vr", "xnor"):
             return _say(f"this installation has no {error.name}. Install artem-vr again.", 2)
-        return _say(f"the library {error.name} is missing. Install it with: pip install artem-vr.", 2)
+        return _say(f"the library {error.name} is missing. Install it: {pip_install()}.", 2)
     except ImportError as error:
         return _say(f"a library does not start here ({error}). artem-vr doctor says what is missing.", 2)
     except MemoryError:

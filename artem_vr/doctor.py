@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from artem_vr import __version__, assets, probes, settings
+from artem_vr.installing import pip_install
 
 Status = Literal["ok", "absent", "bad"]
 Answer = Mapping[str, Any]
@@ -129,7 +130,7 @@ def gpu(answer: Answer) -> Finding:
         if answer.get("trouble"):
             remedy = "Install the PyTorch that is built for this card (pytorch.org). Until then the processor paints"
             return Finding("GPU", "absent", f"{names}, but PyTorch cannot use it: {answer['trouble']}", remedy)
-        remedy = "" if answer.get("kernels") else 'For styles of bits on the GPU: pip install "artem-vr[gpu]"'
+        remedy = "" if answer.get("kernels") else f"For styles of bits on the GPU: {pip_install('gpu')}"
         return Finding("GPU", "ok", names, remedy)
     if answer.get("cuda") or "error" in answer:
         remedy = "With an NVIDIA card: install its driver. Without one the processor paints, at a smaller scale"
@@ -140,7 +141,7 @@ def gpu(answer: Answer) -> Finding:
 
 def openvino(answer: Answer) -> Finding:
     if answer.get("missing"):
-        remedy = 'On a processor it is the fastest engine: pip install "artem-vr[openvino]"'
+        remedy = f"On a processor it is the fastest engine: {pip_install('openvino')}"
         return Finding("OpenVINO", "absent", "not installed", remedy)
     if "error" in answer:
         return Finding("OpenVINO", "absent", answer["error"], "Reinstall it: pip install --force-reinstall openvino")

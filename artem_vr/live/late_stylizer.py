@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 
 from artem_vr.errors import ArtemError, EngineError
+from artem_vr.installing import pip_install
 from artem_vr.live.run_report import PaintingLog
 from artem_vr.mailbox import Mailbox
 from artem_vr.sources.frame import StereoFrame
@@ -123,7 +124,7 @@ class LateStylizer:
         except ArtemError as error:
             self._failure = error
         except ModuleNotFoundError as error:
-            self._failure = EngineError(f"The library {error.name} is missing", "Install it: pip install artem-vr")
+            self._failure = EngineError(f"The library {error.name} is missing", f"Install it: {pip_install()}")
         except ImportError as error:
             self._failure = EngineError(f"A library does not start ({error})", "artem-vr doctor says what is missing")
         except Exception as error:  # noqa: BLE001 (a broken installation must not leave a window that waits for ever)

@@ -23,6 +23,7 @@ import numpy as np
 from artem_vr import __version__
 from artem_vr.atomic_file import write_atomically
 from artem_vr.errors import EngineError
+from artem_vr.installing import pip_install
 from artem_vr.stylize.engines.base import (
     BLOCK,
     EIGHT_BITS,
@@ -112,7 +113,7 @@ class OpenVinoEngine:
         try:
             openvino: Any = import_openvino()
         except ImportError:
-            remedy = 'pip install "artem-vr[openvino]", or take --engine torch'
+            remedy = f"Install it: {pip_install('openvino')}, or take --engine torch"
             raise EngineError("OpenVINO is not installed", remedy) from None
         self._openvino = openvino
         self._core = openvino.Core()
