@@ -9,6 +9,7 @@ from __future__ import annotations
 import configparser
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -198,3 +199,20 @@ def test_ci_runs_make_test_and_nothing_else() -> None:
     commands = [line for line in lines if line and not line.startswith("#")]
     assert commands == ["set -eu", 'cd "$(dirname "$0")/.."', 'export CI="${CI:-1}"', "exec make test"]
     assert os.name == "nt" or os.access(ROOT / ".ci" / "run", os.X_OK)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the packages are Linux's")
+def test_a_lean_system_is_told_what_capturing_the_screen_needs(tmp_path: Path) -> None:
+    """mss loads X11's libraries by their names: no package of Python says so."""
+    from mss.linux import xcbhelpers
+
+    wanted = set(re.findall(r'find_library\("(xcb-\w+)"\)', Path(xcbhelpers.__file__).read_text("utf-8")))
+    assert len(wanted) > 3
+    for command, does in {"ldconfig": "true", "id": "echo 1000", "sudo": "false"}.items():  # nothing there, no rights
+        (tmp_path / command).write_text(f"#!/bin/sh\n{does}\n")
+        (tmp_path / command).chmod(0o755)
+    environment = {**os.environ, "PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}"}
+    script = [str(ROOT / ".ci" / "system-packages"), "run"]
+    done = subprocess.run(script, env=environment, capture_output=True, text=True, check=True)
+    named = done.stderr.partition("please install")[2].split()
+    assert {f"lib{name}0" for name in wanted} <= set(named), done.stderr
