@@ -20,6 +20,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -178,7 +179,8 @@ def pins() -> dict[str, str]:
 def test_every_dependency_is_pinned() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     wanted = sum(project["optional-dependencies"].values(), project["dependencies"])
-    assert {name.split(">")[0].lower().replace("_", "-") for name in wanted} <= set(pins())
+    for requirement in map(Requirement, wanted):
+        assert pins()[requirement.name.lower().replace("_", "-")] in requirement.specifier, requirement
 
 
 def test_the_pins_leave_torch_for_cuda_what_it_asks_for() -> None:
@@ -216,3 +218,16 @@ def test_a_lean_system_is_told_what_capturing_the_screen_needs(tmp_path: Path) -
     done = subprocess.run(script, env=environment, capture_output=True, text=True, check=True)
     named = done.stderr.partition("please install")[2].split()
     assert {f"lib{name}0" for name in wanted} <= set(named), done.stderr
+
+
+@pytest.mark.skipif(shutil.which("git") is None or not (ROOT / ".git").exists(), reason="this is no clone")
+def test_what_linux_runs_and_what_is_no_text_is_checked_out_as_it_is() -> None:
+    """A clone made on Windows and used under Linux (WSL, a shared folder) could not run make otherwise."""
+    listed = subprocess.run(["git", "ls-files", "--eol"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    kinds = {name: kind.split() for kind, _, name in (line.partition("\t") for line in listed.splitlines())}
+    for name, (index, _, *attribute) in kinds.items():
+        if name == "Makefile" or name.startswith(".ci/"):
+            assert attribute == ["attr/text", "eol=lf"], name
+        if name.endswith((".safetensors", ".jpg", ".png")):
+            assert attribute == ["attr/-text"], name
+        assert index in ("i/lf", "i/-text"), f"{name} would be changed by git"
