@@ -125,8 +125,7 @@ def screen() -> dict[str, Any]:
         return {"refused": refused.cause, "remedy": refused.remedy}
     import mss
 
-    make = mss.MSS if hasattr(mss, "MSS") else mss.mss  # the older name
-    with make() as grabber:
+    with mss.MSS() as grabber:
         monitors = [[int(m["width"]), int(m["height"])] for m in grabber.monitors[1:]]
         if monitors:
             grabber.grab(grabber.monitors[1])
