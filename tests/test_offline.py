@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from artem_vr import cli
+from artem_vr import cli, typed_path
 from artem_vr.errors import ArtemError, SettingsError, SourceError
 from artem_vr.live.record import Recorder
 from artem_vr.offline import files as offline
@@ -444,6 +445,18 @@ def test_the_command_paints(stylize: Any, tmp_path: Path) -> None:
         "frames": 1, "engine": "torch", "precision": "fp32", "device": "cpu",
     }  # fmt: skip
     assert np.array_equal(load_picture(tmp_path / "c.png"), noise(37, 51))
+
+
+def test_on_windows_a_pattern_is_all_of_its_files(
+    stylize: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(typed_path, "os", SimpleNamespace(name="nt", path=os.path))
+    for name in ("a.png", "b.png"):
+        save_picture(tmp_path / name, noise(16, 16))
+    status, out, err = stylize("?.png", "-o", "painted", "--strength", "0")
+    assert (status, sorted(Path(line).name for line in out.splitlines()), err) == (0, ["a.png", "b.png"], "")
+    status, out, err = stylize("*.bmp", "-o", "painted")
+    assert status == 2 and "*.bmp" in err and err.count("\n") == 1
 
 
 def test_eyes_that_see_the_same_get_the_same(stylize: Any, tmp_path: Path) -> None:

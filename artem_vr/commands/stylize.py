@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from artem_vr.commands.options import add_setting, load_settings
 from artem_vr.errors import SettingsError
+from artem_vr.typed_path import path_of, paths_of
 
 if TYPE_CHECKING:
     from artem_vr.offline.files import Job, Outcome
@@ -95,7 +96,7 @@ def run(arguments: argparse.Namespace) -> int:
     from artem_vr.offline import files
 
     look = files.Look(settings.layout, settings.strength, arguments.preserve_color, arguments.size)
-    inputs = [Path(text) for text in arguments.inputs]
+    inputs = [path for text in arguments.inputs for path in paths_of(text)]
     if "" in (arguments.output, *arguments.inputs):
         raise SettingsError("an INPUT or the OUTPUT is empty", "Name a file or a folder")
     film = next((path for path in inputs if path.suffix.lower() in files.VIDEO_SUFFIXES), None)
@@ -146,7 +147,6 @@ def _optimize(
 ) -> tuple[Outcome, dict[str, Any]]:
     from artem_vr.offline.optimize import SIZE, Order, optimize
     from artem_vr.training.optimize import OptimizeOptions
-    from artem_vr.typed_path import path_of
 
     given = vars(arguments)
     names = ("optimizer", "iterations", "content_weight", "style_weight", "tv_weight")

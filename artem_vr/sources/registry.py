@@ -48,7 +48,7 @@ def parse_spec(text: str) -> Spec:
             raise FinalSourceError("No source is named", f"Name one: {_KNOWN}")
         if kind == "file" and argument.startswith("//"):
             raise FinalSourceError(f"{text!r} is an address", "Write the file's path by itself")
-        if "://" in text:
+        if "://" in text and len(kind) > 1:  # one letter is a drive of Windows
             raise FinalSourceError(f"{kind}:// is not a source by itself", "Write phone: in front of the address")
         return Spec("file", text)
     argument = argument.strip()

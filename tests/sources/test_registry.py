@@ -36,6 +36,7 @@ cv2 = opencv.load()
         ("./demo", Spec("file", "./demo")),
         ("film.mp4", Spec("file", "film.mp4")),
         ("C:\\films\\a.mp4", Spec("file", "C:\\films\\a.mp4")),
+        ("c://films/a.mp4", Spec("file", "c://films/a.mp4")),
         ("file:x", Spec("file", "file:x")),
     ],
 )
