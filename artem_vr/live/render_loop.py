@@ -262,14 +262,18 @@ class RenderLoop:
         elif painted is not None:
             if self._shown is not None and painted.style != self._shown.style:
                 self._before_coded = self._shown.coded
-            shown = ShownFrame(painted.source.eyes, painted.pictures, painted.style, painted.other)
+            source = painted.source
+            shown = ShownFrame(
+                source.eyes, painted.pictures, painted.style, painted.other, source.head_pose, source.span
+            )
             self._guard(now, self._scene.show, shown, now)
             self._waiting, self._shown, self._redraw = painted, painted, True
         elif self._shown is None:
             bare = self._feed.latest
             if bare is not None and bare is not self._bare and now - self._bare_at >= BARE_SECONDS:
                 self._bare, self._bare_at, self._redraw = bare, now, True
-                self._guard(now, self._scene.show, ShownFrame(bare.eyes), now)
+                shown = ShownFrame(bare.eyes, head_pose=bare.head_pose, span=bare.span)
+                self._guard(now, self._scene.show, shown, now)
 
     def _must_wait(self, painted: PaintedFrame, now: float) -> bool:
         """Whether it would break off a fade: only two styles are ever mixed, and half of what is seen would vanish."""

@@ -17,7 +17,7 @@ from artem_vr.live.hands import HandsInUse
 from artem_vr.render import gl
 from artem_vr.render.context import Context
 from artem_vr.render.frame_textures import FrameTextures
-from artem_vr.render.geometry import Matrix, Screen, narrowed, pointed_at, through, view_projection
+from artem_vr.render.geometry import FAR_AWAY, Matrix, Screen, narrowed, pointed_at, seen_as, through, view_projection
 from artem_vr.render.hud import Hud
 from artem_vr.render.mirror import Mirror, seen_at
 from artem_vr.render.stage import Look, Stage
@@ -37,6 +37,10 @@ class ShownFrame:
     style: object = None
     other: Any = None
     """The same frame in another style, as ``painted``."""
+    head_pose: Matrix | None = None
+    """Of a picture that the headset took: head-to-world, (4, 4) float32, when it did."""
+    span: float = 0.0
+    """And its width at a distance of 1, 0 where nobody knows."""
 
 
 class Scene:
@@ -51,6 +55,7 @@ class Scene:
         self._hands = HandsInUse()
         self.hud = Hud(scale=context.content_scale)
         self.eyes = (EyeTarget(*eye_size), EyeTarget(*eye_size))
+        self._shown: ShownFrame | None = None
 
     def fit(self, eye_size: tuple[int, int]) -> None:
         """Draw the eyes at another size from now on. Raises `GraphicsError`, and keeps the size, if it cannot be."""
@@ -69,12 +74,14 @@ class Scene:
     def show(self, frame: ShownFrame, now: float) -> None:
         """Put a frame into the textures, both eyes together. Raises ValueError if they are no pictures."""
         self.frame.update(frame.source, frame.painted, frame.style, now, frame.other)
+        self._shown = frame
 
     def draw_eyes(
         self, headset: Headset, poses: FramePoses, look: Look, now: float, desktop: MirrorMode | None = None
     ) -> None:
         """Draw both eyes with these poses.
 
+        A picture of the headset's own cameras is seen where they took it: it stays there while the head turns on.
         On the ``desktop`` (what its window shows) the screen fills the view, the HUD is in the window only,
         and an eye that nobody sees is left out.
         """
@@ -83,7 +90,7 @@ class Scene:
         for eye, target in enumerate(self.eyes):
             if desktop == ("right", "left")[eye]:
                 continue
-            seen = view_projection(projections[eye], poses.head_to_world, eye_to_head[eye])
+            seen = view_projection(projections[eye], poses.head_to_world, eye_to_head[eye], self._taken_from(desktop))
             self._stage.draw_eye(target, eye, self.frame, seen, screen, look)
             if desktop is None:
                 self.hud.draw_in_eye(target, projections[eye], eye_to_head[eye], now)
@@ -108,13 +115,16 @@ class Scene:
             eye_to_world = poses.head_to_world @ headset.eye_to_head[eye]
             across, up = through(headset.projections[eye], 2 * x - 1, 2 * y - 1)
             return pointed_at(screen, aspect, eye_to_world[:3, 3], eye_to_world[:3, :3] @ (across, up, -1))
+        taken_from = self._taken_from(desktop)
         hands = self._hands.of(headset.hand_poses(), poses.displayed_at)
         for hand in ("right", "left"):
             if hand in hands:
-                place = pointed_at(screen, aspect, hands[hand][:3, 3], -hands[hand][:3, 2])
+                pose = seen_as(hands[hand], taken_from)
+                place = pointed_at(screen, aspect, pose[:3, 3], -pose[:3, 2])
                 if place is not None and 0 <= place[0] <= 1 and 0 <= place[1] <= 1:
                     return place
-        return pointed_at(screen, aspect, poses.head_to_world[:3, 3], -poses.head_to_world[:3, 2])
+        head = seen_as(poses.head_to_world, taken_from)
+        return pointed_at(screen, aspect, head[:3, 3], -head[:3, 2])
 
     def draw_mirror(self, mode: MirrorMode, now: float) -> None:
         """Draw the window, HUD included; `Context.swap` shows it."""
@@ -132,9 +142,23 @@ class Scene:
         gl.standing_errors()
 
     def _placed(self, headset: Headset, desktop: MirrorMode | None) -> Screen:
-        """The screen as it stands: on the desktop it fills the view, in a headset it is not too high."""
+        """The screen as it stands: on the desktop it fills the view, in a headset it is not too high.
+
+        A picture of the headset's cameras is as wide as they saw; that of two cameras far away, where lenses that look
+        straight ahead have their depths right.
+        """
         aspect = self.frame.aspect
-        return fitted(self._screen, aspect, headset.projections[0]) if desktop else narrowed(self._screen, aspect)
+        if desktop:
+            return fitted(self._screen, aspect, headset.projections[0])
+        shown = self._shown
+        if shown is None or not shown.span or shown.head_pose is None:
+            return narrowed(self._screen, aspect)
+        distance = FAR_AWAY if len(shown.source) == 2 else self._screen.distance
+        return Screen(distance, shown.span * distance, curvature=0.0)
+
+    def _taken_from(self, desktop: MirrorMode | None) -> Matrix | None:
+        """Where the head was when it took the picture that is shown; None: it did not, or nobody looks from a head."""
+        return None if desktop or self._shown is None else self._shown.head_pose
 
     def release(self) -> None:
         """Delete what lies in OpenGL. May be called again."""

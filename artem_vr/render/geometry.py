@@ -19,6 +19,8 @@ Vertices = npt.NDArray[np.float32]
 
 HIGHEST = 0.65
 """Of a screen's width: how high a picture is at most, so that an upright one is seen without raising one's head."""
+FAR_AWAY = 30.0
+"""Metres beyond which eyes look straight ahead, as far as anyone can tell."""
 _COLUMNS = 64
 _WIDEST_ARC = 1.5 * math.pi
 
@@ -101,6 +103,13 @@ def pointed_at(
     return along / screen.width + 0.5, 0.5 - (y + t * dy - screen.elevation) / (screen.width / aspect)
 
 
+def seen_as(pose: Matrix, screen_to_world: Matrix | None) -> Matrix:
+    """A ``pose`` in the world as `pointed_at` wants it: in the coordinates of a screen that was placed there."""
+    if screen_to_world is None:
+        return pose
+    return np.asarray(np.linalg.inv(screen_to_world.astype(np.float64)) @ pose, np.float32)
+
+
 def rectangle(left: float, bottom: float, right: float, top: float, z: float = 0.0) -> Vertices:
     """A flat upright rectangle at depth ``z``."""
     corners = [(left, top, 0, 1), (left, bottom, 0, 0), (right, top, 1, 1), (right, bottom, 1, 0)]
@@ -150,23 +159,11 @@ def view_projection(
     """From the screen's coordinates to an eye's clip coordinates.
 
     Everything is taken whole, rotations of ``eye_to_head`` (canted displays) included.
-    ``screen_to_world`` says where the viewer sat when the screen was placed; see `recentred`.
+    ``screen_to_world`` says where the viewer's head was when the screen was placed; None: at the world's origin.
     """
     eye_to_world = head_to_world.astype(np.float64) @ eye_to_head
     seen = eye_projection @ np.linalg.inv(eye_to_world)
     return np.asarray(seen if screen_to_world is None else seen @ screen_to_world, np.float32)
-
-
-def recentred(head_to_world: Matrix) -> Matrix:
-    """``screen_to_world`` for a screen straight ahead of this head: its place and yaw, upright."""
-    forward = -head_to_world[:3, 2]
-    if math.hypot(forward[0], forward[2]) < 0.1:  # looks up or down: what is above its eyes points ahead or back
-        forward = head_to_world[:3, 1] * (-1.0 if forward[1] > 0 else 1.0)
-    yaw = math.atan2(-forward[0], -forward[2])
-    matrix = translation(*(float(value) for value in head_to_world[:3, 3]))
-    cosine, sine = math.cos(yaw), math.sin(yaw)
-    matrix[:3, :3] = np.array([[cosine, 0, sine], [0, 1, 0], [-sine, 0, cosine]], np.float32)
-    return matrix
 
 
 def letterbox(width: int, height: int, aspect: float) -> tuple[int, int, int, int]:

@@ -20,7 +20,8 @@ class StereoFrame:
     ``captured_at`` is ``time.perf_counter()`` in seconds when the picture was taken.
     ``sequence`` counts the frames of one source from 0, without gaps for frames never read.
     ``head_pose`` is head-to-world, 4x4 float32, at that time, where the source is tied to the
-    headset; None elsewhere.
+    headset; None elsewhere. ``span``: how wide such a picture is at a distance of 1 (its width over the lens's
+    focal length), 0 where nobody knows.
     ``still``: of a photograph, in which nothing will ever move. ``stands``: of a picture that as a whole stands in its
     place, as a photograph and a desktop do: no camera moves.
     """
@@ -31,3 +32,4 @@ class StereoFrame:
     head_pose: npt.NDArray[np.float32] | None = None
     still: bool = False
     stands: bool = False
+    span: float = 0.0

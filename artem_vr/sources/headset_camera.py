@@ -31,6 +31,10 @@ class CameraPicture(Protocol):
     def head_pose(self) -> npt.NDArray[np.float32] | None:
         """Head-to-world, 4x4 float32, at the time of exposure; None where it is not known."""
 
+    @property
+    def span(self) -> float:
+        """Width of one eye's picture over the focal length, 0 where it is not known."""
+
 
 class HeadsetCamera(Protocol):
     """What the headset hands over."""
@@ -63,6 +67,7 @@ class HeadsetCameraSource:
         self._camera, self._silence, self._clock, self._sleep = camera, silence, clock, sleep
         self._sequence: int | None = None
         self._quiet_since: float | None = None  # None: the next reading begins to wait
+        self._head_pose: npt.NDArray[np.float32] | None = None  # the last one that was known
 
     def read(self) -> Shot | Rest:
         begun = self._clock()
@@ -72,7 +77,9 @@ class HeadsetCameraSource:
             got = self._camera.read()
             if got is not None and got.sequence != self._sequence:
                 self._sequence, self._quiet_since = got.sequence, None
-                return Shot(over_black(got.pictures), head_pose=got.head_pose)
+                if got.head_pose is not None:  # while tracking is lost the room must not jump elsewhere
+                    self._head_pose = got.head_pose
+                return Shot(over_black(got.pictures), head_pose=self._head_pose, span=got.span)
             if self._camera.asleep:
                 self._quiet_since = now  # it wakes up with the headset, and takes its time from then on
                 if now - begun >= REST_SECONDS:

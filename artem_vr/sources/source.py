@@ -21,7 +21,8 @@ class Shot:
 
     ``eyes`` is (E, H, W, 3) uint8 RGB, top row first, C-contiguous; E is 1 (mono) or 2 (left, right).
     ``captured_at`` is ``time.perf_counter()`` when the picture was taken, in seconds; None: the feed stamps it
-    when ``read`` returns. ``head_pose`` is head-to-world, 4x4 float32, where the source is tied to the headset.
+    when ``read`` returns. ``head_pose`` is head-to-world, 4x4 float32, where the source is tied to the headset,
+    and ``span`` its width at a distance of 1, 0 where nobody knows (see `StereoFrame`).
     ``still``: nothing will ever move in what this source shows. ``stands``: it stands in its place as a whole, as a
     desktop does.
     """
@@ -31,6 +32,7 @@ class Shot:
     head_pose: npt.NDArray[np.float32] | None = None
     still: bool = False
     stands: bool = False
+    span: float = 0.0
 
 
 @dataclass(frozen=True)

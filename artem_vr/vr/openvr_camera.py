@@ -22,8 +22,13 @@ from artem_vr.vr.openvr_errors import FAILURES, explain
 from artem_vr.vr.openvr_properties import HMD, Properties, rows_to_matrix
 from artem_vr.vr.poses import Matrix, is_rigid
 
-FRAME_TYPE = openvr.VRTrackedCameraFrameType_Undistorted
+STRAIGHTENED = openvr.VRTrackedCameraFrameType_Undistorted
 """The largest rectangle in which every pixel was seen, straightened; the maximal one has empty corners."""
+AS_SEEN = openvr.VRTrackedCameraFrameType_Distorted
+"""What comes through the lens. Of two pictures one above the other (Vive Pro) the runtime straightens the wrong parts
+(openvr#815, #1805), and in these its alpha means nothing."""
+SPANS = (0.2, 10.0)
+"""Lenses of 11 and 157 degrees: others are a runtime's mistake."""
 APART = 1e-3
 """Metres between two cameras below which their places say nothing about which is which."""
 
@@ -40,9 +45,9 @@ class CameraLayout:
     """The first picture, the upper or the left one, is the right eye's."""
 
     def split(self, picture: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-        """(H, W, 4) as the device gives it -> (E, h, w, 4), left eye first, C-contiguous."""
+        """(H, W, 4) as the device gives it -> a copy (E, h, w, 4), left eye first, C-contiguous."""
         if self.eyes == 1:
-            return np.ascontiguousarray(picture[None])
+            return picture[None].copy()
         height, width, _ = picture.shape
         if self.vertical:
             halves = [picture[: height // 2], picture[height // 2 : height // 2 * 2]]
@@ -94,21 +99,42 @@ class OpenVRCamera:
     ) -> None:
         self._to_world, self._asleep = to_world, asleep
         self._lock = threading.Lock()
-        self._sequence: int | None = None
+        flags = properties.integer(HMD, openvr.Prop_CameraFrameLayout_Int32, 0)
+        to_head = properties.matrices(HMD, openvr.Prop_CameraToHeadTransforms_Matrix34_Array)
+        self._layout = layout_of(flags, to_head)
+        self._type = AS_SEEN if self._layout.vertical else STRAIGHTENED
+        self._handle: int | None = None
         try:
             self._camera = _interface()
             if not bool(self._camera.hasCamera(HMD).value):
                 raise HeadsetError("This headset has no camera", "Choose another source")
-            # Exposure poses are wanted in the space that waitGetPoses gives, not in the default one.
-            self._camera.setCameraTrackingSpace(openvr.TrackingUniverseStanding)
-            self._width, self._height, self._bytes = self._camera.getCameraFrameSize(HMD, FRAME_TYPE)
-            self._handle = self._camera.acquireVideoStreamingService(HMD)
+            self._acquire()
         except FAILURES as error:
             raise explain("opening the headset's camera", error) from error
-        flags = properties.integer(HMD, openvr.Prop_CameraFrameLayout_Int32, 0)
-        to_head = properties.matrices(HMD, openvr.Prop_CameraToHeadTransforms_Matrix34_Array)
-        self._layout = layout_of(flags, to_head)
         self._open = True
+
+    def _acquire(self) -> None:
+        """Ask for the stream, and forget what was known of an earlier one."""
+        # Exposure poses are wanted in the space that waitGetPoses gives, not in the default one.
+        self._camera.setCameraTrackingSpace(openvr.TrackingUniverseStanding)
+        self._resized(*self._camera.getCameraFrameSize(HMD, self._type))
+        self._sequence: int | None = None
+        self._handle = self._camera.acquireVideoStreamingService(HMD)
+
+    def _give_back(self) -> None:
+        handle, self._handle = self._handle, None
+        if handle is not None:
+            with contextlib.suppress(*FAILURES):  # it may have gone before us
+                self._camera.releaseVideoStreamingService(handle)
+
+    def _resized(self, width: int, height: int, most_bytes: int) -> None:
+        self._width, self._height, self._bytes = width, height, most_bytes
+        self._span = 0.0
+        with contextlib.suppress(*FAILURES):  # it does not say: the picture gets the width of any other
+            focal, _ = self._camera.getCameraIntrinsics(HMD, 0, self._type)
+            across = float(focal.v[0])
+            if across > 0 and SPANS[0] <= self.size[0] / across <= SPANS[1]:
+                self._span = self.size[0] / across
 
     @property
     def eyes(self) -> int:
@@ -127,26 +153,33 @@ class OpenVRCamera:
             if not self._open:
                 raise HeadsetError("The headset has gone, and its camera with it", "Restart SteamVR and this program")
             try:
+                if self._handle is None:
+                    self._acquire()
                 return self._read()
             except openvr.error_code.TrackedCameraError_NoFrameAvailable:
                 return None  # it is warming up, or asleep with the headset
             except FAILURES as error:
+                self._give_back()  # a stream that has broken off does not come back: the next reading opens another
                 raise explain("reading the headset's camera", error) from error
 
     def _read(self) -> CameraFrame | None:
-        header = self._camera.getVideoStreamFrameBuffer(self._handle, FRAME_TYPE, None, 0)
+        header = self._camera.getVideoStreamFrameBuffer(self._handle, self._type, None, 0)
         if header.nFrameSequence == self._sequence:
             return None
         size = max(self._bytes, int(header.nWidth) * int(header.nHeight) * 4)  # a device may change its mode
         buffer = (ctypes.c_uint8 * size)()
-        header = self._camera.getVideoStreamFrameBuffer(self._handle, FRAME_TYPE, buffer, size)
+        header = self._camera.getVideoStreamFrameBuffer(self._handle, self._type, buffer, size)
         width, height = int(header.nWidth), int(header.nHeight)
         if header.nBytesPerPixel != 4 or not 0 < width * height * 4 <= size:
             return None  # it changed between the two calls: the next picture fits again
         self._sequence = int(header.nFrameSequence)
-        self._width, self._height = width, height
-        picture = np.frombuffer(buffer, np.uint8, width * height * 4).reshape(height, width, 4)
-        return CameraFrame(self._layout.split(picture), self._sequence, self._head_pose(header))
+        if (width, height) != (self._width, self._height):
+            self._resized(width, height, size)
+        picture = np.frombuffer(memoryview(buffer), np.uint8, width * height * 4).reshape(height, width, 4)
+        pictures = self._layout.split(picture)
+        if self._type == AS_SEEN:
+            pictures[..., 3] = 255
+        return CameraFrame(pictures, self._sequence, self._head_pose(header), self._span)
 
     def _head_pose(self, header: Any) -> Matrix | None:
         pose = header.trackedDevicePose
@@ -161,8 +194,7 @@ class OpenVRCamera:
         try:
             if self._open:
                 self._open = False
-                with contextlib.suppress(*FAILURES):  # it may have gone before us
-                    self._camera.releaseVideoStreamingService(self._handle)
+                self._give_back()
         finally:
             self._lock.release()
         return True

@@ -54,6 +54,7 @@ class BareShuffle(nn.Module):
 
 
 def worst_of(network: nn.Module, height: int = 256, width: int = 256) -> float:
+    network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # a third less time
     with torch.no_grad():
         return max(worst_lattice(network(picture)) for picture in probes(height, width).values())
 

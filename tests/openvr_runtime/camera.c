@@ -20,6 +20,15 @@ static uint32_t get_camera_frame_size(uint32_t device, uint32_t type, uint32_t *
     return 0;
 }
 
+static uint32_t get_camera_intrinsics(uint32_t device, uint32_t camera, uint32_t type, float *focal, float *center)
+{
+    (void)camera, (void)type;
+    if (device || !rt.camera || rt.camera_focal == 0) return CAMERA_NOT_HERE;
+    focal[0] = focal[1] = rt.camera_focal;
+    center[0] = (float)rt.camera_size[0] / 2, center[1] = (float)rt.camera_size[1] / 2;
+    return 0;
+}
+
 static uint32_t acquire_video_streaming_service(uint32_t device, uint64_t *handle)
 {
     *handle = 0;
@@ -45,6 +54,7 @@ static uint32_t get_video_stream_frame_buffer(uint64_t handle, uint32_t type, vo
     if (header && header_size != sizeof(CameraHeader)) return CAMERA_BAD_HEADER;
     const uint32_t bytes = rt.camera_size[0] * rt.camera_size[1] * 4;
     if (buffer) rt.count.frame_reads++; else rt.count.header_reads++;
+    rt.camera_type = type;
     if (rt.camera_empty_reads > 0) rt.camera_empty_reads--;
     else if (rt.camera_pixels) {
         if (buffer && size < bytes) return CAMERA_BAD_SIZE;

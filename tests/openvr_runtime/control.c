@@ -104,6 +104,10 @@ EXPORT void rt_set_input(const char *action, int source, bool active, bool state
 
 EXPORT void rt_set_camera(bool there, int empty_reads) { rt.camera = there, rt.camera_empty_reads = empty_reads; }
 
+EXPORT void rt_set_camera_focal(float pixels) { rt.camera_focal = pixels; }
+
+EXPORT uint32_t rt_camera_type(void) { return rt.camera_type; }
+
 EXPORT void rt_set_camera_frame(const void *pixels, uint32_t width, uint32_t height, uint32_t sequence,
                                 const float *head, bool head_valid)
 {

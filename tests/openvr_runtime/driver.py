@@ -380,6 +380,15 @@ class Runtime:
         """A headset with cameras, whose first ``empty_reads`` reads find no frame."""
         self._call("rt_set_camera", there, empty_reads)
 
+    def set_camera_focal(self, pixels: float) -> None:
+        """The cameras' focal length; 0: the runtime does not tell it."""
+        self._call("rt_set_camera_focal", pixels)
+
+    @property
+    def camera_type(self) -> int:
+        """The type of frame that was asked for last: 0 as the lens sees, 1 straightened."""
+        return int(self._library.rt_camera_type())
+
     def set_camera_frame(
         self, picture: npt.NDArray[np.uint8], sequence: int, head: npt.NDArray[np.float32] | None = None
     ) -> None:
@@ -410,6 +419,8 @@ class Runtime:
         library.rt_submission_count.restype = ctypes.c_uint64
         library.rt_script_pose.argtypes = [ctypes.c_uint64, ctypes.c_void_p]
         library.rt_now.restype = ctypes.c_double
+        library.rt_set_camera_focal.argtypes = [ctypes.c_float]
+        library.rt_camera_type.restype = ctypes.c_uint32
         for name in ("rt_manifest_too_late", "rt_app_manifest_temporary", "rt_identified_too_late"):
             getattr(library, name).restype = ctypes.c_bool
         library.rt_set_input.argtypes = [

@@ -158,7 +158,8 @@ typedef struct {
 
     bool camera, camera_open, camera_standing;
     int camera_empty_reads;
-    uint32_t camera_size[2], camera_sequence;
+    uint32_t camera_size[2], camera_sequence, camera_type; /* the type of the newest read */
+    float camera_focal; /* pixels; 0: it does not say */
     Pose camera_head;
     uint8_t *camera_pixels;
 } State;

@@ -146,7 +146,7 @@
     UNUSED(IVRTrackedCamera, getCameraErrorNameFromEnum) \
     USED(hasCamera, has_camera) \
     USED(getCameraFrameSize, get_camera_frame_size) \
-    UNUSED(IVRTrackedCamera, getCameraIntrinsics) \
+    USED(getCameraIntrinsics, get_camera_intrinsics) \
     UNUSED(IVRTrackedCamera, getCameraProjection) \
     USED(acquireVideoStreamingService, acquire_video_streaming_service) \
     USED(releaseVideoStreamingService, release_video_streaming_service) \

@@ -5,6 +5,7 @@ import pytest
 
 from artem_vr.render import geometry
 from artem_vr.render.geometry import Screen
+from artem_vr.vr.poses import yaw_pitch
 
 
 def test_a_flat_screen():
@@ -70,16 +71,10 @@ def test_perspective_is_a_symmetric_projection():
     )
 
 
-@pytest.mark.parametrize("yaw", [0.0, 1.0, -2.5, 3.1])
-@pytest.mark.parametrize("pitch", [0.0, 0.7, -1.2, 1.5707, -1.5707])
-def test_recentring_keeps_place_and_yaw(yaw, pitch):
-    turn = np.eye(4, dtype=np.float32)
-    turn[0, 0] = turn[2, 2] = math.cos(yaw)
-    turn[0, 2], turn[2, 0] = math.sin(yaw), -math.sin(yaw)
-    nod = np.eye(4, dtype=np.float32)
-    nod[1:3, 1:3] = [[math.cos(pitch), -math.sin(pitch)], [math.sin(pitch), math.cos(pitch)]]
-    level = geometry.translation(1, 2, 3) @ turn
-    assert np.allclose(geometry.recentred(np.asarray(level @ nod, np.float32)), level, atol=2e-3)
+def test_a_pose_is_seen_from_where_the_screen_was_placed():
+    placed = yaw_pitch(0.7, -0.2, (1, 2, 3))
+    assert np.allclose(geometry.seen_as(placed, placed), np.eye(4), atol=1e-6)
+    assert geometry.seen_as(placed, None) is placed
 
 
 @pytest.mark.parametrize(

@@ -187,13 +187,11 @@ def test_the_screen_stays_in_the_world_when_the_head_moves(wide, stage, frame):
     assert abs(left - column) <= 1.5 and abs(top - row) <= 1.5
 
 
-def test_a_recentred_screen_is_straight_ahead(wide, stage, frame):
+def test_a_screen_that_was_placed_by_this_head_is_straight_ahead(wide, stage, frame):
     frame.update(quarters(20, 40)[None])
-    head = geometry.recentred(geometry.translation(5, 1.7, -3))
+    head = geometry.translation(5, 1.7, -3)
     head[:3, :3] = [[0, 0, 1], [0, 1, 0], [-1, 0, 0]]  # looks to the left, along -x
-    see = geometry.view_projection(
-        geometry.projection(**SIDES), head, np.eye(4, dtype=np.float32), geometry.recentred(head)
-    )
+    see = geometry.view_projection(geometry.projection(**SIDES), head, np.eye(4, dtype=np.float32), head)
     stage.draw_eye(wide, 0, frame, see, SCREEN)
     left, top, *_ = box(target.read_back(wide), (255, 0, 0))
     column, row = seen_at(-1.0, 0.5, -2.0)

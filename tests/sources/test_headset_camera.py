@@ -18,6 +18,7 @@ class Taken:
     pictures: Any
     sequence: int
     head_pose: Any = None
+    span: float = 0.0
 
 
 class Camera:
@@ -49,11 +50,12 @@ def source_of(*script):
 
 def test_each_picture_once_with_its_pose():
     pose = np.eye(4, dtype=np.float32)
-    source, _ = source_of(Taken(pair(10), 5, pose), None, Taken(pair(10), 5), Taken(pair(20), 8))
+    source, _ = source_of(Taken(pair(10), 5, pose, 1.5), None, Taken(pair(10), 5), Taken(pair(20), 8))
     first, second = source.read(), source.read()
-    assert first is not None and second is not None
+    assert isinstance(first, Shot) and isinstance(second, Shot)
     assert first.eyes.shape == (2, 3, 4, 3) and (first.eyes == 10).all() and first.head_pose is pose
-    assert (second.eyes == 20).all() and second.head_pose is None
+    assert (first.span, second.span) == (1.5, 0.0)
+    assert (second.eyes == 20).all() and second.head_pose is pose, "a room does not jump while tracking is lost"
     assert second.eyes.flags.c_contiguous
     assert source.name == "headset" and source.live
     source.skip()

@@ -100,7 +100,7 @@ def test_two_cameras_are_told_apart_by_their_places(
     frame = camera.read()
     assert frame is not None
     assert camera.eyes == 2
-    np.testing.assert_array_equal(frame.pictures, np.stack(expected))
+    np.testing.assert_array_equal(frame.pictures[..., :3], np.stack(expected)[..., :3])
     assert camera.size == (expected[0].shape[1], expected[0].shape[0])
 
 
@@ -150,6 +150,42 @@ def test_a_camera_switched_off_while_in_use(with_camera: Runtime, headset: OpenV
     with pytest.raises(HeadsetError, match="TrackedCameraError_InvalidHandle") as caught:
         camera.read()
     assert "\n" not in str(caught.value)
+    frame = camera.read()
+    assert frame is not None and frame.sequence == 1, "it is opened anew"
+    assert with_camera.count.camera_opened == 2
+
+
+@pytest.mark.parametrize("flags", [ovr.MONO, ovr.STEREO | ovr.HORIZONTAL, ovr.STEREO | ovr.VERTICAL])
+def test_pictures_one_above_the_other_are_taken_as_the_lens_sees_them(with_camera: Runtime, flags: int) -> None:
+    """What SteamVR straightens of them is wrong, and what their alpha says means nothing."""
+    with_camera.set_property(0, ovr.CAMERA_LAYOUT, flags)
+    picture = camera_picture()
+    picture[..., 3] = 0
+    with_camera.set_camera_frame(picture, 1)
+    with OpenVRHeadset() as headset:
+        frame = opened(headset).read()
+        assert frame is not None
+    as_seen = bool(flags & ovr.VERTICAL)
+    assert with_camera.camera_type == (0 if as_seen else 1)
+    assert (frame.pictures[..., 3] == (255 if as_seen else 0)).all()
+
+
+@pytest.mark.parametrize(("focal", "span"), [(6.0, 2.0), (0.0, 0.0), (0.1, 0.0), (float("nan"), 0.0), (-6.0, 0.0)])
+def test_how_wide_a_camera_sees(with_camera: Runtime, headset: OpenVRHeadset, focal: float, span: float) -> None:
+    """Of what makes no sense nothing is believed."""
+    with_camera.set_camera_focal(focal)
+    frame = opened(headset).read()
+    assert frame is not None and frame.span == pytest.approx(span)
+
+
+def test_of_two_cameras_the_picture_of_one_counts(with_camera: Runtime, headset: OpenVRHeadset) -> None:
+    with_camera.set_property(0, ovr.CAMERA_LAYOUT, ovr.STEREO | ovr.HORIZONTAL)
+    with_camera.set_camera_focal(6.0)
+    frame = opened(headset).read()
+    assert frame is not None and frame.span == pytest.approx(1.0)
+    with_camera.set_camera_frame(camera_picture(height=16, width=24), 2)
+    frame = opened(headset).read()
+    assert frame is not None and frame.span == pytest.approx(2.0)
 
 
 def test_a_camera_that_changes_its_mode(with_camera: Runtime, headset: OpenVRHeadset) -> None:
