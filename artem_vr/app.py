@@ -188,6 +188,7 @@ def show(settings: Settings, parts: Parts, threads: list[Stoppable], interpreter
             eyes_changed=fit_eyes,
         )
         try:
+            context.keep_turning(loop.turn)
             outlook = Outlook(source, feed, stylizer, deck, log, first_is_held=every_frame)
             go_on(loop, view, outlook, log, interpreter)
         finally:

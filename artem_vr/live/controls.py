@@ -26,6 +26,8 @@ REGION_WORDS = {"none": "everywhere", "gaze": "where you look"}
 
 NOTICE_SECONDS = 5.0
 """How long a message stays on the HUD."""
+TROUBLE_SECONDS = 15.0
+"""And one from the headset, which is not an answer to what the wearer just did."""
 
 
 class Deed(enum.Enum):
@@ -234,6 +236,8 @@ class Controls:
                 self.strengthen(command.value)
             case Kind.COMPARE:
                 self.compare(command.value > 0)
+            case Kind.NOTICE:
+                self.view.note(command.text, now, TROUBLE_SECONDS)
             case kind:
                 self.do(_BY_COMMAND[kind], now)
         return command.kind in (Kind.NEXT_STYLE, Kind.PREVIOUS_STYLE)

@@ -138,12 +138,15 @@ class Recorder:
         """Whether a picture shown at ``now`` (seconds of the caller's clock) should be handed over."""
         return not self.failure and now >= self._next_at
 
+    def expect(self, now: float) -> None:
+        """A picture that is shown at ``now`` will be handed over, perhaps later: until the next one is due none is
+        wanted."""
+        self._next_at = now + 1 / FRAMES_PER_SECOND - 0.002  # a little early: shows come in vsyncs
+
     def put(self, picture: Picture, now: float) -> None:
         """Hand over a picture that nobody changes any more, shown at ``now``. Never waits; an empty one is ignored."""
-        if not picture.size:
-            return
-        self._next_at = now + 1 / FRAMES_PER_SECOND - 0.002  # a little early: shows come in vsyncs
-        self._pictures.put((picture, now))
+        if picture.size:
+            self._pictures.put((picture, now))
 
     def close(self, timeout: float = 5.0) -> bool:
         """Write what is left; whether the file is complete. Waits no longer than ``timeout`` seconds."""

@@ -236,7 +236,7 @@ class RenderLoop:
         try:
             for command in self.headset.poll_commands():
                 if self._guard(now, self._controls.obey, command, now):
-                    self.headset.pulse()
+                    self.headset.pulse(command.hand)
             if self._view.recenter:
                 self._view.recenter = False
                 self.headset.recenter()
@@ -394,11 +394,21 @@ class RenderLoop:
         self._context.swap()
 
     def _record(self, now: float) -> None:
-        """Hand the window's picture to the recorder, if it is due; a minimised window has none."""
-        if self._recorder is None or self._shown is None or 0 in self._context.framebuffer_size:
+        """Hand the recorder what the window held when it last was due, and ask for what it holds now.
+
+        Nobody waits for that, but at the end. A minimised window has no picture.
+        """
+        recorder = self._recorder
+        if recorder is None or self._shown is None:
             return
-        if self._last or self._recorder.wants(now):
-            self._recorder.put(self._scene.mirror_picture(), now)
+        seen = 0 not in self._context.framebuffer_size
+        if self._last or (seen and recorder.wants(now)):
+            recorder.expect(now)
+            before = self._scene.late_mirror_picture(now if seen and not self._last else None)
+            if before is not None:
+                recorder.put(*before)
+        if self._last and seen:
+            recorder.put(self._scene.mirror_picture(), now)
 
     def _guard(self, now: float, action: Callable[..., Any], *arguments: Any) -> Any:
         """What goes wrong with a picture, a style or a key becomes a notice; the loop goes on."""

@@ -17,12 +17,27 @@ from artem_vr.live.hands import HandsInUse
 from artem_vr.render import gl
 from artem_vr.render.context import Context
 from artem_vr.render.frame_textures import FrameTextures
-from artem_vr.render.geometry import FAR_AWAY, Matrix, Screen, narrowed, pointed_at, seen_as, through, view_projection
-from artem_vr.render.hud import Hud
+from artem_vr.render.geometry import (
+    FAR_AWAY,
+    Matrix,
+    Screen,
+    distance_ahead,
+    narrowed,
+    pointed_at,
+    seen_as,
+    through,
+    view_projection,
+)
+from artem_vr.render.hud import EYE_DISTANCE, Hud
 from artem_vr.render.mirror import Mirror, seen_at
 from artem_vr.render.stage import Look, Stage
-from artem_vr.render.target import EyeTarget, read_back
+from artem_vr.render.target import EyeTarget, LateReader, read_back
 from artem_vr.vr.headset import FramePoses, Headset
+
+BEFORE_SCREEN = 0.8
+"""Of the way to a near screen: where the HUD is then."""
+NEAREST_PANEL = 0.2
+"""Metres."""
 
 Eyes = npt.NDArray[np.uint8]  # (E, H, W, 3) uint8 RGB, top row first
 
@@ -55,21 +70,22 @@ class Scene:
         self._hands = HandsInUse()
         self.hud = Hud(scale=context.content_scale)
         self.eyes = (EyeTarget(*eye_size), EyeTarget(*eye_size))
+        self._other_eyes: dict[tuple[int, int], tuple[EyeTarget, EyeTarget]] = {}  # of sizes that were wanted before
         self._shown: ShownFrame | None = None
+        self._reader = LateReader()
+        self._asked_at = 0.0
 
     def fit(self, eye_size: tuple[int, int]) -> None:
-        """Draw the eyes at another size from now on. Raises `GraphicsError`, and keeps the size, if it cannot be."""
-        if eye_size == (self.eyes[0].width, self.eyes[0].height):
+        """Draw the eyes at another size from now on. Raises `GraphicsError`, and keeps the size, if it cannot be.
+
+        The textures before are kept: drivers give a deleted texture's name to the next one, and SteamVR takes a name
+        that it knows for a texture of the size that it knows (openvr#216).
+        """
+        size = (self.eyes[0].width, self.eyes[0].height)
+        if eye_size == size:
             return
-        left = EyeTarget(*eye_size)
-        try:
-            right = EyeTarget(*eye_size)
-        except GraphicsError:
-            left.release()
-            raise
-        for old in self.eyes:
-            old.release()
-        self.eyes = (left, right)
+        eyes = self._other_eyes.pop(eye_size, None) or _pair(eye_size)
+        self._other_eyes[size], self.eyes = self.eyes, eyes
 
     def show(self, frame: ShownFrame, now: float) -> None:
         """Put a frame into the textures, both eyes together. Raises ValueError if they are no pictures."""
@@ -86,14 +102,16 @@ class Scene:
         and an eye that nobody sees is left out.
         """
         projections, eye_to_head = headset.projections, headset.eye_to_head
-        screen = self._placed(headset, desktop)
+        screen, taken_from = self._placed(headset, desktop), self._taken_from(desktop)
+        ahead = distance_ahead(screen, seen_as(poses.head_to_world, taken_from))
+        panel = min(EYE_DISTANCE, max(NEAREST_PANEL, BEFORE_SCREEN * ahead))
         for eye, target in enumerate(self.eyes):
             if desktop == ("right", "left")[eye]:
                 continue
-            seen = view_projection(projections[eye], poses.head_to_world, eye_to_head[eye], self._taken_from(desktop))
+            seen = view_projection(projections[eye], poses.head_to_world, eye_to_head[eye], taken_from)
             self._stage.draw_eye(target, eye, self.frame, seen, screen, look)
             if desktop is None:
-                self.hud.draw_in_eye(target, projections[eye], eye_to_head[eye], now)
+                self.hud.draw_in_eye(target, projections[eye], eye_to_head[eye], now, panel)
 
     def pointed_at(
         self,
@@ -133,8 +151,17 @@ class Scene:
         self.hud.draw_in_corner(window, now)
 
     def mirror_picture(self) -> npt.NDArray[np.uint8]:
-        """What the window holds, before it is swapped: (H, W, 3) uint8 RGB, top row first."""
+        """What the window holds, before it is swapped: (H, W, 3) uint8 RGB, top row first. Waits for the GPU."""
         return np.ascontiguousarray(read_back(self._context.screen)[..., :3])
+
+    def late_mirror_picture(self, now: float | None) -> tuple[npt.NDArray[np.uint8], float] | None:
+        """`mirror_picture` and the time of the call before this one, without waiting; None where there was none.
+
+        ``now`` None: no picture is to follow.
+        """
+        picture = self._reader.read(None if now is None else self._context.screen)
+        before, self._asked_at = self._asked_at, now or 0.0
+        return None if picture is None else (np.ascontiguousarray(picture[..., :3]), before)
 
     def after_submit(self) -> None:
         """Send what was drawn to the GPU before the mirror is begun, and clear the errors that a runtime leaves."""
@@ -162,8 +189,21 @@ class Scene:
 
     def release(self) -> None:
         """Delete what lies in OpenGL. May be called again."""
-        for part in (self.frame, self._stage, self._mirror, self.hud, *self.eyes):
+        for part in (self.frame, self._stage, self._mirror, self.hud, self._reader):
             part.release()
+        for pair in (self.eyes, *self._other_eyes.values()):
+            for eye in pair:
+                eye.release()
+
+
+def _pair(eye_size: tuple[int, int]) -> tuple[EyeTarget, EyeTarget]:
+    """Raises `GraphicsError`."""
+    left = EyeTarget(*eye_size)
+    try:
+        return left, EyeTarget(*eye_size)
+    except GraphicsError:
+        left.release()
+        raise
 
 
 def fitted(screen: Screen, aspect: float, projection: Matrix, fill: float = 0.96) -> Screen:

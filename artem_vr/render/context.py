@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import sys
 from collections import deque
-from contextlib import suppress
+from collections.abc import Callable
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, Self
@@ -23,6 +24,7 @@ from artem_vr.render.events import (
     Resized,
     Scrolled,
 )
+from artem_vr.render.held_window import HeldWindow, start_timer
 from artem_vr.render.target import EyeTarget, Target
 
 _WORDS = """
@@ -61,7 +63,10 @@ class Context(Protocol):
 
     def make_current(self) -> None: ...
     def poll(self) -> list[Event]:
-        """What happened since the last call, oldest first. Never waits."""
+        """What happened since the last call, oldest first. Never waits, but on Windows while the window is held."""
+
+    def keep_turning(self, turn: Callable[[], None]) -> None:
+        """Call ``turn``, from within `poll`, again and again while the window is held; `poll` gives nothing then."""
 
     def swap(self) -> None:
         """Show what was drawn. Waits for the display if the swap interval says so."""
@@ -157,6 +162,9 @@ class OffscreenContext:
     def poll(self) -> list[Event]:
         return []
 
+    def keep_turning(self, turn: Callable[[], None]) -> None:
+        pass
+
     def swap(self) -> None:
         gl.glFlush()
 
@@ -208,6 +216,8 @@ class WindowContext:
         self._events: deque[Event] = deque()
         self._pointer: tuple[float, float] | None = None
         self._windowed: tuple[int, int, int, int] | None = None
+        self._held: HeldWindow | None = None
+        self._timer: Any = None
         self._headset = headset
         self._begin()
         WindowContext._open_windows += 1
@@ -281,11 +291,22 @@ class WindowContext:
         self._glfw.make_context_current(self._window)
 
     def poll(self) -> list[Event]:
-        with suppress(UnicodeDecodeError):  # the name of a dropped file that is not UTF-8
+        if self._held is not None and self._held.turning:
+            return []
+        with self._held or nullcontext(), suppress(UnicodeDecodeError):  # the name of a dropped file that is not UTF-8
             self._glfw.poll_events()
         events = list(self._events)
         self._events.clear()
         return events
+
+    def keep_turning(self, turn: Callable[[], None]) -> None:
+        self._held = HeldWindow(turn)
+        if sys.platform == "win32" and self._timer is None:
+            self._timer = start_timer(self._glfw.get_win32_window(self._window), self._tick)
+
+    def _tick(self) -> None:
+        if self._held is not None:
+            self._held.tick()
 
     def swap(self) -> None:
         self._glfw.swap_buffers(self._window)

@@ -84,7 +84,23 @@ def pointed_at(
     Beyond the picture's edges the screen goes on: values outside 0..1 are places beside it. None for a ray
     that never meets it.
     """
-    (x, y, z), (dx, dy, dz) = np.asarray(origin, np.float64), np.asarray(direction, np.float64)
+    met = _meeting(screen, origin, direction)
+    if met is None:
+        return None
+    t, along = met
+    up = float(np.asarray(origin)[1]) + t * float(np.asarray(direction)[1])
+    return along / screen.width + 0.5, 0.5 - (up - screen.elevation) / (screen.width / aspect)
+
+
+def distance_ahead(screen: Screen, head: Matrix) -> float:
+    """Metres from the ``head`` straight ahead to the screen, which goes on beyond its edges; inf where it is not."""
+    met = _meeting(screen, head[:3, 3], -head[:3, 2])
+    return math.inf if met is None else met[0]
+
+
+def _meeting(screen: Screen, origin: npt.ArrayLike, direction: npt.ArrayLike) -> tuple[float, float] | None:
+    """Where a ray meets the screen: in lengths of ``direction``, and in metres along the screen from its middle."""
+    (x, _, z), (dx, _, dz) = np.asarray(origin, np.float64), np.asarray(direction, np.float64)
     if screen.curvature:
         radius = _radius(screen)
         depth = z - (radius - screen.distance)  # from the cylinder's axis
@@ -98,9 +114,7 @@ def pointed_at(
     else:
         t = (-screen.distance - z) / dz
         along = x + t * dx
-    if t <= 0:
-        return None
-    return along / screen.width + 0.5, 0.5 - (y + t * dy - screen.elevation) / (screen.width / aspect)
+    return (float(t), float(along)) if t > 0 else None
 
 
 def seen_as(pose: Matrix, screen_to_world: Matrix | None) -> Matrix:

@@ -29,9 +29,10 @@ _FONT_PIXELS = 22
 _PADDING = 16
 LONGEST = 64
 """Characters of a line; what is longer is cut, messages are broken."""
-_EYE_DISTANCE = 1.2  # metres: nearer tires the eyes, further away lies behind the screen
-_EYE_METRES_PER_PIXEL = 0.0018
-_EYE_DROP = 0.28  # metres below straight ahead
+EYE_DISTANCE = 1.2
+"""Metres before the head: nearer tires the eyes."""
+_METRES_PER_PIXEL = 0.0015  # at a distance of 1 metre
+_DROP = 0.233  # below straight ahead, likewise
 
 Panel = npt.NDArray[np.uint8]
 
@@ -120,13 +121,23 @@ class Hud:
         transform[:2, 3] = (-1, 1)
         self._draw(window, transform, opacity)
 
-    def draw_in_eye(self, eye_target: Target, eye_projection: Matrix, eye_to_head: Matrix, now: float) -> None:
-        """Draw over what ``eye_target`` holds, 1.2 m before the head and fixed to it."""
+    def draw_in_eye(
+        self,
+        eye_target: Target,
+        eye_projection: Matrix,
+        eye_to_head: Matrix,
+        now: float,
+        distance: float = EYE_DISTANCE,
+    ) -> None:
+        """Draw over what ``eye_target`` holds, ``distance`` metres before the head and fixed to it, always as large.
+
+        It must not lie behind what it covers: eyes cannot look at both.
+        """
         opacity = self._visible(now)
         if opacity == 0.0:
             return
-        width, height = (pixels * _EYE_METRES_PER_PIXEL / self._scale for pixels in self.size)
-        panel_to_head = geometry.translation(-width / 2, -_EYE_DROP, -_EYE_DISTANCE)
+        width, height = (pixels * distance * _METRES_PER_PIXEL / self._scale for pixels in self.size)
+        panel_to_head = geometry.translation(-width / 2, -_DROP * distance, -distance)
         panel_to_head[0, 0], panel_to_head[1, 1] = width, height
         head = np.eye(4, dtype=np.float32)  # everything is relative to the head
         self._draw(eye_target, geometry.view_projection(eye_projection, head, eye_to_head, panel_to_head), opacity)

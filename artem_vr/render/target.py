@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ctypes import c_void_p
 from typing import Protocol
 
 import numpy as np
@@ -105,7 +106,7 @@ def copy(source: Target, window: Target, left: int, bottom: int) -> None:
 def read_back(target: Target) -> npt.NDArray[np.uint8]:
     """The pixels of ``target``: (H, W, 4) uint8 RGBA, top row first. Waits until all is drawn.
 
-    A window is read before its `swap`.
+    A window is read before its `swap`. `LateReader` does not wait.
     """
     gl.glBindFramebuffer(gl.GL_READ_FRAMEBUFFER, target.framebuffer)
     gl.glBindBuffer(gl.GL_PIXEL_PACK_BUFFER, 0)
@@ -113,3 +114,39 @@ def read_back(target: Target) -> npt.NDArray[np.uint8]:
     pixels = np.empty((target.height, target.width, 4), np.uint8)
     gl.glReadPixels(0, 0, target.width, target.height, gl.GL_RGBA, gl.GL_UNSIGNED_BYTE, pixels)
     return np.ascontiguousarray(pixels[::-1])  # OpenGL's rows are bottom first
+
+
+class LateReader:
+    """`read_back` without waiting for the GPU: each reading gives what was asked for by the one before."""
+
+    def __init__(self) -> None:
+        self._buffer = int(gl.glGenBuffers(1))
+        self._size: tuple[int, int] | None = None  # height and width of what was asked for
+
+    def read(self, target: Target | None) -> npt.NDArray[np.uint8] | None:
+        """The pixels that ``target`` had at the last call, (H, W, 4) uint8 RGBA, top row first; None at the first.
+
+        ``target`` None: nothing is asked for.
+        """
+        gl.glBindBuffer(gl.GL_PIXEL_PACK_BUFFER, self._buffer)
+        picture = None
+        if self._size is not None:
+            pixels = np.empty((*self._size, 4), np.uint8)
+            gl.glGetBufferSubData(gl.GL_PIXEL_PACK_BUFFER, 0, pixels.nbytes, pixels)
+            picture = np.ascontiguousarray(pixels[::-1])
+            self._size = None
+        if target is not None:
+            size = target.width * target.height * 4
+            gl.glBufferData(gl.GL_PIXEL_PACK_BUFFER, size, None, gl.GL_STREAM_READ)
+            gl.glBindFramebuffer(gl.GL_READ_FRAMEBUFFER, target.framebuffer)
+            gl.glPixelStorei(gl.GL_PACK_ALIGNMENT, 1)
+            gl.glReadPixels(0, 0, target.width, target.height, gl.GL_RGBA, gl.GL_UNSIGNED_BYTE, c_void_p(0))
+            self._size = (target.height, target.width)
+        gl.glBindBuffer(gl.GL_PIXEL_PACK_BUFFER, 0)
+        return picture
+
+    def release(self) -> None:
+        """Delete the buffer. May be called again."""
+        if self._buffer:
+            gl.glDeleteBuffers(1, [self._buffer])
+            self._buffer = 0

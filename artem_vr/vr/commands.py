@@ -9,6 +9,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import Literal
 
 
 class Kind(Enum):
@@ -23,6 +24,11 @@ class Kind(Enum):
     RECENTER = "recenter"
     TOGGLE_HUD = "toggle the HUD"
     QUIT = "quit"
+    NOTICE = "notice"
+    """Nothing is asked for: `Command.text` is something to be read by the wearer."""
+
+
+Hand = Literal["left", "right", "both"]
 
 
 @dataclass(frozen=True)
@@ -31,6 +37,10 @@ class Command:
 
     kind: Kind
     value: float = 0.0
+    hand: Hand = "both"
+    """Whose it is; both where that is not known."""
+    text: str = ""
+    """One line, without its full stop."""
 
 
 NEXT_STYLE = Command(Kind.NEXT_STYLE)
@@ -38,6 +48,11 @@ PREVIOUS_STYLE = Command(Kind.PREVIOUS_STYLE)
 RECENTER = Command(Kind.RECENTER)
 TOGGLE_HUD = Command(Kind.TOGGLE_HUD)
 QUIT = Command(Kind.QUIT)
+
+
+def notice(text: str) -> Command:
+    """Let the wearer read ``text``."""
+    return Command(Kind.NOTICE, text=text)
 
 
 def strength(change: float) -> Command:

@@ -11,15 +11,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from types import TracebackType
-from typing import Literal, Protocol
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from artem_vr.vr.commands import Command
+from artem_vr.vr.commands import Command, Hand
 
 Matrix = npt.NDArray[np.float32]
-Hand = Literal["left", "right", "both"]
 
 
 class Focus(Enum):

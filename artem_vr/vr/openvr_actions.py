@@ -8,12 +8,22 @@ from __future__ import annotations
 
 import logging
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import openvr
 
-from artem_vr.vr.commands import BUTTONS, STRENGTH_BUTTONS, Buttons, Command, stick_to_strength, strength
-from artem_vr.vr.headset import Hand
+from artem_vr.vr.commands import (
+    BUTTONS,
+    STRENGTH_BUTTONS,
+    Buttons,
+    Command,
+    Hand,
+    Kind,
+    notice,
+    stick_to_strength,
+    strength,
+)
 from artem_vr.vr.openvr_errors import FAILURES, name_of
 from artem_vr.vr.openvr_properties import rows_to_matrix
 from artem_vr.vr.poses import Matrix, is_rigid
@@ -45,7 +55,8 @@ class Actions:
         self._strength_buttons = {self._handle(f"in/{name}"): way for name, way in STRENGTH_BUTTONS.items()}
         self._hand_pose = self._handle("in/hand_pose")
         self._haptic = self._handle("out/haptic")
-        self._hands = {hand: self._input.getInputSourceHandle(f"/user/hand/{hand}") for hand in ("left", "right")}
+        hands: tuple[Hand, ...] = ("left", "right")
+        self._hands = {hand: self._input.getInputSourceHandle(f"/user/hand/{hand}") for hand in hands}
         self._buttons = Buttons()
         self._failing = False
 
@@ -55,14 +66,19 @@ class Actions:
             self._input.updateActionState(self._sets)
             down = {name: self._pressed(handle) for name, handle in self._button_handles.items()}
             change = stick_to_strength(self._deflection(), seconds)
+            commands = [replace(one, hand=self._hand_of(one.kind)) for one in self._buttons.update(down)]
         except FAILURES as error:
-            if not self._failing:
-                log.warning("SteamVR gives no controller input (%s)", name_of(error))
+            told = [] if self._failing else [notice(f"SteamVR gives no controller input ({name_of(error)})")]
             self._failing = True
-            return self._buttons.update({})
+            return [*self._buttons.update({}), *told]
         self._failing = False
-        commands = self._buttons.update(down)
         return [*commands, strength(change)] if change else commands
+
+    def _hand_of(self, kind: Kind) -> Hand:
+        """Which hand holds the button for ``kind`` down; both where it is neither, or cannot be told."""
+        handle = next(self._button_handles[name] for name, one in BUTTONS.items() if one is kind)
+        hands = [hand for hand, source in self._hands.items() if self._pressed(handle, source)]
+        return hands[0] if len(hands) == 1 else "both"
 
     def pulse(self, hand: Hand) -> None:
         """A tick in one hand or both; nothing where there is no controller."""
@@ -77,7 +93,7 @@ class Actions:
 
     def hand_poses(self) -> dict[str, Matrix]:
         """Hand-to-tracking-space of each hand that is tracked now, by "left" and "right"."""
-        poses = {}
+        poses: dict[str, Matrix] = {}
         for name, handle in self._hands.items():
             try:
                 data = self._input.getPoseActionDataForNextFrame(
@@ -94,8 +110,8 @@ class Actions:
     def _handle(self, name: str) -> int:
         return int(self._input.getActionHandle(f"{ACTION_SET}/{name}"))
 
-    def _pressed(self, handle: int) -> bool:
-        data = self._input.getDigitalActionData(handle, ANY_DEVICE)
+    def _pressed(self, handle: int, source: int = ANY_DEVICE) -> bool:
+        data = self._input.getDigitalActionData(handle, source)
         return bool(data.bActive and data.bState)
 
     def _deflection(self) -> float:

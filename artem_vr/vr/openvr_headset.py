@@ -19,8 +19,8 @@ import numpy as np
 import openvr
 
 from artem_vr.errors import HeadsetError
-from artem_vr.vr.commands import QUIT, Command
-from artem_vr.vr.headset import Focus, FramePoses, Hand, HeadsetCamera, Matrix
+from artem_vr.vr.commands import QUIT, Command, Hand, notice
+from artem_vr.vr.headset import Focus, FramePoses, HeadsetCamera, Matrix
 from artem_vr.vr.openvr_actions import Actions
 from artem_vr.vr.openvr_camera import OpenVRCamera
 from artem_vr.vr.openvr_errors import FAILURES, explain, explain_init, name_of
@@ -41,9 +41,9 @@ MOST_FAILURES = 100
 """Frames in a row without poses, before we believe that the runtime has gone."""
 ACTIVITY_SECONDS = 0.25
 """How often the runtime is asked whether the headset is used."""
-SIZE_SECONDS = 1.0
-"""... and which size it recommends: no event tells of the slider that changes it. What holds so long is believed, since
-each size is another compiled network."""
+DISPLAY_SECONDS = 1.0
+"""... and how the displays are set: no event tells of the slider that changes their size, and not every driver tells
+when the lenses were moved (openvr#287). A size that holds so long is believed, as each is another compiled network."""
 MOST_EVENTS = 64
 """Taken a frame, so that a flood of events delays no frame."""
 
@@ -84,7 +84,8 @@ class OpenVRHeadset:
         self._system, self._compositor = _start()
         self._open = True
         introduce()
-        self._actions = _actions()
+        self._actions, trouble = _actions()
+        self._untold = [notice(trouble)] if trouble else []
         self._properties = Properties(self._system)
         self._camera: OpenVRCamera | None = None
 
@@ -112,7 +113,7 @@ class OpenVRHeadset:
             self._put_on.sleep(None)
 
         self.eye_size = self._size_asked = self._recommended_size()
-        self._size_at = clock()
+        self._display_at = clock()
         self.name = self._full_name()
         self._read_optics()
 
@@ -268,11 +269,12 @@ class OpenVRHeadset:
     # ---- the wearer and the runtime -----------------------------------------------------------------------------
 
     def poll_commands(self) -> list[Command]:
-        commands = list(self._events())
+        commands = [*self._untold, *self._events()]
+        self._untold.clear()
         now = self._clock()
         seconds, self._polled_at = now - self._polled_at, now
         self._ask_activity(now)
-        self._ask_size(now)
+        self._ask_display(now)
         if self._actions is not None:
             commands += self._actions.poll(seconds)
         return commands
@@ -307,7 +309,7 @@ class OpenVRHeadset:
             elif kind in _DEVICES:
                 log.info("%s: device %d (%s)", _DEVICES[kind], device, self._device_name(device))
             elif kind in _INPUT_TROUBLE:
-                log.warning("%s: check the bindings of Art'Em VR in SteamVR's settings", _INPUT_TROUBLE[kind])
+                yield notice(f"{_INPUT_TROUBLE[kind]}: look at the bindings of Art'Em VR in SteamVR's settings")
 
     def _device_name(self, device: int) -> str:
         return self._properties.text(device, openvr.Prop_ModelNumber_String, "unknown")
@@ -341,13 +343,14 @@ class OpenVRHeadset:
             self._standby = False
         self._level = level
 
-    def _ask_size(self, now: float) -> None:
-        """Follow the runtime's render resolution, which a person can change at any time."""
-        if now - self._size_at < SIZE_SECONDS:
+    def _ask_display(self, now: float) -> None:
+        """Follow what a person can change at any time: render resolution, refresh rate, the lenses' distance."""
+        if now - self._display_at < DISPLAY_SECONDS:
             return
-        self._size_at = now
+        self._display_at = now
         try:
             width, height = self._system.getRecommendedRenderTargetSize()
+            self._read_optics()
         except FAILURES:
             return
         size = int(width), int(height)
@@ -432,16 +435,14 @@ def _start() -> tuple[Any, Any]:
     return system, compositor
 
 
-def _actions() -> Actions | None:
-    """The action system; None, with a warning, where it fails: a headset without buttons is still a headset."""
+def _actions() -> tuple[Actions | None, str]:
+    """The action system; where it fails None and why: a headset without buttons is still a headset."""
     if not openvr.isInterfaceVersionValid(openvr.IVRInput_Version):
-        log.warning("This SteamVR has no action system: the controllers do nothing. Update SteamVR")
-        return None
+        return None, "The controllers do nothing: this SteamVR has no action system. Update it"
     try:
-        return Actions()
+        return Actions(), ""
     except FAILURES as error:
-        log.warning("SteamVR does not take our actions (%s): the controllers do nothing", name_of(error))
-        return None
+        return None, f"The controllers do nothing: SteamVR does not take our actions ({name_of(error)}). Restart it"
 
 
 def _projection(raw: tuple[float, float, float, float]) -> Matrix:

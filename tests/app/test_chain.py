@@ -11,6 +11,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import openvr
 import pytest
 from PIL import Image
 
@@ -28,7 +29,7 @@ from artem_vr.stylize.steadying import SteadyHand
 from artem_vr.stylize.stylizer import PaintedFrame
 from artem_vr.vr.desktop_headset import DesktopHeadset
 from artem_vr.vr.headset import Headset
-from artem_vr.vr.poses import yaw_pitch
+from artem_vr.vr.poses import translation, yaw_pitch
 from tests.app.conftest import EYE_HEIGHT, EYE_WIDTH, PATIENCE, Rig, flat, noise
 from tests.openvr_runtime import driver as ovr
 
@@ -230,7 +231,14 @@ def test_a_button_changes_the_deck_within_two_vsyncs(rig: Rig) -> None:
         rig.turn()
         assert rig.runtime.count.waits - waits <= 2
     assert rig.deck.current.style == "beta"
-    assert rig.runtime.count.pulses > 0
+    assert (rig.runtime.count.pulses, rig.runtime.last_pulse) == (1, f"/user/hand/{hand}"), "the hand that pressed"
+
+
+def test_what_the_headset_has_to_say_is_read(rig: Rig) -> None:
+    rig.turn()
+    rig.runtime.push_event(openvr.VREvent_Input_BindingLoadFailed)
+    rig.turn(2)
+    assert "could not load a binding" in rig.view.message(rig.clock())
 
 
 def test_a_broken_style_leaves_the_old_one_and_says_so(rig: Rig) -> None:
@@ -735,6 +743,66 @@ def test_another_render_resolution_is_followed_by_eyes_and_painting(rig: Rig) ->
     assert np.array_equal(rig.seen("right"), large[1][INSIDE])
 
 
+def test_no_texture_is_submitted_at_two_sizes(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Drivers give the name of a deleted texture to the next one, and SteamVR remembers the size with the name."""
+    free: list[int] = []
+    generate = gl.glGenTextures
+    monkeypatch.setattr(gl, "glGenTextures", lambda count: free.pop(0) if free else generate(count))
+    monkeypatch.setattr(gl, "glDeleteTextures", free.extend)
+    rig.paint(noise(13))
+    sizes: dict[int, set[tuple[int, ...]]] = {}
+    for size in ((EYE_WIDTH, EYE_HEIGHT), (160, 128), (120, 96), (EYE_WIDTH, EYE_HEIGHT)):
+        rig.runtime.set_eye_size(*size)
+        for _ in range(3):
+            rig.runtime.advance(1.1)
+            rig.turn(2)
+        assert rig.loop.headset.eye_size == size
+        for eye in ("left", "right"):
+            submission = rig.runtime.last(eye)
+            assert submission.picture is not None and submission.picture.shape[1::-1] == size
+            sizes.setdefault(submission.texture, set()).add(size)
+    assert len(sizes) == 6 and all(len(seen) == 1 for seen in sizes.values())
+
+
+def test_the_lenses_distance_is_followed_without_an_event(rig: Rig) -> None:
+    rig.turn(2)
+    for eye, side in (("left", -1), ("right", 1)):
+        rig.runtime.set_eye(eye, (-1.1, 1.1, -0.8, 0.8), translation(0.036 * side, 0, 0))
+    rig.runtime.advance(1.1)
+    rig.turn(2)
+    assert rig.loop.headset.eye_to_head[:, 0, 3] == pytest.approx([-0.036, 0.036])
+    assert rig.loop.headset.projections[0][0, 0] == pytest.approx(1 / 1.1)
+
+
+def test_while_windows_holds_the_window_the_headset_gets_its_pictures(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Polling does not return as long as somebody drags the window; only its timer runs."""
+    context = rig.context
+    assert isinstance(context, WindowContext)
+    rig.paint(noise(1))
+    rig.turn(2)
+    missed, submits = rig.runtime.count.vsyncs_missed, rig.runtime.count.submits
+
+    def held() -> None:
+        monkeypatch.setattr(context._glfw, "poll_events", poll)
+        for _ in range(90):
+            rig.runtime.push_event(ovr.QUIT) if rig.runtime.count.submits == submits + 20 else None
+            context._tick()
+
+    poll = context._glfw.poll_events
+    monkeypatch.setattr(context._glfw, "poll_events", held)
+    monkeypatch.setattr("artem_vr.render.held_window.PATIENCE", 0.0)
+    context.keep_turning(rig.loop.turn)
+    try:
+        rig.turn()
+    finally:
+        context.keep_turning(lambda: None)
+    assert rig.runtime.count.vsyncs_missed == missed
+    assert rig.runtime.count.submits >= submits + 20
+    assert rig.runtime.count.quits_acknowledged == 1 and rig.view.leave
+
+
 def test_a_size_that_opengl_refuses_leaves_the_eyes_as_they_are(rig: Rig) -> None:
     eyes = noise(15)
     rig.paint(eyes)
@@ -821,12 +889,18 @@ def test_a_minimised_window_neither_ends_nor_spoils_a_recording(
     rig.loop._recorder = recorder
     rig.paint(flat((255, 0, 0), (255, 0, 0)))
     rig.turn(2)
-    handed: list[object] = []
-    monkeypatch.setattr(recorder, "put", lambda picture, now: handed.append(picture.shape))
+    handed: list[tuple[int, ...]] = []
+    put = recorder.put
+
+    def watched(picture: np.ndarray, now: float) -> None:
+        handed.append(picture.shape)
+        put(picture, now)
+
+    monkeypatch.setattr(recorder, "put", watched)
     monkeypatch.setattr(WindowContext, "framebuffer_size", (0, 0))
     rig.turn(10)
     rig.loop.last_turn()
-    assert handed == []
+    assert handed == [(120, 160, 3)], "what it held before"
     assert recorder.close(60) and recorder.failure == ""
     kept = np.asarray(Image.open(recorder.path))
     assert tuple(kept[kept.shape[0] // 2, kept.shape[1] // 2]) == (255, 0, 0)

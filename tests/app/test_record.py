@@ -68,8 +68,10 @@ def test_a_long_pause_is_cut_and_the_time_after_it_is_right(tmp_path):
 def test_the_loop_is_asked_for_thirty_pictures_a_second(tmp_path):
     recorder = Recorder(tmp_path / "film.mp4", Kept())
     assert recorder.wants(5.0)
-    recorder.put(flat(1), 5.0)
+    recorder.expect(5.0)
     assert not recorder.wants(5.0 + 1 / 90)
+    assert recorder.wants(5.0 + 3 / 90)
+    recorder.put(flat(1), 5.0)  # later than it was shown
     assert recorder.wants(5.0 + 3 / 90)
     recorder.close(60)
 

@@ -89,3 +89,14 @@ def test_a_pose_is_seen_from_where_the_screen_was_placed():
 )
 def test_letterbox(size: tuple[int, int], aspect, expected):
     assert geometry.letterbox(*size, aspect) == expected
+
+
+@pytest.mark.parametrize("curvature", [0.0, 0.5, 1.0])
+def test_how_far_the_screen_is_straight_ahead(curvature):
+    screen = Screen(distance=2.0, width=3.0, curvature=curvature)
+    assert geometry.distance_ahead(screen, np.eye(4, dtype=np.float32)) == pytest.approx(2.0)
+    assert geometry.distance_ahead(screen, geometry.translation(0, 5, -1.5)) == pytest.approx(0.5)
+    away = yaw_pitch(math.pi, 0)
+    assert geometry.distance_ahead(screen, away) == (
+        math.inf if not curvature else pytest.approx(2.0 / curvature * 2 - 2.0)
+    )

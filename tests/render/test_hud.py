@@ -168,15 +168,18 @@ class TestHud:
         assert target.read_back(small)[..., :3].any()
         small.release()
 
-    def test_before_the_eyes_it_has_depth(self, hud, pane):
+    @pytest.mark.parametrize("distance", [1.2, 0.6])
+    def test_before_the_eyes_it_has_depth_and_one_size(self, hud, pane, distance):
         hud.update(TEXT, 0.0)
         hud.settle(0.0)
-        see, left_edges = geometry.projection(-1, 1, 0.75, -0.75), []
-        for offset in (-0.1, 0.1):  # left, right
+        see, left_edges, heights = geometry.projection(-1, 1, 0.75, -0.75), [], []
+        for offset in (-0.05, 0.05):  # left, right
             target.clear(pane)
-            hud.draw_in_eye(pane, see, geometry.translation(offset, 0, 0), 0.0)
+            hud.draw_in_eye(pane, see, geometry.translation(offset, 0, 0), 0.0, distance)
             rows, columns = np.nonzero(target.read_back(pane)[..., :3].any(axis=-1))
             left_edges.append(columns.min())
+            heights.append(np.ptp(rows))
             assert rows.min() > 150  # below the middle
-        parallax = 0.2 / 1.2 / 2 * 400  # at 1.2 m, in a field of two tangents over 400 pixels
+        parallax = 0.1 / distance / 2 * 400  # in a field of two tangents over 400 pixels
         assert abs(left_edges[0] - left_edges[1] - parallax) <= 2
+        assert abs(heights[0] - hud.size[1] * 0.0015 / 2 * 400) <= 2

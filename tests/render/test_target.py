@@ -55,3 +55,33 @@ def test_the_texture_is_bottom_row_first(eye):
 def test_a_target_that_is_too_large(context):
     with pytest.raises(GraphicsError, match="cannot draw into a picture of 100000 x 100000"):
         EyeTarget(100_000, 100_000)
+
+
+def test_late_reading_gives_what_was_asked_for_before(eye):
+    reader = target.LateReader()
+    small = EyeTarget(8, 4)
+    try:
+        target.clear(eye, (1.0, 0.0, 0.2))
+        assert reader.read(eye) is None
+        wanted = target.read_back(eye)
+        target.clear(eye)
+        target.clear(small, (0.0, 1.0, 0.0))
+        np.testing.assert_array_equal(np.asarray(reader.read(small)), wanted)
+        np.testing.assert_array_equal(np.asarray(reader.read(None)), target.read_back(small))
+        assert reader.read(None) is None
+    finally:
+        small.release()
+        reader.release()
+
+
+def test_late_reading_is_upright(eye):
+    reader = target.LateReader()
+    target.clear(eye)
+    gl.glEnable(gl.GL_SCISSOR_TEST)
+    gl.glScissor(0, eye.height - 1, 5, 1)  # OpenGL counts from the bottom
+    gl.glClearColor(1, 1, 1, 1)
+    gl.glClear(gl.GL_COLOR_BUFFER_BIT)
+    gl.glDisable(gl.GL_SCISSOR_TEST)
+    reader.read(eye)
+    np.testing.assert_array_equal(np.asarray(reader.read(None)), target.read_back(eye))
+    reader.release()

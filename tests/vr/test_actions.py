@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from typing import Any
 
+import openvr
 import pytest
 
 from artem_vr.vr.commands import BUTTONS, STRENGTH_BUTTONS, Command, Kind, compare
@@ -193,7 +195,7 @@ def test_controllers_asleep_at_first_wake_up(headset: OpenVRHeadset, runtime: Ru
 def test_a_controller_that_goes_lets_go_of_its_buttons(headset: OpenVRHeadset, runtime: Runtime) -> None:
     runtime.connect_controllers("oculus_touch")
     runtime.press("right", "trigger")
-    assert frame(headset) == [compare(True)]
+    assert frame(headset) == [replace(compare(True), hand="right")]
     runtime.disconnect("right")
     assert frame(headset) == [compare(False)]
     assert set(headset.hand_poses()) == {"left"}
@@ -214,12 +216,31 @@ def test_the_manifest_is_set_before_anything_else(headset: OpenVRHeadset, runtim
 
 
 @pytest.mark.parametrize("trouble", ["lack", "break_interface"])
-def test_without_an_action_system_the_headset_still_shows(
-    runtime: Runtime, trouble: str, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_without_an_action_system_the_headset_still_shows_and_says_so(runtime: Runtime, trouble: str) -> None:
     getattr(runtime, trouble)("IVRInput")
     with OpenVRHeadset() as headset:
+        (told,) = frame(headset)
+        assert told.kind is Kind.NOTICE and "controllers do nothing" in told.text
         assert frame(headset) == []
         headset.pulse()
-        assert runtime.count.submits == 2
-    assert "controllers do nothing" in caplog.text
+        assert runtime.count.submits == 4
+
+
+def test_a_binding_that_cannot_be_loaded_is_told(headset: OpenVRHeadset, runtime: Runtime) -> None:
+    runtime.push_event(openvr.VREvent_Input_BindingLoadFailed)
+    (told,) = frame(headset)
+    assert told.kind is Kind.NOTICE and "SteamVR could not load a binding" in told.text
+
+
+def test_whose_button_it_is(headset: OpenVRHeadset, runtime: Runtime) -> None:
+    runtime.connect_controllers("knuckles")
+    frame(headset)
+    for hands in (("right",), ("left",), ("left", "right")):
+        for hand in hands:
+            runtime.press(hand, "a")
+        (command,) = frame(headset)
+        assert command.kind is Kind.NEXT_STYLE
+        assert command.hand == (hands[0] if len(hands) == 1 else "both")
+        for hand in hands:
+            runtime.release(hand, "a")
+        assert frame(headset) == []
