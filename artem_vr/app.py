@@ -153,7 +153,7 @@ def show(settings: Settings, parts: Parts, threads: list[Stoppable], interpreter
             hz = min(settings.desktop_refresh_hz, SOFTWARE_HZ) if gl.is_software() else settings.desktop_refresh_hz
             headset = DesktopHeadset(desktop_eye_size(settings, context), hz)
         screen = Screen(settings.screen_distance, settings.screen_width, settings.screen_curvature)
-        scene = Scene(context, headset.eye_size, screen)
+        scene = Scene(context, headset.eye_size, screen, settings.stereo_shift)
         stack.callback(scene.release)
 
         def open_again() -> Headset:

@@ -100,6 +100,8 @@ class Settings:
     """Metres, along the surface. A picture that would be higher than 0.65 of this is narrower."""
     screen_curvature: float = _number(0.0, 0.0, 1.0)
     """0 is flat, 1 a cylinder around the viewer."""
+    stereo_shift: float = _number(0.0, -0.1, 0.1)
+    """Share of its width by which the pictures of a pair are moved, one towards the other: nearer. Below 0: further."""
     device: Device = _choice("auto", "auto", "cpu", "cuda")
     engine: EngineKind = _choice("auto", "auto", "torch", "openvino")
     precision: Precision = _choice("auto", "auto", "fp32", "xnor")

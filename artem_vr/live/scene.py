@@ -26,6 +26,7 @@ from artem_vr.render.geometry import (
     pointed_at,
     seen_as,
     through,
+    translation,
     view_projection,
 )
 from artem_vr.render.hud import EYE_DISTANCE, Hud
@@ -61,9 +62,10 @@ class ShownFrame:
 class Scene:
     """Everything of the run that lies in OpenGL. Used by the render thread only."""
 
-    def __init__(self, context: Context, eye_size: tuple[int, int], screen: Screen) -> None:
-        """``eye_size`` is width and height of each eye's target in pixels; `fit` changes it."""
-        self._context, self._screen = context, screen
+    def __init__(self, context: Context, eye_size: tuple[int, int], screen: Screen, stereo_shift: float = 0.0) -> None:
+        """``eye_size`` is width and height of each eye's target in pixels; `fit` changes it. ``stereo_shift``: share of
+        its width by which the pictures of a pair are moved towards each other."""
+        self._context, self._screen, self._stereo_shift = context, screen, stereo_shift
         self.frame = FrameTextures()
         self._stage = Stage()
         self._mirror = Mirror()
@@ -109,6 +111,7 @@ class Scene:
             if desktop == ("right", "left")[eye]:
                 continue
             seen = view_projection(projections[eye], poses.head_to_world, eye_to_head[eye], taken_from)
+            seen = seen @ translation(self._moved(screen, eye, desktop), 0, 0)
             self._stage.draw_eye(target, eye, self.frame, seen, screen, look)
             if desktop is None:
                 self.hud.draw_in_eye(target, projections[eye], eye_to_head[eye], now, panel)
@@ -182,6 +185,13 @@ class Scene:
             return narrowed(self._screen, aspect)
         distance = FAR_AWAY if len(shown.source) == 2 else self._screen.distance
         return Screen(distance, shown.span * distance, curvature=0.0)
+
+    def _moved(self, screen: Screen, eye: int, desktop: MirrorMode | None) -> float:
+        """Metres by which an eye's picture of a pair is moved to the right, so that depths suit the screen."""
+        shown = self._shown
+        if desktop or shown is None or shown.head_pose is not None or len(shown.source) == 1:
+            return 0.0
+        return (0.5, -0.5)[eye] * self._stereo_shift * screen.width
 
     def _taken_from(self, desktop: MirrorMode | None) -> Matrix | None:
         """Where the head was when it took the picture that is shown; None: it did not, or nobody looks from a head."""

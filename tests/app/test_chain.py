@@ -143,6 +143,21 @@ def test_both_eyes_are_always_of_the_same_frame_and_style(rig: Rig) -> None:
             assert np.ptp(left.reshape(-1, 3), axis=0).max() == 0
 
 
+def test_a_pair_is_brought_nearer_or_further_away(rig: Rig) -> None:
+    """Its far parts must not pull the eyes apart: that depends on the screen, and not on the film alone."""
+    eyes = noise(9)
+    rig.scene._stereo_shift = 0.1  # 4 of the 80 pixels for each eye
+    rig.paint(eyes)
+    rig.turn(2)
+    rows = slice(1, -1)
+    assert np.array_equal(rig.seen("left")[:, 5:], eyes[0][rows, 2:-5])
+    assert np.array_equal(rig.seen("right")[:, :-5], eyes[1][rows, 5:-2])
+    rig.paint(eyes[:1])
+    rig.turn(2)
+    for eye in ("left", "right"):
+        assert np.array_equal(rig.seen(eye), eyes[0][INSIDE]), "one picture for both eyes stays on the screen"
+
+
 def test_an_upright_picture_is_no_higher_than_a_wide_one(rig: Rig) -> None:
     rig.paint(np.full((1, 2 * EYE_WIDTH, EYE_WIDTH, 3), 255, np.uint8))
     rig.turn()

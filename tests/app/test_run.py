@@ -295,6 +295,7 @@ OTHERS = {
     "screen_distance": 3.5,
     "screen_width": 1.8,
     "screen_curvature": 0.4,
+    "stereo_shift": 0.02,
     "window_width": 400,
     "window_height": 260,
     "desktop_refresh_hz": 24.0,
@@ -355,6 +356,7 @@ def test_a_run_uses_every_setting(
     assert (options["tau"], options["scale"], options["load"]._stroke_size) == (0.7, 0.5, 300)
     assert options["tuning"] == Tuning(mean_weight=0.6, contrast=1.3)
     assert seen["scene"]._screen == Screen(3.5, 1.8, 0.4)
+    assert seen["scene"]._stereo_shift == 0.02
     assert seen["headset"].refresh_hz == 24.0
     assert seen["fade_seconds"] == 0.9
     assert (seen["deck"].current.style, seen["deck"].strength, seen["deck"].outside) == ("gamma", 0.8, "beta")
