@@ -13,7 +13,7 @@ from artem_vr.errors import SourceError
 from artem_vr.sources.source import Rest, Shot
 
 REST_SECONDS = 0.25
-"""How often it is said that the headset sleeps."""
+"""How often it is said that there is a pause."""
 
 
 class CameraPicture(Protocol):
@@ -40,8 +40,8 @@ class HeadsetCamera(Protocol):
     """What the headset hands over."""
 
     @property
-    def asleep(self) -> bool:
-        """Whether the headset sleeps, and its camera with it."""
+    def pause(self) -> str:
+        """Why no picture is due now, in one line; empty: one is due."""
 
     def read(self) -> CameraPicture | None:
         """The newest picture, or None when there is no new one; never waits. May raise an `ArtemError`."""
@@ -50,7 +50,7 @@ class HeadsetCamera(Protocol):
 class HeadsetCameraSource:
     """Reads each picture of a `HeadsetCamera` once.
 
-    Raises `SourceError` when none comes for ``silence`` seconds in which the headset was awake.
+    Raises `SourceError` when none comes for ``silence`` seconds in which one was due.
     """
 
     name = "headset"
@@ -80,10 +80,10 @@ class HeadsetCameraSource:
                 if got.head_pose is not None:  # while tracking is lost the room must not jump elsewhere
                     self._head_pose = got.head_pose
                 return Shot(over_black(got.pictures), head_pose=self._head_pose, span=got.span)
-            if self._camera.asleep:
-                self._quiet_since = now  # it wakes up with the headset, and takes its time from then on
+            if reason := self._camera.pause:
+                self._quiet_since = now  # its time runs from the end of the pause on
                 if now - begun >= REST_SECONDS:
-                    return Rest("The headset sleeps, and its camera with it")
+                    return Rest(reason)
             self._sleep(0.002)
         self._quiet_since = None
         raise SourceError("The headset's camera sends no pictures", "Switch the camera on in SteamVR's settings")

@@ -74,19 +74,11 @@ class CameraFrame:
 
 
 class HeadsetCamera(Protocol):
-    """The headset's cameras. Safe to read in another thread than the headset's."""
+    """The headset's cameras. To be read in another thread than the headset's."""
 
     @property
-    def eyes(self) -> int:
-        """2 for a camera pair, 1 for a single camera."""
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """Width and height of one eye's picture, in pixels."""
-
-    @property
-    def asleep(self) -> bool:
-        """Whether the headset sleeps, and its cameras with it: then no picture is due."""
+    def pause(self) -> str:
+        """Why no picture is due now, in one line: the headset sleeps, the camera is being opened. Empty: one is due."""
 
     def read(self) -> CameraFrame | None:
         """The newest picture, or None when there is none that was not read before; never waits.
@@ -95,8 +87,8 @@ class HeadsetCamera(Protocol):
             HeadsetError: the camera or the headset has gone.
         """
 
-    def close(self) -> bool:
-        """Tell the runtime that the camera is no longer needed. False where a read under way does not end."""
+    def close(self) -> None:
+        """The camera is no longer needed."""
 
 
 class Headset(Protocol):

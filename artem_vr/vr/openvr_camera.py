@@ -1,26 +1,32 @@
-"""The headset's own cameras through OpenVR.
+"""The headset's own cameras through OpenVR: ``python -m artem_vr.vr.openvr_camera`` is the process that reads them.
 
 A device has one camera or two, and gives both in one picture, side by side or one above the other.
+`camera_process` says why that is a process of its own, and how it is spoken to.
 """
 
 from __future__ import annotations
 
 import contextlib
 import ctypes
-import threading
+import os
+import signal
+import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
 import openvr
 
 from artem_vr.errors import HeadsetError
+from artem_vr.vr.camera_process import write_answer
 from artem_vr.vr.headset import CameraFrame
-from artem_vr.vr.openvr_errors import FAILURES, explain
+from artem_vr.vr.openvr_errors import FAILURES, explain, explain_init
 from artem_vr.vr.openvr_properties import HMD, Properties, rows_to_matrix
 from artem_vr.vr.poses import Matrix, is_rigid
+from artem_vr.vr.quiet import quiet_library
 
 STRAIGHTENED = openvr.VRTrackedCameraFrameType_Undistorted
 """The largest rectangle in which every pixel was seen, straightened; the maximal one has empty corners."""
@@ -78,27 +84,26 @@ def layout_of(flags: int, to_head: list[Matrix]) -> CameraLayout:
     return CameraLayout(2, vertical, right_first)
 
 
-ENDING_SECONDS = 1.0
-"""How long `OpenVRCamera.close` waits: a call that hangs in the runtime must not hold up the render loop for ever."""
+NEW_PICTURE_SECONDS = 0.1
+"""How long one who asks waits for a picture that is not there yet."""
+
+
+def has_camera() -> bool:
+    """Whether the headset of this process's session has cameras; opens none."""
+    try:
+        return bool(_interface().hasCamera(HMD).value)
+    except (HeadsetError, *FAILURES):
+        return False
 
 
 class OpenVRCamera:
-    """A `HeadsetCamera`. Any thread may read; `close` waits for a read that is under way, but not for ever.
-
-    Args:
-        properties: of the headset.
-        to_world: turns head-to-tracking-space into head-to-world.
-        asleep: whether the headset sleeps now; asked by the thread that reads.
+    """Reads the cameras. Poses are of the head in the standing tracking space.
 
     Raises:
         HeadsetError: there is no camera, or it is switched off.
     """
 
-    def __init__(
-        self, properties: Properties, to_world: Callable[[Matrix], Matrix], asleep: Callable[[], bool]
-    ) -> None:
-        self._to_world, self._asleep = to_world, asleep
-        self._lock = threading.Lock()
+    def __init__(self, properties: Properties) -> None:
         flags = properties.integer(HMD, openvr.Prop_CameraFrameLayout_Int32, 0)
         to_head = properties.matrices(HMD, openvr.Prop_CameraToHeadTransforms_Matrix34_Array)
         self._layout = layout_of(flags, to_head)
@@ -111,7 +116,6 @@ class OpenVRCamera:
             self._acquire()
         except FAILURES as error:
             raise explain("opening the headset's camera", error) from error
-        self._open = True
 
     def _acquire(self) -> None:
         """Ask for the stream, and forget what was known of an earlier one."""
@@ -121,7 +125,8 @@ class OpenVRCamera:
         self._sequence: int | None = None
         self._handle = self._camera.acquireVideoStreamingService(HMD)
 
-    def _give_back(self) -> None:
+    def close(self) -> None:
+        """Tell the runtime that it is no longer needed; the next reading opens it anew."""
         handle, self._handle = self._handle, None
         if handle is not None:
             with contextlib.suppress(*FAILURES):  # it may have gone before us
@@ -144,23 +149,21 @@ class OpenVRCamera:
     def size(self) -> tuple[int, int]:
         return self._layout.eye_size(self._width, self._height)
 
-    @property
-    def asleep(self) -> bool:
-        return self._asleep()
-
     def read(self) -> CameraFrame | None:
-        with self._lock:
-            if not self._open:
-                raise HeadsetError("The headset has gone, and its camera with it", "Restart SteamVR and this program")
-            try:
-                if self._handle is None:
-                    self._acquire()
-                return self._read()
-            except openvr.error_code.TrackedCameraError_NoFrameAvailable:
-                return None  # it is warming up, or asleep with the headset
-            except FAILURES as error:
-                self._give_back()  # a stream that has broken off does not come back: the next reading opens another
-                raise explain("reading the headset's camera", error) from error
+        """The newest picture, or None when there is none that was not read before.
+
+        Raises:
+            HeadsetError: the camera has gone.
+        """
+        try:
+            if self._handle is None:
+                self._acquire()
+            return self._read()
+        except openvr.error_code.TrackedCameraError_NoFrameAvailable:
+            return None  # it is warming up, or asleep with the headset
+        except FAILURES as error:
+            self.close()  # a stream that has broken off does not come back
+            raise explain("reading the headset's camera", error) from error
 
     def _read(self) -> CameraFrame | None:
         header = self._camera.getVideoStreamFrameBuffer(self._handle, self._type, None, 0)
@@ -186,18 +189,7 @@ class OpenVRCamera:
         if not pose.bPoseIsValid:
             return None
         matrix = rows_to_matrix(pose.mDeviceToAbsoluteTracking)
-        return self._to_world(matrix) if is_rigid(matrix) else None
-
-    def close(self) -> bool:
-        if not self._lock.acquire(timeout=ENDING_SECONDS):
-            return False
-        try:
-            if self._open:
-                self._open = False
-                self._give_back()
-        finally:
-            self._lock.release()
-        return True
+        return matrix if is_rigid(matrix) else None
 
 
 def _interface() -> Any:
@@ -205,3 +197,49 @@ def _interface() -> Any:
     if not openvr.isInterfaceVersionValid(openvr.IVRTrackedCamera_Version):
         raise HeadsetError("This SteamVR gives no access to cameras", "Update SteamVR, or choose another source")
     return openvr.VRTrackedCamera()
+
+
+def serve(asked: BinaryIO, answers: BinaryIO) -> None:
+    """Answer each byte of ``asked`` with a picture, until there are no more."""
+    camera: OpenVRCamera | None = None
+    while asked.read(1):
+        try:
+            if camera is None:
+                camera = OpenVRCamera(Properties(_session()))
+            frame = _new(camera.read)
+        except HeadsetError as error:
+            write_answer(answers, error)
+        else:
+            write_answer(answers, frame)
+
+
+def _new(read: Callable[[], CameraFrame | None]) -> CameraFrame | None:
+    """What ``read`` gives as soon as it gives anything."""
+    until = time.perf_counter() + NEW_PICTURE_SECONDS
+    while (frame := read()) is None and time.perf_counter() < until:
+        time.sleep(0.002)
+    return frame
+
+
+def _session() -> Any:
+    """IVRSystem, as one of those that SteamVR neither shows nor waits for. Raises HeadsetError."""
+    try:
+        with quiet_library():
+            return openvr.init(openvr.VRApplication_Background)
+    except FAILURES as error:
+        raise explain_init(error) from error
+
+
+def main() -> int:
+    """Standard input asks, standard output answers; what libraries print goes to standard error."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C is for who asks, and then nobody does
+    with os.fdopen(os.dup(1), "wb") as answers:
+        os.dup2(2, 1)
+        with contextlib.suppress(OSError):  # nobody reads any more
+            serve(sys.stdin.buffer, answers)
+        openvr.shutdown()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -18,11 +18,11 @@ from typing import Any
 import numpy as np
 import openvr
 
-from artem_vr.errors import HeadsetError
+from artem_vr.vr.camera_process import CameraProcess
 from artem_vr.vr.commands import QUIT, Command, Hand, notice
 from artem_vr.vr.headset import Focus, FramePoses, HeadsetCamera, Matrix
 from artem_vr.vr.openvr_actions import Actions
-from artem_vr.vr.openvr_camera import OpenVRCamera
+from artem_vr.vr.openvr_camera import has_camera
 from artem_vr.vr.openvr_errors import FAILURES, explain, explain_init, name_of
 from artem_vr.vr.openvr_library import introduce
 from artem_vr.vr.openvr_properties import HMD, Properties, rows_to_matrix
@@ -87,7 +87,7 @@ class OpenVRHeadset:
         self._actions, trouble = _actions()
         self._untold = [notice(trouble)] if trouble else []
         self._properties = Properties(self._system)
-        self._camera: OpenVRCamera | None = None
+        self._camera: CameraProcess | None = None
 
         self._poses = (openvr.TrackedDevicePose_t * openvr.k_unMaxTrackedDeviceCount)()
         self._frame = 0
@@ -359,20 +359,17 @@ class OpenVRHeadset:
         self._size_asked = size
 
     def camera(self) -> HeadsetCamera | None:
-        if self._camera is None:
-            try:
-                self._camera = OpenVRCamera(self._properties, self._to_world, lambda: self._standby)
-            except HeadsetError as error:
-                log.info("%s", error)
+        if self._camera is None and has_camera():
+            self._camera = CameraProcess(self._to_world, lambda: self._standby)
         return self._camera
 
     def close(self) -> None:
         if not self._open:
             return
         self._open = False
-        # A read under way must end before the library under it is unloaded; where it hangs, the library stays.
-        if self._camera is None or self._camera.close():
-            openvr.shutdown()
+        if self._camera is not None:
+            self._camera.close()
+        openvr.shutdown()
 
     def __enter__(self) -> OpenVRHeadset:
         return self

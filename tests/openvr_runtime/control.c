@@ -5,7 +5,12 @@
 
 #include "runtime.h"
 
-EXPORT const Counters *rt_counters(void) { return &rt.count; }
+EXPORT const Counters *rt_counters(void)
+{
+    rt.count.header_reads = camera()->header_reads, rt.count.frame_reads = camera()->frame_reads;
+    rt.count.camera_opened = camera()->opened, rt.count.camera_closed = camera()->closed;
+    return &rt.count;
+}
 
 EXPORT void rt_set_init_errors(int scene, int background) { rt.init_error = scene, rt.background_error = background; }
 
@@ -102,22 +107,29 @@ EXPORT void rt_set_input(const char *action, int source, bool active, bool state
     rt.pending[name_index(action)][source] = (Input){active, state, x, y};
 }
 
-EXPORT void rt_set_camera(bool there, int empty_reads) { rt.camera = there, rt.camera_empty_reads = empty_reads; }
+EXPORT void rt_set_camera(bool there, int empty_reads)
+{
+    camera()->there = there, camera()->empty_reads = empty_reads;
+}
 
-EXPORT void rt_set_camera_focal(float pixels) { rt.camera_focal = pixels; }
+EXPORT void rt_set_camera_focal(float pixels) { camera()->focal = pixels; }
+EXPORT void rt_set_camera_trouble(bool crashes, bool hangs) { camera()->crashes = crashes, camera()->hangs = hangs; }
+EXPORT uint32_t rt_camera_type(void) { return camera()->type; }
+EXPORT uint32_t rt_camera_process(void) { return camera()->process; }
 
-EXPORT uint32_t rt_camera_type(void) { return rt.camera_type; }
+EXPORT void rt_end_camera_stream(void) { camera()->open = false; }
 
 EXPORT void rt_set_camera_frame(const void *pixels, uint32_t width, uint32_t height, uint32_t sequence,
                                 const float *head, bool head_valid)
 {
-    const size_t bytes = (size_t)width * height * 4;
-    free(rt.camera_pixels);
-    rt.camera_pixels = malloc(bytes);
-    memcpy(rt.camera_pixels, pixels, bytes);
-    rt.camera_size[0] = width, rt.camera_size[1] = height, rt.camera_sequence = sequence;
-    rt.camera_head = (Pose){.result = RUNNING_OK, .valid = head_valid, .connected = true};
-    memcpy(&rt.camera_head.pose, head, sizeof(Rows));
+    Camera *const it = camera();
+    it->filled = width * height * 4;
+    if (it->filled > CAMERA_BYTES) abort();
+    memcpy(it->pixels, pixels, it->filled);
+    it->size[0] = width, it->size[1] = height;
+    it->head = (Pose){.result = RUNNING_OK, .valid = head_valid, .connected = true};
+    memcpy(&it->head.pose, head, sizeof(Rows));
+    it->sequence = sequence; /* last: then it is there */
 }
 
 EXPORT int rt_size(const char *structure)

@@ -384,6 +384,19 @@ class Runtime:
         """The cameras' focal length; 0: the runtime does not tell it."""
         self._call("rt_set_camera_focal", pixels)
 
+    def trouble_camera(self, *, crashes: bool = False, hangs: bool = False) -> None:
+        """Let the next read of a frame end its process, or all of them never return."""
+        self._call("rt_set_camera_trouble", crashes, hangs)
+
+    def end_camera_stream(self) -> None:
+        """As when the camera was unplugged for a moment: the stream that is open is none any more."""
+        self._call("rt_end_camera_stream")
+
+    @property
+    def camera_process(self) -> int:
+        """The process that read the camera last; 0: none did."""
+        return int(self._library.rt_camera_process())
+
     @property
     def camera_type(self) -> int:
         """The type of frame that was asked for last: 0 as the lens sees, 1 straightened."""
@@ -420,7 +433,7 @@ class Runtime:
         library.rt_script_pose.argtypes = [ctypes.c_uint64, ctypes.c_void_p]
         library.rt_now.restype = ctypes.c_double
         library.rt_set_camera_focal.argtypes = [ctypes.c_float]
-        library.rt_camera_type.restype = ctypes.c_uint32
+        library.rt_camera_type.restype = library.rt_camera_process.restype = ctypes.c_uint32
         for name in ("rt_manifest_too_late", "rt_app_manifest_temporary", "rt_identified_too_late"):
             getattr(library, name).restype = ctypes.c_bool
         library.rt_set_input.argtypes = [

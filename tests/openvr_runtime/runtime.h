@@ -18,6 +18,7 @@
 #define SCRIPT 8192
 #define SUBMISSIONS 4096
 #define TEXT 512
+#define CAMERA_BYTES (1 << 20)
 
 /* ---- what OpenVR's functions take and give ------------------------------------------------------------------ */
 
@@ -156,13 +157,19 @@ typedef struct {
     int inactive_updates; /* how many more UpdateActionState find the controllers asleep */
     uint64_t last_pulse_source;
 
-    bool camera, camera_open, camera_standing;
-    int camera_empty_reads;
-    uint32_t camera_size[2], camera_sequence, camera_type; /* the type of the newest read */
-    float camera_focal; /* pixels; 0: it does not say */
-    Pose camera_head;
-    uint8_t *camera_pixels;
 } State;
+
+/* The cameras are another process's to read: this lies in a file beside the library, which all map. */
+typedef struct {
+    uint64_t header_reads, frame_reads, opened, closed;
+    bool there, open, standing, crashes, hangs; /* the last two at the next read of a frame */
+    int empty_reads;
+    uint32_t size[2], sequence, type, process; /* the type of the newest read, and who read it */
+    float focal; /* pixels; 0: it does not say */
+    Pose head;
+    uint32_t filled; /* bytes of pixels */
+    uint8_t pixels[CAMERA_BYTES];
+} Camera;
 
 extern State rt;
 
@@ -177,6 +184,8 @@ typedef struct {
 } Table;
 
 extern const Table system_table, compositor_table, input_table, camera_table, applications_table;
+
+Camera *camera(void);
 
 double virtual_now(void);
 void set_clock(double now, bool program_works);

@@ -24,7 +24,7 @@ class Taken:
 class Camera:
     def __init__(self, *script):
         self.script = list(script)
-        self.asleep = False
+        self.pause = ""
 
     def read(self):
         step = self.script.pop(0) if self.script else None
@@ -83,13 +83,13 @@ def test_the_silence_of_a_headset_that_sleeps_is_none():
 
     camera = Camera()
     source = HeadsetCameraSource(camera, clock=lambda: now[0], sleep=sleep)
-    camera.asleep = True
+    camera.pause = "The headset sleeps, and its camera with it"
     for _ in range(100):
         before = now[0]
         rest = source.read()
         assert isinstance(rest, Rest) and "sleeps" in rest.reason
         assert now[0] - before < 2 * REST_SECONDS, "whoever waits for it could not be stopped"
-    camera.asleep, woken_at = False, now[0]
+    camera.pause, woken_at = "", now[0]
     camera.script = [None] * 500 + [Taken(pair(10), 1)]
     assert isinstance(source.read(), Shot), "it took a second to wake up"
     assert now[0] - woken_at == pytest.approx(1.0, abs=0.1)
@@ -101,7 +101,7 @@ def test_the_silence_of_a_headset_that_sleeps_is_none():
 
 def test_a_camera_that_takes_pictures_asleep_is_seen():
     source, _ = source_of(Taken(pair(10), 1))
-    source._camera.asleep = True
+    source._camera.pause = "The headset sleeps, and its camera with it"
     assert isinstance(source.read(), Shot)
 
 

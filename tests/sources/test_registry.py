@@ -63,7 +63,7 @@ def test_the_demo_and_the_headset():
         open_source("headset")
 
     class Camera:
-        asleep = False
+        pause = ""
 
         def read(self):
             return None
