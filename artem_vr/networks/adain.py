@@ -24,6 +24,9 @@ So large that the EPSILON of `networks.layers` vanishes beside the variances, an
 picture's rounding errors do not become strokes.
 """
 
+MARGIN = 4
+"""Features beyond the border that are seen with it: as far as one of them sees."""
+
 
 def moments(x: Tensor, epsilon: float = 1e-5) -> tuple[Tensor, Tensor]:
     """Means and deviations of features, (B, C, H, W) to (B, C) each, at least fp32.
@@ -123,6 +126,16 @@ class AdaINNetwork(nn.Module):
         """(B, 3, H, W) to (B, C, h, w) fp32, of a root mean square of about `FEATURE_SCALE`."""
         return self.scaled(self.vgg(pictures, (self.decoder.layer,))[self.decoder.layer])
 
+    def unframed(self, pictures: Tensor) -> Tensor:
+        """`features` of pictures that go on beyond their borders, mirrored.
+
+        VGG-19 alone takes what is there for the mean colour, and a decoder would paint a frame of that.
+        """
+        margin = MARGIN * self.multiple
+        how = "reflect" if min(pictures.shape[-2:]) > margin else "replicate"
+        wide = self.features(F.pad(pictures, (margin,) * 4, mode=how))
+        return wide[..., MARGIN:-MARGIN, MARGIN:-MARGIN].contiguous()
+
     def scaled(self, features: Tensor) -> Tensor:
         """VGG-19's own features, of its own dtype, as `features` gives them."""
         return features.float() * (FEATURE_SCALE / self.decoder.scale)
@@ -134,7 +147,7 @@ class AdaINNetwork(nn.Module):
 
     def forward(self, x: Tensor, normalize: Normalizer) -> Tensor:
         height, width = x.shape[-2:]
-        features = self.features(pad_to_multiple(x, self.multiple))
+        features = self.unframed(pad_to_multiple(x, self.multiple))
         mixed = torch.lerp(features, normalize(self.norm, features), self.alpha)
         return self.decoder(mixed)[..., :height, :width].clamp(0, 1)
 

@@ -136,7 +136,7 @@ def test_alpha_goes_from_the_photographs_own_features_to_the_paintings(vgg: VGG1
     pictures = torch.rand(1, 3, 32, 32)
     whole, half, plain = (network_of(vgg, depth, alpha) for alpha in (1.0, 0.5, 0.0))
     code = whole.encode(torch.rand(1, 3, 32, 32) * 0.3)[0]
-    features = plain.features(pictures)
+    features = plain.unframed(pictures)
     assert torch.equal(plain(pictures, OwnStatistics(code)), plain.decoder(features).clamp(0, 1))
     mixed = (features + OwnStatistics(code)(half.norm, features)) / 2
     torch.testing.assert_close(half(pictures, OwnStatistics(code)), half.decoder(mixed).clamp(0, 1), atol=1e-4, rtol=0)
@@ -149,6 +149,17 @@ def test_any_size_comes_out_as_it_went_in(vgg: VGG19, depth: int, size: tuple[in
     network = network_of(vgg, depth)
     result = network(torch.rand(2, 3, *size), OwnStatistics(network.encode(torch.rand(1, 3, 19, 33))[0]))
     assert result.shape == (2, 3, *size) and result.min() >= 0 and result.max() <= 1
+
+
+@pytest.mark.parametrize("depth", [3, 4])
+@pytest.mark.parametrize("size", [(16, 16), (48, 64)])
+def test_a_picture_gets_no_frame(vgg: VGG19, depth: int, size: tuple[int, int]) -> None:
+    """What has no border has the same features everywhere; VGG-19 by itself sees an edge there."""
+    network = network_of(vgg, depth)
+    flat = torch.tensor([0.9, 0.2, 0.5])[None, :, None, None].expand(1, 3, *size)
+    deviation = network.unframed(flat).std(dim=(2, 3))
+    assert deviation.max() < 1e-3 * FEATURE_SCALE
+    assert network.features(flat).std(dim=(2, 3)).max() > FEATURE_SCALE / 10
 
 
 def test_a_flat_picture_is_painted_without_nan(vgg: VGG19) -> None:
