@@ -136,6 +136,15 @@ class Library:
         """File and sha256 of the network that codes, pictures and blends are painted with; None without one."""
         return self._compact(self._index([]), [])
 
+    @property
+    def decoder(self) -> tuple[Path, str] | None:
+        """File and sha256 of the decoder of the article's network for any painting; None without one."""
+        try:
+            path, sha256 = _file_of(self._folder(), self._index([])["decoder"], "decoder")
+        except (ValueError, KeyError, TypeError, AttributeError):
+            return None
+        return (path, sha256) if path.is_file() else None
+
     def styles(self) -> list[Style]:
         """Shipped styles in the order of the index, then the user's own by name."""
         problems: list[str] = []
@@ -319,12 +328,12 @@ class Library:
             content = json.loads(index.read_bytes())
             if content["version"] != INDEX_VERSION:
                 raise ValueError(f"version {content['version']!r}")
-            return {"styles": list(content["styles"]), "compact": content.get("compact")}
+            return {"styles": list(content["styles"])} | {key: content.get(key) for key in ("compact", "decoder")}
         except OSError as error:
             problems.append(f"The list of shipped styles cannot be read ({error.strerror or error})")
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             problems.append(f"The list of shipped styles is damaged ({type(error).__name__}: {str(error)[:80]})")
-        return {"styles": [], "compact": None}
+        return {"styles": [], "compact": None, "decoder": None}
 
     def _compact(self, index: dict[str, Any], problems: list[str]) -> tuple[Path, str] | None:
         if index["compact"] is None:

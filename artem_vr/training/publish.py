@@ -3,7 +3,8 @@
 A style's own network is checked, stored in fp16 with the style's title in its header, and listed with its
 sha256 in index.json; listing it again replaces the old entry. ``--compact FILE --codes DIR`` does the same with
 the network that paints like any painting, and with the codes of all paintings of a folder, in place of those
-that were there: codes belong to one file of weights.
+that were there: codes belong to one file of weights. ``--decoder FILE`` does the same with the decoder of the
+article's network for any painting.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from typing import Any
 from artem_vr.atomic_file import write_atomically
 from artem_vr.errors import ArtemError, StyleError, WeightsError
 from artem_vr.evaluation.pictures import by_stem, files
+from artem_vr.networks.adain import AdaINDecoder
 from artem_vr.networks.checkpoint import load_network, save_network
 from artem_vr.networks.compact import CompactNetwork
 from artem_vr.sources.pictures import load_picture
@@ -27,6 +29,7 @@ from artem_vr.styles.library import INDEX, INDEX_VERSION, normalize, title_of
 from artem_vr.stylize.encoder import Encoder
 
 COMPACT_FILE = "compact.safetensors"
+DECODER_FILE = "decoder.safetensors"
 
 
 def publish(weights: Path, folder: Path, name: str, title: str, artist: str = "", year: str = "") -> dict[str, str]:
@@ -103,6 +106,19 @@ def publish_compact(
     return {"compact": index["compact"], "styles": entries}
 
 
+def publish_decoder(weights: Path, folder: Path) -> dict[str, Any]:
+    """Adds the decoder in ``weights`` to ``folder``; returns what index.json now says about it. Raises `WeightsError`
+    or `StyleError`; the folder is then as it was."""
+    network, metadata = load_network(weights, parts=True)
+    if not isinstance(network, AdaINDecoder):
+        raise WeightsError(f"{weights.name} is no decoder", "Train one with artem-vr train adain --encoder vgg19")
+    index = _read_index(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    index["decoder"] = {"file": DECODER_FILE, "sha256": save_network(folder / DECODER_FILE, network, _kept(metadata))}
+    _write_index(folder, index)
+    return {"decoder": index["decoder"]}
+
+
 def read_titles(path: Path) -> dict[str, dict[str, str]]:
     """The table of `publish_compact` from a JSON file. Raises `StyleError`."""
     remedy = 'Write {"file_name": {"name": "...", "title": "...", "artist": "...", "year": "..."}, ...}'
@@ -160,7 +176,7 @@ def _read_index(folder: Path) -> dict[str, Any]:
 
 
 def _write_index(folder: Path, index: Mapping[str, Any]) -> None:
-    ordered = {key: index[key] for key in ("version", "compact", "styles") if key in index}
+    ordered = {key: index[key] for key in ("version", "compact", "decoder", "styles") if key in index}
     write_atomically(folder / INDEX, (json.dumps(ordered, indent=1) + "\n").encode())
 
 
@@ -175,11 +191,13 @@ def main() -> int:
     parser.add_argument("--compact", type=Path, metavar="FILE", help="the network that paints like any painting")
     parser.add_argument("--codes", type=Path, metavar="DIR", help="paintings whose codes are shipped with --compact")
     parser.add_argument("--titles", type=Path, metavar="FILE", help="JSON: names, titles, artists, years of --codes")
+    parser.add_argument("--decoder", type=Path, metavar="FILE", help="the decoder of the article's network")
     arguments = parser.parse_args()
     if arguments.weights and not (arguments.name and arguments.title):
         parser.error("a network of its own needs --name and --title")
-    if bool(arguments.compact) != bool(arguments.codes) or not (arguments.weights or arguments.compact):
-        parser.error("give WEIGHTS, or --compact with --codes, or both")
+    given = arguments.weights or arguments.compact or arguments.decoder
+    if bool(arguments.compact) != bool(arguments.codes) or not given:
+        parser.error("give WEIGHTS, --compact with --codes, --decoder, or several of these")
     published: list[dict[str, Any]] = []
     try:
         if arguments.weights:
@@ -188,6 +206,8 @@ def main() -> int:
         if arguments.compact:
             titles = read_titles(arguments.titles) if arguments.titles else None
             published.append(publish_compact(arguments.compact, arguments.codes, arguments.into, titles))
+        if arguments.decoder:
+            published.append(publish_decoder(arguments.decoder, arguments.into))
     except ArtemError as error:
         print(error, file=sys.stderr)
         return 2

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from artem_vr.errors import StyleError, WeightsError
+from artem_vr.networks.adain import AdaINDecoder
 from artem_vr.networks.checkpoint import load_network, save_network
 from artem_vr.networks.compact import CompactNetwork
 from artem_vr.networks.fast import FastNetwork
@@ -96,6 +97,29 @@ def test_the_full_size_fits_its_budget(place: Path) -> None:
     assert run(place, *usual(place), "--compact", place / "full.safetensors") == 0
     assert (place / "weights" / "compact.safetensors").stat().st_size <= 4_000_000
     assert sum(p.numel() for p in CompactNetwork().parameters()) <= 2_000_000
+
+
+def test_a_decoder_is_listed_beside_the_styles(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    library = Library(place / "weights", place / "own")
+    assert library.decoder is None
+    save_network(place / "adain.safetensors", AdaINDecoder(3), {"recipe": "{}"}, torch.float32)
+    assert run(place, *usual(place), "--decoder", place / "adain.safetensors") == 0
+    said = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert said[-1]["decoder"]["file"] == "decoder.safetensors"
+    assert library.decoder is not None and library.compact is not None and len(library.styles()) == 3
+    network, metadata = load_network(*library.decoder, parts=True)
+    assert isinstance(network, AdaINDecoder) and metadata["recipe"] == "{}"
+    assert run(place, place / "fast.safetensors", "--name", "new", "--title", "New") == 0  # keeps it
+    assert library.decoder is not None
+    library.decoder[0].unlink()
+    assert library.decoder is None and library.problems == []
+
+
+def test_a_style_is_no_decoder(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = content(place / "weights")
+    assert run(place, "--decoder", place / "fast.safetensors") == 2
+    assert_one_line(capsys, "fast.safetensors is no decoder. Train one with artem-vr train adain --encoder vgg19.")
+    assert content(place / "weights") == before
 
 
 @pytest.mark.parametrize("index", ["{", "[]", '{"styles": [{}]}', '{"version": 1}'])
