@@ -137,6 +137,44 @@ def test_a_snapshot_overwrites_no_input(place: Path, vgg_file: Path, capsys: pyt
     assert (place / "out-000002.png").read_bytes() == photo and names(place) == {"out-000002.png"}
 
 
+def paint_folder(place: Path, vgg_file: Path, *words: str | int | Path) -> int:
+    """A picture, and one that is called as the first one's snapshot after two iterations."""
+    (place / "room").mkdir(exist_ok=True)
+    for name in ("a.png", "a-000002.png"):
+        (place / "room" / name).write_bytes((place / "photo.png").read_bytes())
+    return main([
+        "stylize", str(place / "room"), "-o", str(place / "new"), "--method", "optimize", "--style",
+        str(place / "painting.png"), "--vgg", str(vgg_file), "--size", "26", "--device", "cpu", "--json",
+        *map(str, words),
+    ])  # fmt: skip
+
+
+def test_no_snapshot_is_written_over_another_output(
+    place: Path, vgg_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert paint_folder(place, vgg_file, "--iterations", 2, "--snapshot-every", 1) == 2
+    error = capsys.readouterr().err
+    assert "a-000002.png would be written twice" in error and error.count("\n") == 1
+    assert not (place / "new").exists()
+    assert paint_folder(place, vgg_file, "--iterations", 1, "--snapshot-every", 1) == 0  # they do not meet
+    assert {path.name for path in (place / "new").iterdir()} == {
+        "a.png", "a-000001.png", "a-000002.png", "a-000002-000001.png",
+    }  # fmt: skip
+
+
+def test_another_output_is_no_snapshot_to_go_on_from(
+    place: Path, vgg_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert paint_folder(place, vgg_file, "--iterations", 1) == 0
+    (place / "new" / "a.png").unlink()
+    capsys.readouterr()
+    assert paint_folder(place, vgg_file, "--iterations", 1, "--resume") == 0
+    outputs = json.loads(capsys.readouterr().out)["outputs"]
+    assert {Path(done["output"]).name: done["resumed_from"] for done in outputs} == {
+        "a.png": None, "a-000002.png": str(place / "new" / "a-000002.png"),
+    }  # fmt: skip
+
+
 def test_several_inputs_go_on_from_their_own_pictures_only(
     place: Path, vgg_file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -59,8 +59,9 @@ def optimize(jobs: Sequence[Job], order: Order, report: Callable[[str], None]) -
         cause = f"{order.resume} is one picture, and there are {pictures} inputs to go on with"
         raise SettingsError(cause, "Leave the PICTURE out: with --resume alone each goes on from its own")
     painting = load_picture(order.painting)
-    for job in jobs:
-        _check_outputs(job, order, [job.input for job in jobs])
+    outputs = {job.output.resolve() for job in jobs if job.kind == "picture"}
+    begins = {job: _resumed(job, order, outputs - {job.output.resolve()}) for job in jobs if job.kind == "picture"}
+    _check_outputs(begins, order, [job.input for job in jobs])
     from artem_vr.training.cli import chosen_device
     from artem_vr.training.data import resize_short_side, to_tensor
     from artem_vr.training.vgg_weights import load_vgg
@@ -72,7 +73,7 @@ def optimize(jobs: Sequence[Job], order: Order, report: Callable[[str], None]) -
     def work(job: Job) -> dict[str, Any]:
         if job.kind == "video":
             raise SettingsError(f"{job.input} is a video, and --method optimize paints pictures", "Leave it out")
-        return _paint(job, order, vgg, target)
+        return _paint(job, order, begins[job], vgg, target)
 
     facts = {"style": order.painting.stem, "strength": 1.0, "layout": "mono", "method": "optimize"}
     outcome = each_job(jobs, work, report)
@@ -86,46 +87,69 @@ def snapshot_path(output: Path, iteration: int) -> Path:
     return output.with_name(f"{output.stem}-{iteration:06d}{output.suffix}")
 
 
-def snapshots(output: Path) -> dict[int, Path]:
-    """The snapshots of ``output`` that are there, by their iterations, in order."""
+def snapshots(output: Path, others: Container[Path] = ()) -> dict[int, Path]:
+    """The snapshots of ``output`` that are there, by their iterations, in order.
+
+    ``others``: outputs (resolved) of other inputs, which may be called as snapshots are, and are none.
+    """
     pattern = re.compile(re.escape(output.stem) + r"-(\d{6,})" + re.escape(output.suffix))
     if not output.parent.is_dir():
         return {}
     found = ((pattern.fullmatch(path.name), path) for path in output.parent.iterdir())
-    return dict(sorted((int(match[1]), path) for match, path in found if match))
+    return dict(sorted((int(match[1]), path) for match, path in found if match and path.resolve() not in others))
 
 
-def _check_outputs(job: Job, order: Order, inputs: Iterable[Path]) -> None:
-    """Raises `SettingsError` where a picture of this job would be written over something that is only read."""
-    _, before = _resumed(job, order)
-    names = [job.output]
-    if order.snapshot_every:
-        last = before + order.options.iterations
-        names += [snapshot_path(job.output, n) for n in range(before + 1, last + 1) if _is_kept(n - before, order)]
-    written = {path.resolve() for path in names}
-    for path in (*inputs, order.painting):
-        if path.resolve() in written:
-            raise SettingsError(f"{path} is one of the inputs and would be overwritten", "Name another OUTPUT")
+@dataclass(frozen=True)
+class _Begin:
+    """What a picture is gone on from."""
+
+    picture: Path | None
+    """None: nothing, it begins anew."""
+    iterations: int
+    """That are behind it, as far as snapshots tell."""
+
+
+def _check_outputs(begins: Mapping[Job, _Begin], order: Order, inputs: Iterable[Path]) -> None:
+    """Raises `SettingsError` where a picture would be written over something that is only read, or over another's."""
+    read = {path.resolve(): path for path in (*inputs, order.painting)}
+    writers: dict[Path, Job] = {}
+    for job, begin in begins.items():
+        for name in _written(job, order, begin.iterations):
+            place = name.resolve()
+            if place in read:
+                cause = f"{read[place]} is one of the inputs and would be overwritten"
+                raise SettingsError(cause, "Name another OUTPUT")
+            other = writers.setdefault(place, job)
+            if other is not job:
+                cause = f"{name} would be written twice, for {other.input} and for {job.input}"
+                raise SettingsError(cause, "Paint one of these by itself, into another folder")
+
+
+def _written(job: Job, order: Order, before: int) -> list[Path]:
+    """The output and its snapshots."""
+    counts = range(before + 1, before + order.options.iterations + 1)
+    kept = [snapshot_path(job.output, n) for n in counts if _is_kept(n - before, order)]
+    return [job.output, *kept]
 
 
 def _is_kept(done: int, order: Order) -> bool:
     return order.snapshot_every > 0 and done % order.snapshot_every == 0
 
 
-def _resumed(job: Job, order: Order) -> tuple[Path | None, int]:
-    """The picture to go on from, if any, and the iterations behind it as far as snapshots tell."""
-    kept = snapshots(job.output)
+def _resumed(job: Job, order: Order, others: Container[Path]) -> _Begin:
+    """``others``: outputs (resolved) of the other inputs."""
     if order.resume is None:
-        return None, 0
+        return _Begin(None, 0)
+    kept = snapshots(job.output, others)
     if order.resume != "newest":
         number = next((n for n, path in kept.items() if path.resolve() == order.resume.resolve()), None)
-        return order.resume, max(kept, default=0) if number is None else number
+        return _Begin(order.resume, max(kept, default=0) if number is None else number)
     there = [path for path in (*kept.values(), job.output) if path.is_file()]
     newest = max(there, key=lambda path: (path.stat().st_mtime_ns, path == job.output), default=None)
-    return newest, max(kept, default=0)
+    return _Begin(newest, max(kept, default=0))
 
 
-def _paint(job: Job, order: Order, vgg: VGG19, target: Tensor) -> dict[str, Any]:
+def _paint(job: Job, order: Order, begin: _Begin, vgg: VGG19, target: Tensor) -> dict[str, Any]:
     """Paint one picture file. Raises `ArtemError`."""
     from tqdm import tqdm
 
@@ -137,8 +161,7 @@ def _paint(job: Job, order: Order, vgg: VGG19, target: Tensor) -> dict[str, Any]
     if min(height, width) < LEAST_SIDE:
         cause = f"{job.input} is {width}x{height} pixels at this size, and {LEAST_SIDE} are needed in both directions"
         raise PictureError(cause, "Cut it, or paint it larger with --size")
-    begin, before = _resumed(job, order)
-    start = _start(begin, order, photograph).to(target.device)
+    start = _start(begin.picture, order, photograph).to(target.device)
     losses: list[float] = []
     try:
         optimization = Optimization(vgg, to_tensor(photograph).to(target.device), target, order.options)
@@ -149,7 +172,7 @@ def _paint(job: Job, order: Order, vgg: VGG19, target: Tensor) -> dict[str, Any]
                 bar.set_postfix(loss=f"{loss:.4f}", refresh=False)
                 bar.update()
                 if _is_kept(done, order):
-                    save_picture(snapshot_path(job.output, before + done), _bytes(picture))
+                    save_picture(snapshot_path(job.output, begin.iterations + done), _bytes(picture))
 
             result = optimization.run(start, on_the_way)
     except RuntimeError as error:  # torch's word for everything
@@ -165,7 +188,7 @@ def _paint(job: Job, order: Order, vgg: VGG19, target: Tensor) -> dict[str, Any]
         "iterations": order.options.iterations,
         "first_loss": losses[0],
         "last_loss": optimization.loss(result),
-        "resumed_from": str(begin) if begin else None,
+        "resumed_from": str(begin.picture) if begin.picture else None,
     }
 
 
