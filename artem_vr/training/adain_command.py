@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -127,11 +128,15 @@ def _compact(arguments: argparse.Namespace, vgg: Any, process: Process, device: 
     if not going_on:  # else the encoder can read, or the checkpoint brings one that can
         objective.teach_to_read()
 
+    counted = {"photographs": len(photographs.paths), "paintings": len(paths)}
+
     def finish() -> CompactNetwork:
-        teach_to_answer(objective, arguments.answer_rounds, cli.run_folder(arguments) / "answers.pt")
+        made_of = cli.recipe_of(arguments) | counted, cli.sums_of_inputs(arguments)
+        training = json.dumps(made_of, sort_keys=True, default=str)
+        teach_to_answer(objective, arguments.answer_rounds, cli.run_folder(arguments) / "answers.pt", training)
         return objective.fit_plain()
 
-    return objective, finish, {"photographs": len(photographs.paths), "paintings": len(paths)}
+    return objective, finish, counted
 
 
 def _vgg19(arguments: argparse.Namespace, vgg: Any, process: Process, device: Any) -> tuple[Any, Any, dict[str, int]]:

@@ -15,12 +15,14 @@ tried out with the losses of the training.
 
 from __future__ import annotations
 
+import hashlib
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from tqdm import tqdm
 
 from artem_vr.networks.compact import TRAITS
@@ -171,12 +173,17 @@ class Answering:
         return total / TRIALS
 
 
-def teach_to_answer(objective: CompactObjective, rounds: int, file: Path, progress: bool = True) -> None:
+def teach_to_answer(
+    objective: CompactObjective, rounds: int, file: Path, training: str = "", progress: bool = True
+) -> None:
     """So many rounds; ``file`` keeps the answers after each, and is gone on from.
 
+    ``training``: what the training is made of (its recipe and inputs). Answers count only for the one that made them:
+    where ``file`` is of another, or of another network before the rounds, these begin anew.
     Raises `SettingsError`, or `WeightsError` for a damaged ``file``.
     """
-    saved: dict[str, Any] = load_state(file, objective.device) if file.exists() else {"rounds": 0}
+    made_by = _sum_of(objective.network, training)
+    saved = _saved(file, made_by, objective.device)
     answer = objective.network.encoder.answer
     trained = [p for p in objective.network.parameters() if p.requires_grad]
     if saved["rounds"]:
@@ -190,9 +197,28 @@ def teach_to_answer(objective: CompactObjective, rounds: int, file: Path, progre
     for number in range(saved["rounds"], rounds):
         answering.improve(number)
         state = {"rounds": number + 1, "answer": answer.state_dict(), "jacobians": answering.jacobians}
-        save_state(state, file)
+        save_state(state | {"made_by": made_by}, file)
     for parameter in trained:
         parameter.requires_grad_(True)
+
+
+def _saved(file: Path, made_by: str, device: torch.device) -> dict[str, Any]:
+    """What ``file`` keeps of this training; no rounds where it is not there, or is another's. Raises `WeightsError`."""
+    if not file.exists():
+        return {"rounds": 0}
+    saved = load_state(file, device)
+    if isinstance(saved, dict) and saved.get("made_by") == made_by:
+        return saved
+    tqdm.write(f"artem-vr: {file} is of another training; the rounds of answers begin anew", file=sys.stderr)
+    return {"rounds": 0}
+
+
+def _sum_of(network: nn.Module, training: str) -> str:
+    digest = hashlib.sha256(training.encode("utf-8", "surrogatepass"))
+    for name, value in network.state_dict().items():
+        digest.update(name.encode())
+        digest.update(value.cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
 
 
 def _palette(picture: Tensor) -> Tensor:

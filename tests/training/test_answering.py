@@ -96,3 +96,43 @@ def test_rounds_are_gone_on_from(pictures: Path, tmp_path: Path, monkeypatch: py
     teach_to_answer(done, 2, tmp_path / "half.pt", progress=False)  # nothing is left to do
     assert all(map(torch.equal, answers(done), answers(again)))
     assert all(p.requires_grad for p in again.network.painter.parameters())
+
+
+class Quick:
+    """Rounds without any work: each adds 1 to the answers' bias."""
+
+    jacobians: list[torch.Tensor]
+
+    def __init__(self, objective: CompactObjective, progress: bool) -> None:
+        self._answer = objective.network.encoder.answer
+
+    @torch.no_grad()
+    def improve(self, number: int) -> None:
+        self._answer.bias += 1
+
+
+def test_answers_count_for_the_training_that_made_them_only(
+    pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(answering, "Answering", Quick)
+    file = tmp_path / "answers.pt"
+
+    def rounds_done(training: str, rounds: int, change: float = 0.0) -> tuple[float, bool]:
+        """By how much the bias moved, and whether the file was said to be another training's."""
+        objective = make_objective(pictures)
+        with torch.no_grad():
+            objective.network.encoder.answer.bias.zero_()
+            next(objective.network.painter.parameters()).add_(change)
+        teach_to_answer(objective, rounds, file, training, progress=False)
+        moved = float(objective.network.encoder.answer.bias.detach().mean())
+        return moved, "answers.pt is of another training" in capsys.readouterr().err
+
+    assert rounds_done("seed 0", 2) == (2, False)
+    state = torch.load(file, weights_only=True)
+    torch.save(state | {"answer": state["answer"] | {"bias": state["answer"]["bias"] + 40}}, file)  # told from new ones
+    assert rounds_done("seed 0", 2) == (42, False)
+    assert rounds_done("seed 0", 3) == (43, False)
+    assert rounds_done("seed 1", 1) == (1, True)
+    assert rounds_done("seed 1", 2, change=0.5) == (2, True)  # the same settings, but another network
+    torch.save({name: value for name, value in state.items() if name != "made_by"}, file)  # nobody knows whose
+    assert rounds_done("seed 0", 1) == (1, True)

@@ -243,8 +243,13 @@ def test_without_iterations_only_answers_and_strength_are_taught(
     # what the folder keeps is for these settings alone
     assert train(pictures, vgg_file, tmp_path, *only, "2") == 2
     assert_one_line(capsys, "other settings")
+    (tmp_path / "run" / "checkpoint.pt").unlink()  # another training in the same folder
+    assert train(pictures, vgg_file, tmp_path, *only, "1", "--seed", "3") == 0
+    assert "answers.pt is of another training" in capsys.readouterr().err
+    assert train(pictures, vgg_file, tmp_path, *only, "1", "--seed", "3") == 0  # the same again goes on from it
+    assert "another training" not in capsys.readouterr().err
     (tmp_path / "run" / "answers.pt").write_bytes(b"half of it")
-    assert train(pictures, vgg_file, tmp_path, *only, "1") == 2
+    assert train(pictures, vgg_file, tmp_path, *only, "1", "--seed", "3") == 2
     assert_one_line(capsys, "answers.pt")
 
 
