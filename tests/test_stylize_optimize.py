@@ -175,6 +175,62 @@ def test_another_output_is_no_snapshot_to_go_on_from(
     }  # fmt: skip
 
 
+@pytest.fixture()
+def no_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Iterations fail the test."""
+
+    def run(*arguments: object) -> None:
+        pytest.fail("the picture was optimised")
+
+    monkeypatch.setattr("artem_vr.training.optimize.Optimization.run", run)
+
+
+@pytest.mark.parametrize(
+    ("output", "words", "cause"),
+    [
+        ("new/", [], "a.png cannot be written: it is a folder"),
+        ("photo.png/b.png", [], "Not a directory"),
+        ("photo.png/deep/b.png", [], "Not a directory"),
+        ("x" * 300 + "/b.png", [], "too long"),
+        ("x" * 245 + ".png", ["--snapshot-every", 2], "too long"),
+    ],
+)
+def test_what_cannot_be_written_is_said_before_the_work(
+    place: Path, vgg_file: Path, no_work: None, output: str, words: list[str], cause: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    (place / "a.png").write_bytes((place / "photo.png").read_bytes())
+    (place / "new" / "a.png").mkdir(parents=True)
+    before = sorted(place.rglob("*"))
+    assert main([
+        "stylize", str(place / "a.png"), "-o", f"{place}/{output}", "--method", "optimize", "--style",
+        str(place / "painting.png"), "--vgg", str(vgg_file), "--iterations", "4", *map(str, words),
+    ]) == 2  # fmt: skip
+    error = capsys.readouterr().err
+    assert cause in error and error.count("\n") == 1
+    assert sorted(place.rglob("*")) == before
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write anywhere")
+def test_a_folder_without_rights_is_said_before_the_work(
+    place: Path, vgg_file: Path, no_work: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (place / "shut").mkdir(mode=0o555)
+    assert paint(place, vgg_file, output="shut/out.png") == 2
+    assert "rights" in capsys.readouterr().err
+
+
+def test_a_snapshot_that_fails_is_said_once_and_the_picture_is_painted_on(
+    place: Path, vgg_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for number in (1, 2):
+        (place / f"out-{number:06d}.png").mkdir()
+    assert paint(place, vgg_file, "--snapshot-every", 1) == 0
+    error = capsys.readouterr().err
+    assert "out-000001.png cannot be written" in error and error.count("\n") == 1
+    assert load_picture(place / "out.png").shape == (20, 26, 3) and (place / "out-000003.png").is_file()
+
+
 def test_several_inputs_go_on_from_their_own_pictures_only(
     place: Path, vgg_file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

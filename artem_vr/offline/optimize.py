@@ -14,6 +14,7 @@ from artem_vr.errors import EngineError, PictureError, SettingsError, is_lack_of
 from artem_vr.offline.files import Job, Outcome, each_job, resized
 from artem_vr.sources.frame import Picture
 from artem_vr.sources.pictures import load_picture, save_picture
+from artem_vr.writable import check_writable
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -73,7 +74,7 @@ def optimize(jobs: Sequence[Job], order: Order, report: Callable[[str], None]) -
     def work(job: Job) -> dict[str, Any]:
         if job.kind == "video":
             raise SettingsError(f"{job.input} is a video, and --method optimize paints pictures", "Leave it out")
-        return _paint(job, order, begins[job], vgg, target)
+        return _paint(job, order, begins[job], vgg, target, report)
 
     facts = {"style": order.painting.stem, "strength": 1.0, "layout": "mono", "method": "optimize"}
     outcome = each_job(jobs, work, report)
@@ -110,11 +111,12 @@ class _Begin:
 
 
 def _check_outputs(begins: Mapping[Job, _Begin], order: Order, inputs: Iterable[Path]) -> None:
-    """Raises `SettingsError` where a picture would be written over something that is only read, or over another's."""
+    """Raises `SettingsError` where a picture could not be written, or only over one that is read, or over another's."""
     read = {path.resolve(): path for path in (*inputs, order.painting)}
     writers: dict[Path, Job] = {}
     for job, begin in begins.items():
-        for name in _written(job, order, begin.iterations):
+        names = _written(job, order, begin.iterations)
+        for name in names:
             place = name.resolve()
             if place in read:
                 cause = f"{read[place]} is one of the inputs and would be overwritten"
@@ -123,6 +125,8 @@ def _check_outputs(begins: Mapping[Job, _Begin], order: Order, inputs: Iterable[
             if other is not job:
                 cause = f"{name} would be written twice, for {other.input} and for {job.input}"
                 raise SettingsError(cause, "Paint one of these by itself, into another folder")
+        for name in (names[0], names[-1]):  # the last snapshot's number is the longest
+            check_writable(name)
 
 
 def _written(job: Job, order: Order, before: int) -> list[Path]:
@@ -149,8 +153,10 @@ def _resumed(job: Job, order: Order, others: Container[Path]) -> _Begin:
     return _Begin(newest, max(kept, default=0))
 
 
-def _paint(job: Job, order: Order, begin: _Begin, vgg: VGG19, target: Tensor) -> dict[str, Any]:
-    """Paint one picture file. Raises `ArtemError`."""
+def _paint(
+    job: Job, order: Order, begin: _Begin, vgg: VGG19, target: Tensor, report: Callable[[str], None]
+) -> dict[str, Any]:
+    """Paint one picture file; what goes wrong beside it costs a line to ``report``. Raises `ArtemError`."""
     from tqdm import tqdm
 
     from artem_vr.training.data import to_tensor
@@ -163,6 +169,7 @@ def _paint(job: Job, order: Order, begin: _Begin, vgg: VGG19, target: Tensor) ->
         raise PictureError(cause, "Cut it, or paint it larger with --size")
     start = _start(begin.picture, order, photograph).to(target.device)
     losses: list[float] = []
+    lost: list[Path] = []  # snapshots that could not be kept
     try:
         optimization = Optimization(vgg, to_tensor(photograph).to(target.device), target, order.options)
         with tqdm(total=order.options.iterations, desc=job.input.name, disable=None, leave=False) as bar:
@@ -171,8 +178,16 @@ def _paint(job: Job, order: Order, begin: _Begin, vgg: VGG19, target: Tensor) ->
                 losses.append(loss)
                 bar.set_postfix(loss=f"{loss:.4f}", refresh=False)
                 bar.update()
-                if _is_kept(done, order):
-                    save_picture(snapshot_path(job.output, begin.iterations + done), _bytes(picture))
+                if not _is_kept(done, order):
+                    return
+                path = snapshot_path(job.output, begin.iterations + done)
+                try:
+                    save_picture(path, _bytes(picture))
+                except PictureError as error:
+                    lost.append(path)
+                    if len(lost) == 1:  # the others most likely for the same reason
+                        bar.clear()
+                        report(f"{error.cause}; the picture itself is painted on. {error.remedy}.")
 
             result = optimization.run(start, on_the_way)
     except RuntimeError as error:  # torch's word for everything
