@@ -15,7 +15,8 @@ from artem_vr.errors import SettingsError
 from artem_vr.typed_path import path_of, paths_of
 
 if TYPE_CHECKING:
-    from artem_vr.offline.files import Job, Outcome
+    from artem_vr.offline.files import Job, Look, Outcome
+    from artem_vr.settings import Settings
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -34,9 +35,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument("--json", action="store_true", help="print one JSON object about what was done")
     parser.add_argument(
-        "--method", choices=("network", "optimize"), default="network",
-        help="optimize: change a picture's own pixels until VGG-19 sees the PICTURE given with --style in it "
-        "(Gatys et al. 2016); minutes a picture (default: network)",
+        "--method", choices=("network", "adain", "optimize"), default="network",
+        help="like the PICTURE given with --style, as VGG-19 sees it. adain: by the article's network for any painting "
+        "(Huang & Belongie 2017); optimize: by changing a picture's own pixels (Gatys et al. 2016), minutes a picture "
+        "(default: network)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--vgg", type=Path, metavar="FILE", default=argparse.SUPPRESS,
+        help="with --method adain and optimize: VGG-19's weights (default: downloaded once, checked)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--decoder", type=Path, metavar="FILE", default=argparse.SUPPRESS,
+        help="with --method adain: what artem-vr train adain --encoder vgg19 has trained (default: the shipped one)",
     )  # fmt: skip
     _add_optimize_arguments(parser)
 
@@ -53,7 +63,6 @@ def _add_optimize_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     group.add_argument("--start", choices=("photograph", "noise"), help="what to begin with (default: photograph)")
     group.add_argument("--seed", type=_seed, metavar="N", help="of the noise (default: 0)")
-    group.add_argument("--vgg", type=Path, metavar="FILE", help="VGG-19 weights (default: downloaded once, checked)")
     for name, what in (("content", "likeness to the photograph"), ("style", "strokes and palette"),
                        ("tv", "smoothness (total variation)")):  # fmt: skip
         group.add_argument(f"--{name}-weight", type=_weight, metavar="W", help=f"{what} (default: 1)")
@@ -110,6 +119,8 @@ def run(arguments: argparse.Namespace) -> int:
     outcome, facts = files.Outcome(), dict[str, Any]()
     if jobs and optimizing:
         outcome, facts = _optimize(arguments, jobs, settings.device, report)
+    elif jobs and arguments.method == "adain":
+        outcome, facts = _adain(arguments, jobs, look, settings, report)
     elif jobs:
         outcome, facts = files.stylize(jobs, look, settings, report)
     outcome.errors[:0] = [{"input": str(path), "error": line} for path, line in errors]
@@ -121,25 +132,43 @@ def run(arguments: argparse.Namespace) -> int:
     return 2 if outcome.errors else 0
 
 
-_ONLY_OPTIMIZE = (
-    "optimizer", "iterations", "snapshot_every", "resume", "start", "seed", "vgg", "content_weight", "style_weight",
+_OF_OPTIMIZE = (
+    "optimizer", "iterations", "snapshot_every", "resume", "start", "seed", "content_weight", "style_weight",
     "tv_weight",
 )  # fmt: skip
-_ONLY_NETWORK = ("strength", "layout", "engine", "precision", "steadying", "ground")
+_OF_NETWORK = ("engine", "precision", "steadying", "ground")
+_MEANINGLESS = {
+    "network": (*_OF_OPTIMIZE, "vgg", "decoder"),
+    "adain": (*_OF_OPTIMIZE, *_OF_NETWORK),
+    "optimize": (*_OF_NETWORK, "strength", "layout", "decoder"),
+}
+"""With each method: the options of others."""
 
 
 def _check_method(arguments: argparse.Namespace) -> None:
     """Raises `SettingsError` for options that belong to the other method, and for what the method lacks."""
     given = vars(arguments)
     optimizing = arguments.method == "optimize"
-    strange = [name for name in (_ONLY_NETWORK if optimizing else _ONLY_OPTIMIZE) if name in given]
+    strange = [name for name in _MEANINGLESS[arguments.method] if name in given]
     if optimizing and arguments.preserve_color:
         strange.append("preserve_color")
     if strange:
         option = f"--{strange[0].replace('_', '-')}"
         raise SettingsError(f"{option} means nothing with --method {arguments.method}", f"Leave {option} out")
-    if optimizing and not given.get("style"):
-        raise SettingsError("--method optimize has no painting", "Give --style a PICTURE")
+    if arguments.method != "network" and not given.get("style"):
+        raise SettingsError(f"--method {arguments.method} has no painting", "Give --style a PICTURE")
+
+
+def _adain(
+    arguments: argparse.Namespace, jobs: Sequence[Job], look: Look, settings: Settings, report: Callable[[str], None]
+) -> tuple[Outcome, dict[str, Any]]:
+    from artem_vr.offline.adain import Order, stylize
+    from artem_vr.typed_path import path_of
+
+    files = {name: vars(arguments).get(name) for name in ("vgg", "decoder")}
+    device, seconds = settings.device, settings.smoothing_seconds
+    order = Order(path_of(arguments.style), look, device=device, smoothing_seconds=seconds, **files)
+    return stylize(jobs, order, report)
 
 
 def _optimize(

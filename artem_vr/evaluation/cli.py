@@ -246,12 +246,16 @@ def _candidates(
     from artem_vr.networks.adain import AdaINDecoder
     from artem_vr.networks.checkpoint import load_network
     from artem_vr.networks.compact import CompactNetwork
+    from artem_vr.styles.library import Library
 
     result: list[_Candidate] = []
+    shipped = Library().decoder
     for word in arguments.weights:
         if word == "all":
             result += _shipped(arguments.style, paintings)
-            continue
+            if shipped is None:
+                continue
+            word = str(shipped[0])  # and the network that needs VGG-19 beside what is shipped of it
         network, metadata = load_network(word, parts=True)
         if isinstance(network, CompactNetwork | AdaINDecoder):
             chosen = paintings

@@ -27,6 +27,9 @@ picture's rounding errors do not become strokes.
 MARGIN = 4
 """Features beyond the border that are seen with it: as far as one of them sees."""
 
+LEAST_SIDE = 16
+"""Pixels: the decoder mirrors two features at a border, which smaller pictures do not have."""
+
 
 def moments(x: Tensor, epsilon: float = 1e-5) -> tuple[Tensor, Tensor]:
     """Means and deviations of features, (B, C, H, W) to (B, C) each, at least fp32.
@@ -108,7 +111,7 @@ class AdaINDecoder(nn.Module):
 
 
 class AdaINNetwork(nn.Module):
-    """RGB in [0, 1], (B, 3, H, W), to the same, painted as the `Normalizer`'s code says. Any size from 16x16 up."""
+    """RGB in [0, 1], (B, 3, H, W), to the same, painted as the `Normalizer`'s code says. Any size."""
 
     def __init__(self, vgg: VGG19, decoder: AdaINDecoder, alpha: float = 1.0) -> None:
         """``alpha`` in [0, 1]: the content-style trade-off; 0 decodes the photograph's own features.
@@ -147,7 +150,8 @@ class AdaINNetwork(nn.Module):
 
     def forward(self, x: Tensor, normalize: Normalizer) -> Tensor:
         height, width = x.shape[-2:]
-        features = self.unframed(pad_to_multiple(x, self.multiple))
+        least = LEAST_SIDE if min(height, width) < LEAST_SIDE else self.multiple
+        features = self.unframed(pad_to_multiple(x, least))
         mixed = torch.lerp(features, normalize(self.norm, features), self.alpha)
         return self.decoder(mixed)[..., :height, :width].clamp(0, 1)
 

@@ -144,7 +144,7 @@ def test_alpha_goes_from_the_photographs_own_features_to_the_paintings(vgg: VGG1
 
 
 @pytest.mark.parametrize("depth", [3, 4])
-@pytest.mark.parametrize("size", [(16, 16), (17, 31), (45, 24)])
+@pytest.mark.parametrize("size", [(1, 1), (3, 40), (16, 16), (17, 31), (45, 24)])
 def test_any_size_comes_out_as_it_went_in(vgg: VGG19, depth: int, size: tuple[int, int]) -> None:
     network = network_of(vgg, depth)
     result = network(torch.rand(2, 3, *size), OwnStatistics(network.encode(torch.rand(1, 3, 19, 33))[0]))
