@@ -163,7 +163,6 @@ def _adain(
     arguments: argparse.Namespace, jobs: Sequence[Job], look: Look, settings: Settings, report: Callable[[str], None]
 ) -> tuple[Outcome, dict[str, Any]]:
     from artem_vr.offline.adain import Order, stylize
-    from artem_vr.typed_path import path_of
 
     files = {name: vars(arguments).get(name) for name in ("vgg", "decoder")}
     device, seconds = settings.device, settings.smoothing_seconds

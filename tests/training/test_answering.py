@@ -108,7 +108,7 @@ class Quick:
 
     @torch.no_grad()
     def improve(self, number: int) -> None:
-        self._answer.bias += 1
+        self._answer.bias.add_(1)
 
 
 def test_answers_count_for_the_training_that_made_them_only(
