@@ -6,10 +6,11 @@ import json
 from pathlib import Path
 
 import pytest
+from torch import nn
 
-from artem_vr import assets
+from artem_vr import assets, bench
 from artem_vr.bench import Candidate, _combinations, _rows, as_text, run_bench, shipped_networks
-from artem_vr.errors import WeightsError
+from artem_vr.errors import EngineError, WeightsError
 from artem_vr.networks.compact import CompactNetwork
 from artem_vr.networks.fast import FastNetwork
 from artem_vr.networks.johnson import JohnsonNetwork
@@ -18,13 +19,16 @@ from artem_vr.stylize.engines.torch_engine import TorchEngine
 FIELDS = {"network", "engine", "precision", "device", "eyes", "width", "height", "ms_median", "ratio_to_johnson_fp32"}
 
 
-def test_rows_of_a_tiny_run() -> None:
+def tiny_networks() -> dict[str, nn.Module]:
     johnson = JohnsonNetwork()
     johnson.blocks = johnson.blocks[:1]
-    lines: list[str] = []
     compact = CompactNetwork(16, 16, 16, 1)
-    networks = {"fast": FastNetwork(16, 16, 16, 1).eval(), "compact": compact.eval(), "johnson": johnson.eval()}
-    result = run_bench(((48, 40),), (1, 2), 1, lines.append, networks)
+    return {"fast": FastNetwork(16, 16, 16, 1).eval(), "compact": compact.eval(), "johnson": johnson.eval()}
+
+
+def test_rows_of_a_tiny_run() -> None:
+    lines: list[str] = []
+    result = run_bench(((48, 40),), (1, 2), 1, lines.append, tiny_networks())
     assert json.loads(json.dumps(result)) == result
     assert {"cpu", "cores", "gpu", "versions"} <= set(result["machine"])
     for eyes in (1, 2):
@@ -45,6 +49,21 @@ def test_rows_of_a_tiny_run() -> None:
     assert [(one["eyes"], one["width"], one["height"]) for one in result["steadying"]] == [(1, 48, 40), (2, 48, 40)]
     assert all(one["ms_median"] > 0 and one["ground_ms_median"] > 0 for one in result["steadying"])
     assert table.count("\nsteadying  ") == table.count("\nground  ") == 2
+
+
+def test_rows_are_kept_where_a_new_picture_cannot_be_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*arguments: object) -> float:
+        raise EngineError("A new picture was not painted", "Run artem-vr doctor")
+
+    monkeypatch.setattr(bench, "new_picture_ms", fails)
+    monkeypatch.setattr(bench, "_start_up", lambda *_: {})
+    monkeypatch.setattr(bench, "_combinations", lambda _: bench._baselines("cpu"))
+    lines: list[str] = []
+    result = run_bench(((48, 40),), (1,), 1, lines.append, tiny_networks())
+    assert result["rows"] and result["start_up"]["new_picture_ms"] is None
+    assert lines[-1] == "artem-vr: a new picture was not measured: A new picture was not painted. Run artem-vr doctor."
+    table = as_text(json.loads(json.dumps(result)))
+    assert "48x40" in table and "A new picture" not in table
 
 
 def test_the_faster_layout_is_the_baseline() -> None:

@@ -8,10 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from artem_vr.cli import main
 from artem_vr.offline.optimize import snapshot_path, snapshots
 from artem_vr.sources.pictures import load_picture, save_picture
+from artem_vr.training.optimize import Optimization
 
 
 @pytest.fixture()
@@ -229,6 +231,41 @@ def test_a_snapshot_that_fails_is_said_once_and_the_picture_is_painted_on(
     error = capsys.readouterr().err
     assert "out-000001.png cannot be written" in error and error.count("\n") == 1
     assert load_picture(place / "out.png").shape == (20, 26, 3) and (place / "out-000003.png").is_file()
+
+
+def test_ctrl_c_leaves_the_picture_as_far_as_it_is(
+    place: Path, vgg_file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    losses, counted = Optimization.losses, iter(range(1_000))
+
+    def pressed(self: Optimization, picture: torch.Tensor) -> dict[str, torch.Tensor]:
+        if next(counted) == 3:  # in the fourth iteration of Adam, which looks once in each
+            raise KeyboardInterrupt
+        return losses(self, picture)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Optimization, "losses", pressed)
+        assert paint(place, vgg_file, "--optimizer", "adam") == 130
+    captured = capsys.readouterr()
+    assert "out.png is as it was after 3 of 4 iterations; --resume goes on from there." in captured.err
+    assert captured.err.count("\n") == 1 and captured.out == ""
+    assert paint(place, vgg_file, "--optimizer", "adam", "--iterations", 3, output="three.png") == 0
+    assert np.array_equal(load_picture(place / "out.png"), load_picture(place / "three.png"))
+
+
+def test_ctrl_c_before_anything_was_done_leaves_the_old_picture(
+    place: Path, vgg_file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert paint(place, vgg_file) == 0
+    before = (place / "out.png").read_bytes()
+    capsys.readouterr()
+
+    def pressed(*arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Optimization, "losses", pressed)
+    assert paint(place, vgg_file) == 130
+    assert (place / "out.png").read_bytes() == before and capsys.readouterr() == ("", "")
 
 
 def test_several_inputs_go_on_from_their_own_pictures_only(

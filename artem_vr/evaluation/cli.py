@@ -6,7 +6,7 @@ import argparse
 import functools
 import json
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -91,8 +91,6 @@ def run(arguments: argparse.Namespace) -> int:
     import torch
 
     from artem_vr.evaluation import report
-    from artem_vr.evaluation.optimized import Optimized
-    from artem_vr.evaluation.pictures import short_side
     from artem_vr.training.vgg_weights import load_vgg
 
     if arguments.threads is not None:
@@ -112,30 +110,53 @@ def run(arguments: argparse.Namespace) -> int:
             candidate.subject.name += f", ground {arguments.ground:g}"
     exam, conditions = _exam(arguments, paintings, vgg())
     rows: list[Row] = []
+    complete = False
+    try:
+        for row in _measured(arguments, exam, candidates, vgg):
+            rows.append(row)
+        complete = True
+    finally:  # whatever ends it, Ctrl-C or an error: what was measured may have taken hours
+        if rows:
+            _print(arguments, rows, conditions, complete)
+    if arguments.sheet is not None:  # last: whatever happens to it, what was measured is said
+        report.save_sheet(arguments.sheet, _sheet(exam, candidates))
+    return 0
+
+
+def _measured(
+    arguments: argparse.Namespace, exam: Exam, candidates: list[_Candidate], vgg: Callable[[], VGG19]
+) -> Iterator[Row]:
+    """The rows of the table, one after the other."""
+    from artem_vr.evaluation.optimized import Optimized
+    from artem_vr.evaluation.pictures import short_side
+
     single = [candidate for candidate in candidates if not candidate.of_many]
     for style in dict.fromkeys(candidate.style for candidate in single):
-        rows += [_row(exam, candidate) for candidate in single if candidate.style == style]
+        yield from (_row(exam, candidate) for candidate in single if candidate.style == style)
         if not arguments.no_baselines:
-            rows += _baseline_rows(exam, style)
+            yield from _baseline_rows(exam, style)
     for file in dict.fromkeys(candidate.file for candidate in candidates if candidate.of_many):
         many = [candidate for candidate in candidates if candidate.of_many and candidate.file == file]
-        rows += _rows_of_many(exam, many, arguments.photographs_per_painting, not arguments.no_baselines)
+        yield from _rows_of_many(exam, many, arguments.photographs_per_painting, not arguments.no_baselines)
     if arguments.optimize is not None:
         few = exam.stills_only(arguments.optimize)
         for style in dict.fromkeys(candidate.style for candidate in candidates):
             painting = short_side(exam.paintings[style], arguments.painting_size)
-            rows.append(_optimized_row(few, style, Optimized(vgg(), painting, arguments.optimize_iterations)))
+            yield _optimized_row(few, style, Optimized(vgg(), painting, arguments.optimize_iterations))
+
+
+def _print(arguments: argparse.Namespace, rows: list[Row], conditions: dict[str, Any], complete: bool) -> None:
+    from artem_vr.evaluation import report
+
+    if arguments.json:
+        print(json.dumps(report.as_json(rows, conditions | {"complete": complete})))
+        return
     heading = (
         f"{conditions['photographs']} photographs of {conditions['size']} pixels, {conditions['moving']} of them "
-        f"in motion; {len(paintings)} paintings; stereo {conditions['stereo']}; seed {conditions['seed']}"
+        f"in motion; {len(conditions['paintings'])} paintings; stereo {conditions['stereo']}; "
+        f"seed {conditions['seed']}{'' if complete else '; not complete'}"
     )
-    if arguments.json:
-        print(json.dumps(report.as_json(rows, conditions)))
-    else:
-        print((report.as_markdown if arguments.markdown else report.as_text)(rows, heading))
-    if arguments.sheet is not None:  # last: whatever happens to it, what was measured is said
-        report.save_sheet(arguments.sheet, _sheet(exam, candidates))
-    return 0
+    print((report.as_markdown if arguments.markdown else report.as_text)(rows, heading))
 
 
 def _check(arguments: argparse.Namespace) -> None:
@@ -384,7 +405,7 @@ def _optimized_row(exam: Exam, style: str, subject: Optimized) -> Row:
     return row
 
 
-def _rows_of_many(exam: Exam, many: list[_Candidate], photographs: int, with_baselines: bool) -> list[Row]:
+def _rows_of_many(exam: Exam, many: list[_Candidate], photographs: int, with_baselines: bool) -> Iterator[Row]:
     """A row for each painting, then the mean of these, then those of the baselines over the same paintings."""
     from artem_vr.evaluation.exam import mean_row
 
@@ -393,20 +414,19 @@ def _rows_of_many(exam: Exam, many: list[_Candidate], photographs: int, with_bas
     for number, candidate in enumerate(many):
         part = exam.share(number * photographs, photographs)
         rows.append(_row(part, candidate))
+        yield rows[-1]
         if with_baselines:
-            others.append(_baseline_rows(part, candidate.style))
+            others.append(list(_baseline_rows(part, candidate.style)))
     mean = "1 painting" if len(many) == 1 else f"mean of {len(many)} paintings"
-    return [*rows, *(mean_row(one, mean) for one in (rows, *map(list, zip(*others, strict=True))))]
+    yield from (mean_row(one, mean) for one in (rows, *map(list, zip(*others, strict=True))))
 
 
-def _baseline_rows(exam: Exam, style: str) -> list[Row]:
+def _baseline_rows(exam: Exam, style: str) -> Iterator[Row]:
     from artem_vr.evaluation.baselines import baselines
     from artem_vr.evaluation.exam import measure
 
-    return [
-        measure(exam, baseline, style, steps=_progress(f"{baseline.name} {style}"))
-        for baseline in baselines(exam.paintings[style])
-    ]
+    for baseline in baselines(exam.paintings[style]):
+        yield measure(exam, baseline, style, steps=_progress(f"{baseline.name} {style}"))
 
 
 def _progress(title: str) -> Any:

@@ -153,6 +153,48 @@ def _resumed(job: Job, order: Order, others: Container[Path]) -> _Begin:
     return _Begin(newest, max(kept, default=0))
 
 
+class _Way:
+    """What a picture goes through: its losses, its snapshots, and how it is when somebody ends it."""
+
+    def __init__(self, job: Job, order: Order, begin: _Begin, report: Callable[[str], None], bar: Any) -> None:
+        self.losses: list[float] = []
+        self._job, self._order, self._begin, self._report, self._bar = job, order, begin, report, bar
+        self._latest: Tensor | None = None
+        self._lost = False
+        """Whether a snapshot could not be kept: others most likely cannot for the same reason."""
+
+    def iterated(self, done: int, loss: float, picture: Tensor) -> None:
+        """After every iteration (`training.optimize.Report`)."""
+        self.losses.append(loss)
+        self._latest = picture.clone()
+        self._bar.set_postfix(loss=f"{loss:.4f}", refresh=False)
+        self._bar.update()
+        if not _is_kept(done, self._order):
+            return
+        try:
+            save_picture(snapshot_path(self._job.output, self._begin.iterations + done), _bytes(picture))
+        except PictureError as error:
+            if not self._lost:
+                self._say(f"{error.cause}; the picture itself is painted on. {error.remedy}.")
+            self._lost = True
+
+    def interrupted(self) -> None:
+        """Saves the picture as far as it is, which may have taken an hour."""
+        if self._latest is None:
+            return
+        try:
+            save_picture(self._job.output, _bytes(self._latest))
+        except PictureError as error:
+            self._say(str(error))
+        else:
+            done = f"{len(self.losses)} of {self._order.options.iterations} iterations"
+            self._say(f"{self._job.output} is as it was after {done}; --resume goes on from there.")
+
+    def _say(self, line: str) -> None:
+        self._bar.clear()
+        self._report(line)
+
+
 def _paint(
     job: Job, order: Order, begin: _Begin, vgg: VGG19, target: Tensor, report: Callable[[str], None]
 ) -> dict[str, Any]:
@@ -168,28 +210,15 @@ def _paint(
         cause = f"{job.input} is {width}x{height} pixels at this size, and {LEAST_SIDE} are needed in both directions"
         raise PictureError(cause, "Cut it, or paint it larger with --size")
     start = _start(begin.picture, order, photograph).to(target.device)
-    losses: list[float] = []
-    lost: list[Path] = []  # snapshots that could not be kept
     try:
         optimization = Optimization(vgg, to_tensor(photograph).to(target.device), target, order.options)
         with tqdm(total=order.options.iterations, desc=job.input.name, disable=None, leave=False) as bar:
-
-            def on_the_way(done: int, loss: float, picture: Tensor) -> None:
-                losses.append(loss)
-                bar.set_postfix(loss=f"{loss:.4f}", refresh=False)
-                bar.update()
-                if not _is_kept(done, order):
-                    return
-                path = snapshot_path(job.output, begin.iterations + done)
-                try:
-                    save_picture(path, _bytes(picture))
-                except PictureError as error:
-                    lost.append(path)
-                    if len(lost) == 1:  # the others most likely for the same reason
-                        bar.clear()
-                        report(f"{error.cause}; the picture itself is painted on. {error.remedy}.")
-
-            result = optimization.run(start, on_the_way)
+            way = _Way(job, order, begin, report, bar)
+            try:
+                result = optimization.run(start, way.iterated)
+            except KeyboardInterrupt:
+                way.interrupted()
+                raise
     except RuntimeError as error:  # torch's word for everything
         if not is_lack_of_memory(error):
             raise
@@ -201,7 +230,7 @@ def _paint(
         "height": height,
         "frames": 1,
         "iterations": order.options.iterations,
-        "first_loss": losses[0],
+        "first_loss": way.losses[0],
         "last_loss": optimization.loss(result),
         "resumed_from": str(begin.picture) if begin.picture else None,
     }

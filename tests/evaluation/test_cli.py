@@ -1,6 +1,7 @@
 import argparse
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,10 +9,12 @@ import torch
 from safetensors.torch import save_file
 
 from artem_vr import assets
-from artem_vr.errors import ArtemError, PictureError
-from artem_vr.evaluation import cli
+from artem_vr.cli import main
+from artem_vr.errors import ArtemError, EngineError, PictureError
+from artem_vr.evaluation import cli, exam
 from artem_vr.evaluation.pictures import PictureFiles, read_picture
 from artem_vr.evaluation.split import held_out
+from artem_vr.evaluation.subjects import Subject
 from artem_vr.networks.adain import AdaINDecoder, feature_scale, vgg_sum
 from artem_vr.networks.binary import BinaryNetwork
 from artem_vr.networks.checkpoint import save_network
@@ -81,10 +84,45 @@ def test_json_of_a_file_and_the_baselines(place: Path, capsys: pytest.CaptureFix
         ("fast", "great_wave"), ("photograph", "great_wave"), ("colour transfer", "great_wave"),
         ("blend 30/70", "great_wave"), ("blend 70/30", "great_wave"),
     ]  # fmt: skip
-    assert printed["photographs"] == 2 and printed["size"] == 64
+    assert printed["photographs"] == 2 and printed["size"] == 64 and printed["complete"] is True
     row = printed["rows"][0]
     assert row["file_bytes"] == (place / "a.safetensors").stat().st_size and row["ms"] > 0
     assert sheet.is_file()
+
+
+@pytest.mark.parametrize("end", [KeyboardInterrupt(), EngineError("memory does not suffice", "Use a smaller --size")])
+def test_what_was_measured_is_printed_whatever_ends_it(
+    place: Path, end: BaseException, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Ctrl-C, or an error, in the third row of five; the status is that of the end."""
+    measure = exam.measure
+
+    def measured(examination: exam.Exam, subject: Subject, *more: Any, **options: Any) -> exam.Row:
+        if subject.name == "colour transfer":
+            raise end
+        return measure(examination, subject, *more, **options)
+
+    monkeypatch.setattr(exam, "measure", measured)
+    words = ["evaluate", *map(str, (place / "a.safetensors", *usual(place)))]
+    assert main([*words, "--json"]) == (130 if isinstance(end, KeyboardInterrupt) else 2)
+    captured = capsys.readouterr()
+    printed = json.loads(captured.out)
+    assert [row["network"] for row in printed["rows"]] == ["fast", "photograph"] and printed["complete"] is False
+    assert captured.err.count("\n") == (0 if isinstance(end, KeyboardInterrupt) else 1)
+    assert main(words) != 0
+    table = capsys.readouterr().out
+    assert "not complete" in table.splitlines()[0] and "photograph  great_wave" in table
+
+
+def test_nothing_is_printed_where_nothing_was_measured(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def pressed(*arguments: Any, **options: Any) -> exam.Row:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(exam, "measure", pressed)
+    assert main(["evaluate", *map(str, (place / "a.safetensors", *usual(place), "--json"))]) == 130
+    assert capsys.readouterr().out == ""
 
 
 def test_all_is_what_is_shipped(
