@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 SHEET_PAINTINGS = 8
 """On a sheet, of the many that a network for any painting was examined with."""
 
+LEAST_FILM_SIDE = 32
+"""Pixels that a film's frames need in both directions: OpenCV's flow fails, or ends the process, below some 16."""
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of the command."""
@@ -464,6 +467,10 @@ def _film(path: Path, size: int, most: int = 60) -> list[np.ndarray]:
         raise PictureError(f"no film of two frames or more can be read from {path}", remedy)
     if len({frame.shape for frame in frames}) > 1:
         raise PictureError(f"the frames of {path} differ in size", remedy)
+    height, width = frames[0].shape[:2]
+    if min(height, width) < LEAST_FILM_SIDE:
+        cause = f"the frames of {path} have {width}x{height} pixels, and their motion is not found in so few"
+        raise PictureError(cause, f"Give --film one of {LEAST_FILM_SIDE} or more in both directions")
     scale = min(1.0, size / min(frames[0].shape[:2]))
     if scale < 1:
         width, height = (round(n * scale) for n in frames[0].shape[1::-1])

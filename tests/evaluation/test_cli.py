@@ -231,6 +231,14 @@ def test_what_is_missing_is_said_in_one_line(place: Path, tmp_path: Path) -> Non
     assert "the_kiss" in refused(weights, *usual(place), "--style", "the_kiss")
 
 
+@pytest.mark.parametrize("size", [(4, 4), (64, 12), (12, 64)])
+def test_a_film_of_tiny_frames_is_refused(place: Path, tmp_path: Path, size: tuple[int, int]) -> None:
+    for number in range(2):
+        save_picture(tmp_path / f"{number}.png", np.zeros((*size, 3), np.uint8))
+    error = refused(place / "a.safetensors", *usual(place), "--film", tmp_path)
+    assert f"{size[1]}x{size[0]} pixels" in error and "--film" in error
+
+
 def test_the_style_of_a_file_can_be_said(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = [place / "a.safetensors", *usual(place), "--no-baselines", "--style", "starry_night", "--unseen"]
     assert run(*words, "--film", place / "paintings", "--photographs", "9") == 0
