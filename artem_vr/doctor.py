@@ -258,6 +258,9 @@ def settings_file(path: Path | None = None) -> Finding:
         _, notices = settings.load(path=path, set_aside=False)
     except settings.SettingsError as error:
         return Finding("Settings", "bad", error.cause, error.remedy, essential=True)
+    except ModuleNotFoundError as error:  # what says where the file lies; Libraries names it as well
+        detail = f"not found: the library {error.name} is missing"
+        return Finding("Settings", "bad", detail, f"pip install {error.name}", essential=True)
     if notices:
         return Finding("Settings", "bad", " ".join(notices), "Mend or delete the file")
     return Finding("Settings", "ok", str(path) if path.exists() else f"the defaults (no {path})")

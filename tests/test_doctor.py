@@ -198,6 +198,19 @@ def test_settings_are_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert doctor.settings_file().essential
 
 
+def test_without_the_library_that_knows_where_settings_lie_there_is_a_report(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("ARTEM_VR_SETTINGS")
+    monkeypatch.setitem(sys.modules, "platformdirs", None)
+    assert doctor.run(as_json=True, ask=WELL.__getitem__) == 1
+    report = json.loads(capsys.readouterr().out)
+    checks = {check["name"]: check for check in report["checks"]}
+    assert checks["Libraries"]["detail"] == "missing: platformdirs"
+    assert checks["Settings"]["status"] == "bad" and "platformdirs is missing" in checks["Settings"]["detail"]
+    assert checks["Libraries"]["remedy"] == checks["Settings"]["remedy"] == "pip install platformdirs"
+
+
 def test_an_unknown_probe_is_an_answer() -> None:
     assert "nonsense" in probes.ask("nonsense")["error"]
 
