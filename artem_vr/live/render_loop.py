@@ -264,7 +264,7 @@ class RenderLoop:
                 self._before_coded = self._shown.coded
             source = painted.source
             shown = ShownFrame(
-                source.eyes, painted.pictures, painted.style, painted.other, source.head_pose, source.span
+                source.eyes, painted.pictures, painted.style, painted.other, source.camera_poses, source.span
             )
             self._guard(now, self._scene.show, shown, now)
             self._waiting, self._shown, self._redraw = painted, painted, True
@@ -272,7 +272,7 @@ class RenderLoop:
             bare = self._feed.latest
             if bare is not None and bare is not self._bare and now - self._bare_at >= BARE_SECONDS:
                 self._bare, self._bare_at, self._redraw = bare, now, True
-                shown = ShownFrame(bare.eyes, head_pose=bare.head_pose, span=bare.span)
+                shown = ShownFrame(bare.eyes, camera_poses=bare.camera_poses, span=bare.span)
                 self._guard(now, self._scene.show, shown, now)
 
     def _must_wait(self, painted: PaintedFrame, now: float) -> bool:

@@ -53,8 +53,8 @@ class ShownFrame:
     style: object = None
     other: Any = None
     """The same frame in another style, as ``painted``."""
-    head_pose: Matrix | None = None
-    """Of a picture that the headset took: head-to-world, (4, 4) float32, when it did."""
+    camera_poses: Matrix | None = None
+    """Of pictures that the headset took: camera-to-world of each eye, (E, 4, 4) float32, when it did."""
     span: float = 0.0
     """And its width at a distance of 1, 0 where nobody knows."""
 
@@ -104,13 +104,15 @@ class Scene:
         and an eye that nobody sees is left out.
         """
         projections, eye_to_head = headset.projections, headset.eye_to_head
-        screen, taken_from = self._placed(headset, desktop), self._taken_from(desktop)
-        ahead = distance_ahead(screen, seen_as(poses.head_to_world, taken_from))
+        screen = self._placed(headset, desktop)
+        ahead = distance_ahead(screen, seen_as(poses.head_to_world, self._taken_from(0, desktop)))
         panel = min(EYE_DISTANCE, max(NEAREST_PANEL, BEFORE_SCREEN * ahead))
         for eye, target in enumerate(self.eyes):
             if desktop == ("right", "left")[eye]:
                 continue
-            seen = view_projection(projections[eye], poses.head_to_world, eye_to_head[eye], taken_from)
+            seen = view_projection(
+                projections[eye], poses.head_to_world, eye_to_head[eye], self._taken_from(eye, desktop)
+            )
             seen = seen @ translation(self._moved(screen, eye, desktop), 0, 0)
             self._stage.draw_eye(target, eye, self.frame, seen, screen, look)
             if desktop is None:
@@ -136,7 +138,7 @@ class Scene:
             eye_to_world = poses.head_to_world @ headset.eye_to_head[eye]
             across, up = through(headset.projections[eye], 2 * x - 1, 2 * y - 1)
             return pointed_at(screen, aspect, eye_to_world[:3, 3], eye_to_world[:3, :3] @ (across, up, -1))
-        taken_from = self._taken_from(desktop)
+        taken_from = self._taken_from(0, desktop)
         hands = self._hands.of(headset.hand_poses(), poses.displayed_at)
         for hand in ("right", "left"):
             if hand in hands:
@@ -174,14 +176,14 @@ class Scene:
     def _placed(self, headset: Headset, desktop: MirrorMode | None) -> Screen:
         """The screen as it stands: on the desktop it fills the view, in a headset it is not too high.
 
-        A picture of the headset's cameras is as wide as they saw; that of two cameras far away, where lenses that look
-        straight ahead have their depths right.
+        A picture of the headset's cameras is as wide as they saw; that of two cameras far away, where the depths of
+        lenses that look the same way are right.
         """
         aspect = self.frame.aspect
         if desktop:
             return fitted(self._screen, aspect, headset.projections[0])
         shown = self._shown
-        if shown is None or not shown.span or shown.head_pose is None:
+        if shown is None or not shown.span or shown.camera_poses is None:
             return narrowed(self._screen, aspect)
         distance = FAR_AWAY if len(shown.source) == 2 else self._screen.distance
         return Screen(distance, shown.span * distance, curvature=0.0)
@@ -189,13 +191,16 @@ class Scene:
     def _moved(self, screen: Screen, eye: int, desktop: MirrorMode | None) -> float:
         """Metres by which an eye's picture of a pair is moved to the right, so that depths suit the screen."""
         shown = self._shown
-        if desktop or shown is None or shown.head_pose is not None or len(shown.source) == 1:
+        if desktop or shown is None or shown.camera_poses is not None or len(shown.source) == 1:
             return 0.0
         return (0.5, -0.5)[eye] * self._stereo_shift * screen.width
 
-    def _taken_from(self, desktop: MirrorMode | None) -> Matrix | None:
-        """Where the head was when it took the picture that is shown; None: it did not, or nobody looks from a head."""
-        return None if desktop or self._shown is None else self._shown.head_pose
+    def _taken_from(self, eye: int, desktop: MirrorMode | None) -> Matrix | None:
+        """Where the camera was that took an eye's picture; None: the headset did not, or nobody looks from a head."""
+        if desktop or self._shown is None or self._shown.camera_poses is None:
+            return None
+        poses = self._shown.camera_poses
+        return np.asarray(poses[min(eye, len(poses) - 1)])
 
     def release(self) -> None:
         """Delete what lies in OpenGL. May be called again."""

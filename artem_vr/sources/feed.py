@@ -230,7 +230,7 @@ class Feed:
         """Put a frame into the mailbox; the lock is held."""
         at = now if shot.captured_at is None else shot.captured_at
         eyes = np.ascontiguousarray(shot.eyes)
-        frame = StereoFrame(eyes, at, self._sequence, shot.head_pose, shot.still, shot.stands, shot.span)
+        frame = StereoFrame(eyes, at, self._sequence, shot.camera_poses, shot.still, shot.stands, shot.span)
         self._sequence += 1
         if self._last_at is None or self._error is not None:
             self._first_at = now

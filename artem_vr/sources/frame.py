@@ -19,9 +19,9 @@ class StereoFrame:
     mono frame, stylised once and shown to both eyes.
     ``captured_at`` is ``time.perf_counter()`` in seconds when the picture was taken.
     ``sequence`` counts the frames of one source from 0, without gaps for frames never read.
-    ``head_pose`` is head-to-world, 4x4 float32, at that time, where the source is tied to the
-    headset; None elsewhere. ``span``: how wide such a picture is at a distance of 1 (its width over the lens's
-    focal length), 0 where nobody knows.
+    ``camera_poses`` is camera-to-world of each eye, (E, 4, 4) float32, at that time, where the headset
+    took the pictures; None elsewhere. ``span``: how wide such a picture is at a distance of 1 (its width over
+    the lens's focal length), 0 where nobody knows.
     ``still``: of a photograph, in which nothing will ever move. ``stands``: of a picture that as a whole stands in its
     place, as a photograph and a desktop do: no camera moves.
     """
@@ -29,7 +29,7 @@ class StereoFrame:
     eyes: npt.NDArray[np.uint8]
     captured_at: float
     sequence: int
-    head_pose: npt.NDArray[np.float32] | None = None
+    camera_poses: npt.NDArray[np.float32] | None = None
     still: bool = False
     stands: bool = False
     span: float = 0.0

@@ -28,8 +28,8 @@ class CameraPicture(Protocol):
         """The camera's own count: equal for the same picture, growing, possibly with gaps."""
 
     @property
-    def head_pose(self) -> npt.NDArray[np.float32] | None:
-        """Head-to-world, 4x4 float32, at the time of exposure; None where it is not known."""
+    def camera_poses(self) -> npt.NDArray[np.float32] | None:
+        """Camera-to-world of each eye, (E, 4, 4) float32, at the time of exposure; None where it is not known."""
 
     @property
     def span(self) -> float:
@@ -67,7 +67,7 @@ class HeadsetCameraSource:
         self._camera, self._silence, self._clock, self._sleep = camera, silence, clock, sleep
         self._sequence: int | None = None
         self._quiet_since: float | None = None  # None: the next reading begins to wait
-        self._head_pose: npt.NDArray[np.float32] | None = None  # the last one that was known
+        self._camera_poses: npt.NDArray[np.float32] | None = None  # the last one that was known
 
     def read(self) -> Shot | Rest:
         begun = self._clock()
@@ -77,9 +77,9 @@ class HeadsetCameraSource:
             got = self._camera.read()
             if got is not None and got.sequence != self._sequence:
                 self._sequence, self._quiet_since = got.sequence, None
-                if got.head_pose is not None:  # while tracking is lost the room must not jump elsewhere
-                    self._head_pose = got.head_pose
-                return Shot(over_black(got.pictures), head_pose=self._head_pose, span=got.span)
+                if got.camera_poses is not None:  # while tracking is lost the room must not jump elsewhere
+                    self._camera_poses = got.camera_poses
+                return Shot(over_black(got.pictures), camera_poses=self._camera_poses, span=got.span)
             if reason := self._camera.pause:
                 self._quiet_since = now  # its time runs from the end of the pause on
                 if now - begun >= REST_SECONDS:

@@ -21,15 +21,15 @@ class Shot:
 
     ``eyes`` is (E, H, W, 3) uint8 RGB, top row first, C-contiguous; E is 1 (mono) or 2 (left, right).
     ``captured_at`` is ``time.perf_counter()`` when the picture was taken, in seconds; None: the feed stamps it
-    when ``read`` returns. ``head_pose`` is head-to-world, 4x4 float32, where the source is tied to the headset,
-    and ``span`` its width at a distance of 1, 0 where nobody knows (see `StereoFrame`).
+    when ``read`` returns. ``camera_poses``, (E, 4, 4) float32, and ``span`` are of pictures that
+    the headset took (see `StereoFrame`).
     ``still``: nothing will ever move in what this source shows. ``stands``: it stands in its place as a whole, as a
     desktop does.
     """
 
     eyes: npt.NDArray[np.uint8]
     captured_at: float | None = None
-    head_pose: npt.NDArray[np.float32] | None = None
+    camera_poses: npt.NDArray[np.float32] | None = None
     still: bool = False
     stands: bool = False
     span: float = 0.0

@@ -36,9 +36,9 @@ START_SECONDS = 20.0
 PATIENCE_SECONDS = 3.0
 """Later ones: much longer than the process waits for a picture."""
 
-_HEADER = struct.Struct("<cIIIId?16f")  # kind; eyes, height, width, sequence or the text's length; span; pose or none
+_HEADER = struct.Struct("<cIIIId?32f")  # kind; eyes, height, width, sequence or the text's length; span; poses or none
 _FRAME, _ERROR, _NOTHING = b"f", b"e", b"n"
-_NO_POSE = (0.0,) * 16
+_NO_POSES = (0.0,) * 32
 _MOST_BYTES = 1 << 28
 _ENDED = HeadsetError("The headset's camera has broken off", "Switch it off and on in SteamVR's settings")
 
@@ -46,32 +46,33 @@ _ENDED = HeadsetError("The headset's camera has broken off", "Switch it off and 
 def write_answer(stream: BinaryIO, answer: Answer) -> None:
     """Raises OSError where nobody reads any more."""
     if answer is None:
-        stream.write(_HEADER.pack(_NOTHING, 0, 0, 0, 0, 0.0, False, *_NO_POSE))
+        stream.write(_HEADER.pack(_NOTHING, 0, 0, 0, 0, 0.0, False, *_NO_POSES))
     elif isinstance(answer, HeadsetError):
         text = "\0".join((answer.cause, answer.remedy)).encode("utf-8", "replace")
-        stream.write(_HEADER.pack(_ERROR, 0, 0, 0, len(text), 0.0, False, *_NO_POSE) + text)
+        stream.write(_HEADER.pack(_ERROR, 0, 0, 0, len(text), 0.0, False, *_NO_POSES) + text)
     else:
-        pose = answer.head_pose
-        numbers = _NO_POSE if pose is None else tuple(map(float, pose.ravel()))
-        size = answer.pictures.shape[:3]
-        stream.write(_HEADER.pack(_FRAME, *size, answer.sequence, answer.span, pose is not None, *numbers))
+        size, poses = answer.pictures.shape[:3], answer.camera_poses
+        numbers = () if poses is None else tuple(map(float, poses.ravel()))
+        numbers += _NO_POSES[len(numbers) :]
+        stream.write(_HEADER.pack(_FRAME, *size, answer.sequence, answer.span, poses is not None, *numbers))
         stream.write(answer.pictures.data)
     stream.flush()
 
 
 def read_answer(stream: BinaryIO) -> Answer:
     """Raises EOFError where the other side has ended, and ValueError for what is no answer."""
-    kind, eyes, height, width, number, span, posed, *pose = _HEADER.unpack(_exactly(stream, _HEADER.size))
+    kind, eyes, height, width, number, span, posed, *numbers = _HEADER.unpack(_exactly(stream, _HEADER.size))
     if kind == _NOTHING:
         return None
     if kind == _ERROR:
         cause, _, remedy = _exactly(stream, number).decode().partition("\0")
         return HeadsetError(cause, remedy)
     size = eyes * height * width * 4
-    if kind != _FRAME or size > _MOST_BYTES:
+    if kind != _FRAME or eyes not in (1, 2) or size > _MOST_BYTES:
         raise ValueError("no answer")
     pixels = np.frombuffer(_exactly(stream, size), np.uint8).reshape(eyes, height, width, 4)
-    return CameraFrame(pixels, number, np.array(pose, np.float32).reshape(4, 4) if posed else None, span)
+    poses = np.array(numbers[: 16 * eyes], np.float32).reshape(eyes, 4, 4) if posed else None
+    return CameraFrame(pixels, number, poses, span)
 
 
 def _exactly(stream: BinaryIO, count: int) -> bytearray:
@@ -91,7 +92,7 @@ class CameraProcess:
     The process begins at once. One that has ended, or does not answer, costs an error; the next reading begins another.
 
     Args:
-        to_world: turns head-to-tracking-space into head-to-world.
+        to_world: turns a pose in tracking space into one in the world.
         asleep: whether the headset sleeps now; asked by the thread that reads.
     """
 
@@ -126,9 +127,9 @@ class CameraProcess:
                 if self._child.ended:
                     self._child = None
                 raise
-        if frame is None or frame.head_pose is None:
+        if frame is None or frame.camera_poses is None:
             return frame
-        return replace(frame, head_pose=self._to_world(frame.head_pose))
+        return replace(frame, camera_poses=np.stack([self._to_world(pose) for pose in frame.camera_poses]))
 
     def close(self) -> None:
         with self._lock:

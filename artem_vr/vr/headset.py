@@ -63,13 +63,14 @@ class CameraFrame:
     ``pictures`` is (E, H, W, 4) uint8 RGBA, top row first, C-contiguous, E as in `HeadsetCamera.eyes`,
     left eye first whatever order the device has. Alpha is 0 where the camera saw nothing.
     ``sequence`` is the camera's own count: equal for the same picture, growing, possibly with gaps.
-    ``head_pose`` is head-to-world at the time of exposure, or None where the runtime does not know it.
+    ``camera_poses`` is camera-to-world of each eye, (E, 4, 4) float32, at the time of exposure, or None where the
+    runtime does not know it.
     ``span`` is the width of one eye's picture over the lens's focal length, both in pixels; 0 where it is not known.
     """
 
     pictures: npt.NDArray[np.uint8]
     sequence: int
-    head_pose: Matrix | None
+    camera_poses: Matrix | None
     span: float = 0.0
 
 

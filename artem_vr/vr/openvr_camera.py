@@ -25,7 +25,7 @@ from artem_vr.vr.camera_process import write_answer
 from artem_vr.vr.headset import CameraFrame
 from artem_vr.vr.openvr_errors import FAILURES, explain, explain_init
 from artem_vr.vr.openvr_properties import HMD, Properties, rows_to_matrix
-from artem_vr.vr.poses import Matrix, is_rigid
+from artem_vr.vr.poses import Matrix, inverse, is_rigid, product
 from artem_vr.vr.quiet import quiet_library
 
 STRAIGHTENED = openvr.VRTrackedCameraFrameType_Undistorted
@@ -96,8 +96,16 @@ def has_camera() -> bool:
         return False
 
 
+def to_first(to_head: list[Matrix]) -> list[Matrix]:
+    """Of two cameras, each one's place as the first one sees it: what a frame's header calls the device's pose is, in
+    spite of its name, the first camera's."""
+    if len(to_head) < 2 or not all(is_rigid(place) for place in to_head[:2]):
+        return [np.eye(4, dtype=np.float32)] * 2
+    return [product(inverse(to_head[0]), place) for place in to_head[:2]]
+
+
 class OpenVRCamera:
-    """Reads the cameras. Poses are of the head in the standing tracking space.
+    """Reads the cameras. Poses are in the standing tracking space.
 
     Raises:
         HeadsetError: there is no camera, or it is switched off.
@@ -107,6 +115,7 @@ class OpenVRCamera:
         flags = properties.integer(HMD, openvr.Prop_CameraFrameLayout_Int32, 0)
         to_head = properties.matrices(HMD, openvr.Prop_CameraToHeadTransforms_Matrix34_Array)
         self._layout = layout_of(flags, to_head)
+        self._to_first = to_first(to_head)
         self._type = AS_SEEN if self._layout.vertical else STRAIGHTENED
         self._handle: int | None = None
         try:
@@ -182,14 +191,15 @@ class OpenVRCamera:
         pictures = self._layout.split(picture)
         if self._type == AS_SEEN:
             pictures[..., 3] = 255
-        return CameraFrame(pictures, self._sequence, self._head_pose(header), self._span)
+        return CameraFrame(pictures, self._sequence, self._poses(header), self._span)
 
-    def _head_pose(self, header: Any) -> Matrix | None:
+    def _poses(self, header: Any) -> Matrix | None:
         pose = header.trackedDevicePose
-        if not pose.bPoseIsValid:
-            return None
         matrix = rows_to_matrix(pose.mDeviceToAbsoluteTracking)
-        return matrix if is_rigid(matrix) else None
+        if not (pose.bPoseIsValid and is_rigid(matrix)):
+            return None
+        poses = [product(matrix, place) for place in self._to_first[: self.eyes]]
+        return np.stack(poses[::-1] if self._layout.right_first else poses)
 
 
 def _interface() -> Any:

@@ -21,9 +21,10 @@ THERE = yaw_pitch(math.radians(40), math.radians(-10), (0.4, 0.1, -0.2))
 
 
 def painted(rig: Rig, eyes: Pictures, span: float = SPAN) -> None:
-    """A frame that was taken with the head at `THERE` is painted."""
+    """A frame that was taken with all cameras at `THERE` is painted."""
+    poses = np.stack([THERE] * len(eyes))
     for sequence in range(int(PATIENCE / 0.1)):
-        rig.feed.latest = StereoFrame(eyes, rig.clock(), sequence, THERE, span=span)
+        rig.feed.latest = StereoFrame(eyes, rig.clock(), sequence, poses, span=span)
         rig.feed.frames.put(rig.feed.latest)
         if rig.log.arrived.acquire(timeout=0.1):
             return
@@ -47,10 +48,19 @@ def test_it_stays_where_it_was_taken(rig: Rig, eyes: Pictures) -> None:
     assert rig.seen("left").max() == 0, "the head has turned away from what was taken"
 
 
+def test_each_eye_sees_what_its_own_camera_took_from_where_that_looked(rig: Rig) -> None:
+    turned = np.stack([yaw_pitch(math.radians(100), 0), yaw_pitch(0, 0)])
+    rig.turn()
+    rig.scene.show(ShownFrame(noise(8), camera_poses=turned, span=SPAN), rig.clock())
+    rig.turn()
+    assert rig.seen("left").max() == 0, "its camera looked away"
+    assert np.abs(rig.seen("right").astype(int) - noise(8)[1][INSIDE]).max() <= 3
+
+
 def test_before_it_is_painted_too(rig: Rig) -> None:
     rig.turn()
     rig.runtime.set_pose(THERE)
-    rig.scene.show(ShownFrame(noise(6), head_pose=THERE, span=SPAN), rig.clock())
+    rig.scene.show(ShownFrame(noise(6), camera_poses=np.stack([THERE, THERE]), span=SPAN), rig.clock())
     rig.turn()
     assert np.abs(rig.seen("right").astype(int) - noise(6)[1][INSIDE]).max() <= 3
 

@@ -121,7 +121,7 @@ def test_frames_arrive_with_their_number_and_time(feeds):
     frame = feed.frames.take(30)
     assert frame is feed.latest
     assert frame.eyes.shape == (1, 4, 6, 3) and frame.eyes[0, 0, 0, 0] == 20
-    assert (frame.sequence, frame.captured_at, frame.head_pose) == (1, 100.0, None)
+    assert (frame.sequence, frame.captured_at, frame.camera_poses) == (1, 100.0, None)
     assert feed.frames.replaced == 1  # the newest wins
     state = feed.state()
     assert (state.kind, state.message, state.width, state.height, state.eyes) == ("live", "", 6, 4, 1)
@@ -132,7 +132,7 @@ def test_what_the_source_says_of_time_and_pose_is_kept(feeds):
     source = Scripted()
     source.read = lambda: Shot(np.zeros((2, 3, 3, 3), np.uint8), 42.0, pose, still=True, stands=True)  # type: ignore[method-assign]
     frame = feeds(source).frames.take(30)
-    assert frame.captured_at == 42.0 and frame.head_pose is pose and len(frame.eyes) == 2
+    assert frame.captured_at == 42.0 and frame.camera_poses is pose and len(frame.eyes) == 2
     assert frame.still and frame.stands
 
 

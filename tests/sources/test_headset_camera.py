@@ -17,7 +17,7 @@ from artem_vr.sources.source import Rest, Shot
 class Taken:
     pictures: Any
     sequence: int
-    head_pose: Any = None
+    camera_poses: Any = None
     span: float = 0.0
 
 
@@ -53,9 +53,9 @@ def test_each_picture_once_with_its_pose():
     source, _ = source_of(Taken(pair(10), 5, pose, 1.5), None, Taken(pair(10), 5), Taken(pair(20), 8))
     first, second = source.read(), source.read()
     assert isinstance(first, Shot) and isinstance(second, Shot)
-    assert first.eyes.shape == (2, 3, 4, 3) and (first.eyes == 10).all() and first.head_pose is pose
+    assert first.eyes.shape == (2, 3, 4, 3) and (first.eyes == 10).all() and first.camera_poses is pose
     assert (first.span, second.span) == (1.5, 0.0)
-    assert (second.eyes == 20).all() and second.head_pose is pose, "a room does not jump while tracking is lost"
+    assert (second.eyes == 20).all() and second.camera_poses is pose, "a room does not jump while tracking is lost"
     assert second.eyes.flags.c_contiguous
     assert source.name == "headset" and source.live
     source.skip()

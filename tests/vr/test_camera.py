@@ -9,7 +9,7 @@ import pytest
 from artem_vr.errors import HeadsetError
 from artem_vr.vr.openvr_camera import CameraLayout, OpenVRCamera, layout_of
 from artem_vr.vr.openvr_headset import OpenVRHeadset
-from artem_vr.vr.poses import translation, yaw_pitch
+from artem_vr.vr.poses import product, translation, yaw_pitch
 from tests.openvr_runtime import Runtime
 from tests.openvr_runtime import driver as ovr
 
@@ -119,13 +119,36 @@ def test_the_pose_of_exposure(with_camera: Runtime, headset: OpenVRHeadset) -> N
     there = yaw_pitch(1.0, 0.25, (2.0, 1.5, 0.0))
     with_camera.set_camera_frame(camera_picture(), 2, head=there)
     frame = opened(headset).read()
-    assert frame is not None and frame.head_pose is not None
-    np.testing.assert_allclose(frame.head_pose, there, atol=1e-6)
+    assert frame is not None and frame.camera_poses is not None
+    np.testing.assert_allclose(frame.camera_poses, there[None], atol=1e-6)
+
+
+@pytest.mark.parametrize("flags", [ovr.STEREO | ovr.VERTICAL, ovr.STEREO | ovr.HORIZONTAL])
+@pytest.mark.parametrize("known", [True, False])
+def test_the_second_camera_looks_from_its_own_place(
+    with_camera: Runtime, headset: OpenVRHeadset, flags: int, known: bool
+) -> None:
+    """Frames come with the pose of the first camera."""
+    places = [yaw_pitch(0.1, -0.05, (-0.06, 0.0, -0.1)), yaw_pitch(-0.1, -0.05, (0.06, 0.0, -0.1))]
+    if flags & ovr.VERTICAL:
+        places.reverse()
+    with_camera.set_property(0, ovr.CAMERA_LAYOUT, flags)
+    if known:
+        with_camera.set_property(0, ovr.CAMERAS_TO_HEAD, np.stack(places))
+    head = yaw_pitch(1.0, 0.25, (2.0, 1.5, 0.0))
+    first, second = (product(head, place) for place in places)
+    with_camera.set_camera_frame(camera_picture(), 2, head=first)
+    frame = opened(headset).read()
+    assert frame is not None and frame.camera_poses is not None
+    expected = [first, second if known else first]
+    if flags & ovr.VERTICAL:
+        expected.reverse()  # the left eye comes first
+    np.testing.assert_allclose(frame.camera_poses, np.stack(expected), atol=1e-5)
 
 
 def test_a_camera_without_poses(with_camera: Runtime, headset: OpenVRHeadset) -> None:
     frame = opened(headset).read()
-    assert frame is not None and frame.head_pose is None
+    assert frame is not None and frame.camera_poses is None
 
 
 def test_the_camera_is_given_back_once(with_camera: Runtime, headset: OpenVRHeadset) -> None:

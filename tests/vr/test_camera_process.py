@@ -33,9 +33,9 @@ PATIENCE = 60.0
 @given(st.integers(1, 2), st.integers(1, 5), st.integers(1, 7), st.integers(0, 2**32 - 1), st.booleans())
 def test_a_picture_arrives_as_it_was_taken(eyes: int, height: int, width: int, sequence: int, posed: bool) -> None:
     pictures = np.random.default_rng(sequence).integers(0, 256, (eyes, height, width, 4), np.uint8)
-    pose = yaw_pitch(0.3, 0.2, (1, 2, 3)) if posed else None
+    poses = np.stack([yaw_pitch(0.3 * eye, 0.2, (1, 2, 3)) for eye in range(eyes)]) if posed else None
     stream = io.BytesIO()
-    write_answer(stream, CameraFrame(pictures, sequence, pose, 1.25))
+    write_answer(stream, CameraFrame(pictures, sequence, poses, 1.25))
     write_answer(stream, None)
     write_answer(stream, HeadsetError("Kein Bild: Öl", "Wipe it"))
     stream.seek(0)
@@ -43,7 +43,7 @@ def test_a_picture_arrives_as_it_was_taken(eyes: int, height: int, width: int, s
     assert isinstance(got, CameraFrame)
     np.testing.assert_array_equal(got.pictures, pictures)
     assert (got.sequence, got.span) == (sequence, 1.25)
-    np.testing.assert_array_equal(np.asarray(got.head_pose), np.asarray(pose))
+    np.testing.assert_array_equal(np.asarray(got.camera_poses), np.asarray(poses))
     assert read_answer(stream) is None
     error = read_answer(stream)
     assert isinstance(error, HeadsetError) and str(error) == "Kein Bild: Öl. Wipe it."
@@ -100,7 +100,7 @@ def test_pictures_come_from_another_process_with_their_poses_in_our_world(
     assert camera.pause == "The headset's camera is being opened"
     first = until(camera.read)
     np.testing.assert_array_equal(first.pictures, camera_picture()[None])
-    assert first.sequence == 1 and first.head_pose is None
+    assert first.sequence == 1 and first.camera_poses is None
     assert camera.pause == ""
     assert runtime.camera_process not in (0, os.getpid())
     runtime.set_camera_focal(6.0)
@@ -108,7 +108,7 @@ def test_pictures_come_from_another_process_with_their_poses_in_our_world(
     second = until(camera.read)
     np.testing.assert_array_equal(second.pictures, camera_picture(1, 16, 24)[None])
     assert second.sequence == 4 and second.span == pytest.approx(4.0)
-    np.testing.assert_allclose(second.head_pose, yaw_pitch(0, 0.25), atol=1e-5)
+    np.testing.assert_allclose(second.camera_poses, yaw_pitch(0, 0.25)[None], atol=1e-5)
 
 
 def test_reading_never_waits(camera: CameraProcess) -> None:
