@@ -38,6 +38,13 @@ REQUIRED = {
 }
 """Libraries that ``run`` cannot do without: what to ask the package index for, and the module that it brings."""
 
+USEFUL = {
+    "matplotlib": "no train, no bench xnor --plots",
+    "numba": "no styles of bits, no bench xnor",
+    "tqdm": "no train, no evaluate, no films and folders with stylize, no styles sheet",
+}
+"""Libraries that ``run`` does without (module and package are called alike), and what does not work then."""
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -113,7 +120,11 @@ def libraries(find: Callable[[str], object | None] = find_spec) -> Finding:
     if missing:
         detail, remedy = f"missing: {', '.join(missing)}", f"pip install {' '.join(missing)}"
         return Finding("Libraries", "bad", detail, remedy, essential=True)
-    return Finding("Libraries", "ok", f"all {len(REQUIRED)} are installed", essential=True)
+    absent = [module for module in USEFUL if find(module) is None]
+    if absent:
+        detail = "; ".join(f"without {module}: {USEFUL[module]}" for module in absent)
+        return Finding("Libraries", "absent", detail, f"pip install {' '.join(absent)}", essential=True)
+    return Finding("Libraries", "ok", f"all {len(REQUIRED) + len(USEFUL)} are installed", essential=True)
 
 
 def torch(answer: Answer) -> Finding:

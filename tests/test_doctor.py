@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import sys
+import tomllib
 from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import Any
@@ -111,9 +113,22 @@ def test_old_python_and_missing_libraries() -> None:
     assert finding.status == "bad" and finding.essential and finding.remedy == "pip install glfw opencv-python"
 
 
+def test_a_library_that_some_commands_need_is_said_with_these(capsys: pytest.CaptureFixture[str]) -> None:
+    finding = doctor.libraries(lambda module: None if module in ("numba", "tqdm") else module)
+    assert finding.status == "absent" and finding.remedy == "pip install numba tqdm" and doctor.can_run([finding])
+    assert "without numba: no styles of bits" in finding.detail and "without tqdm: no train" in finding.detail
+    assert "matplotlib" not in finding.detail
+
+
+def test_every_library_of_the_package_is_looked_for() -> None:
+    package = tomllib.loads((Path(__file__).parent.parent / "pyproject.toml").read_text())["project"]
+    names = {re.split(r"[<>=]", name)[0] for name in package["dependencies"]}
+    assert names == doctor.REQUIRED.keys() | doctor.USEFUL.keys()
+
+
 def test_a_library_is_there_whatever_package_brought_it(tmp_path: Path) -> None:
     """OpenCV comes as opencv-python, as opencv-python-headless, from a distribution: as one module."""
-    for module in doctor.REQUIRED.values():
+    for module in (*doctor.REQUIRED.values(), *doctor.USEFUL):
         (tmp_path / f"{module}.py").touch()
     assert doctor.libraries(lambda module: PathFinder.find_spec(module, [str(tmp_path)])).status == "ok"
 
