@@ -19,7 +19,8 @@ TIMEOUT_SECONDS = 60.0
 
 def ask(name: str, timeout: float = TIMEOUT_SECONDS) -> dict[str, Any]:
     """The answer of probe ``name``, or ``{"error": "one line"}``. Never raises."""
-    command = [sys.executable, "-m", "artem_vr.probes", name]
+    # -P: a numpy.py in the working folder is somebody's own, and not to be run
+    command = [sys.executable, "-P", "-m", "artem_vr.probes", name]
     environment = dict(os.environ)
     root = str(Path(__file__).resolve().parent.parent)  # a checkout is found from any working folder
     environment["PYTHONPATH"] = os.pathsep.join(p for p in (root, environment.get("PYTHONPATH")) if p)

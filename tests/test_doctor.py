@@ -230,6 +230,14 @@ def test_an_unknown_probe_is_an_answer() -> None:
     assert "nonsense" in probes.ask("nonsense")["error"]
 
 
+def test_a_probe_runs_nothing_of_the_working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("numpy", "openvr", "json"):
+        (tmp_path / f"{name}.py").write_text("from pathlib import Path; Path('ran').touch(); raise RuntimeError")
+    monkeypatch.chdir(tmp_path)
+    assert "installed" in probes.ask("steamvr")
+    assert not (tmp_path / "ran").exists()
+
+
 @pytest.mark.parametrize(
     ("code", "says"),
     [
