@@ -31,6 +31,12 @@ def keep_picture(path: Path) -> None:
     save_picture(path, np.zeros((4, 4, 3), np.uint8))
 
 
+def ask(path: Path) -> None:
+    from artem_vr.writable import check_writable
+
+    check_writable(path)
+
+
 def keep_data(path: Path) -> None:
     write_atomically(path, b"new")
 
@@ -65,7 +71,7 @@ def as_on_windows(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tempfile, "TMP_MAX", 100)
 
 
-@pytest.mark.parametrize("keep", KEEPERS, ids=lambda keep: keep.__name__)
+@pytest.mark.parametrize("keep", [*KEEPERS, ask], ids=lambda keep: keep.__name__)
 def test_a_folder_without_rights_is_said_at_once(
     keep: Callable[[Path], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
