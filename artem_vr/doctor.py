@@ -266,7 +266,7 @@ def settings_file(path: Path | None = None) -> Finding:
     """What is wrong in settings.toml and in the environment. The file stays where it is, to be mended."""
     try:
         path = settings.settings_path() if path is None else path
-        _, notices = settings.load(path=path, set_aside=False)
+        _, notices = settings.load(path=path)
     except settings.SettingsError as error:
         return Finding("Settings", "bad", error.cause, error.remedy, essential=True)
     except ModuleNotFoundError as error:  # what says where the file lies; Libraries names it as well

@@ -20,7 +20,7 @@ from typing import Any, Literal
 from artem_vr.errors import ArtemError, SettingsError
 
 FILE_VERSION = 1
-"""What settings.toml may say as its ``version``; a file with a higher one is kept aside."""
+"""What settings.toml may say as its ``version``; nothing of a file with a higher one is taken."""
 
 ENVIRONMENT_PREFIX = "ARTEM_VR_"
 
@@ -228,18 +228,17 @@ def load(
     options: Mapping[str, object] | None = None,
     path: Path | None = None,
     environment: Mapping[str, str] | None = None,
-    set_aside: bool = True,
     find: Callable[[str, str], object] | None = None,
 ) -> tuple[Settings, list[str]]:
     """The settings in force, and the notices (one line each) about what was wrong in the file.
 
-    ``options`` are those given on the command line: a value by setting's name. ``set_aside``: see `read_file`. ``find``
+    ``options`` are those given on the command line: a value by setting's name. ``find``
     is given setting and value of each name (`NAMED`) that the file alone says, and raises `ArtemError` where there is
     no such thing any more: that, too, costs a notice.
     Raises `SettingsError` for a value without meaning in the environment or among the options.
     """
     path = settings_path() if path is None else path
-    values, notices = read_file(path, set_aside)
+    values, notices = read_file(path)
     environment = os.environ if environment is None else environment
     said = {name for name in NAMES if ENVIRONMENT_PREFIX + name.upper() in environment} | set(options or {})
     for name in NAMED:
@@ -266,13 +265,11 @@ def load(
     return Settings(**values), notices
 
 
-def read_file(path: Path, set_aside: bool = True) -> tuple[dict[str, Any], list[str]]:
+def read_file(path: Path) -> tuple[dict[str, Any], list[str]]:
     """The valid values that ``path`` holds, by name, and a notice for each thing that is wrong.
 
-    A file that cannot be understood at all is renamed, so that it costs one notice and is there to be mended;
-    where ``set_aside`` is False it stays. Single values without meaning are left out.
+    Nothing of a file that cannot be understood at all is taken; of others, single values without meaning are left out.
     """
-    left = _set_aside if set_aside else _left_there
     try:
         content = tomllib.loads(path.read_bytes().decode("utf-8-sig"))  # Windows' editors write a mark before it
     except FileNotFoundError:
@@ -280,11 +277,10 @@ def read_file(path: Path, set_aside: bool = True) -> tuple[dict[str, Any], list[
     except OSError as error:
         return {}, [f"{path} cannot be read ({error.strerror}); using the defaults."]
     except (ValueError, RecursionError) as error:  # tomllib's and the decoder's errors are ValueErrors
-        return {}, [f"{path} is damaged ({' '.join(str(error).split())}); using the defaults. {left(path)}"]
+        return {}, [f"{path} is damaged ({' '.join(str(error).split())}); using the defaults. Mend it."]
     version = content.pop("version", FILE_VERSION)
     if type(version) is not int or version > FILE_VERSION:
-        cause = f"{path} was written by another version of the program; using the defaults."
-        return {}, [f"{cause} {left(path)}"]
+        return {}, [f"{path} is for another version of the program; using the defaults. Say version = {FILE_VERSION}."]
     values: dict[str, Any] = {}
     notices: list[str] = []
     for name, value in content.items():
@@ -303,20 +299,3 @@ def _no_setting(name: str) -> str:
         return f"{name} concerns one run, and is no setting to keep"
     near = difflib.get_close_matches(name, STORED, n=1)
     return f"there is no setting {_shown(name)}" + (f" (did you mean {near[0]}?)" if near else "")
-
-
-def _set_aside(path: Path) -> str:
-    """Rename ``path`` to a free name beside it; says so. What is not called as settings are is somebody else's."""
-    for number in range(1, 100 if path.suffix.lower() == ".toml" else 1):
-        aside = path.with_name(f"{path.stem}.broken-{number}{path.suffix}")
-        if not aside.exists():
-            try:
-                path.rename(aside)
-            except OSError:
-                break
-            return f"It is kept as {aside.name}."
-    return _left_there(path)
-
-
-def _left_there(path: Path) -> str:
-    return f"{path.name} is left as it is."

@@ -117,14 +117,13 @@ def test_no_file_means_the_defaults_without_a_notice(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "content", [b"strength = ", b"\xff\xfe\0", b"a = 1\na = 2", b"[[[" * 500, b"version = 2\nhud = true"]
 )
-def test_a_broken_file_is_kept_aside(tmp_path: Path, content: bytes) -> None:
+def test_of_a_broken_file_nothing_is_taken_and_it_stays(tmp_path: Path, content: bytes) -> None:
+    """Whoever has just made a slip in it wants to mend it where it lies."""
     path = tmp_path / "settings.toml"
-    for number in (1, 2):
-        path.write_bytes(content)
-        loaded, (notice,) = load(path=path, environment={})
-        aside = tmp_path / f"settings.broken-{number}.toml"
-        assert loaded == Settings()
-        assert aside.name in notice and aside.read_bytes() == content and not path.exists()
+    path.write_bytes(content)
+    loaded, (notice,) = load(path=path, environment={})
+    assert loaded == Settings() and str(path) in notice and "using the defaults" in notice
+    assert path.read_bytes() == content and list(tmp_path.iterdir()) == [path]
 
 
 def test_settings_of_one_run_are_not_read_from_the_file(tmp_path: Path) -> None:
@@ -244,10 +243,3 @@ def test_a_name_that_is_no_setting_is_told_from_one_of_a_single_run(tmp_path: Pa
             f"{path}: there is no setting 'xyz'; it is ignored.",
         ],
     )
-
-
-def test_what_is_not_called_like_settings_is_not_renamed(tmp_path: Path) -> None:
-    path = tmp_path / "photo.jpg"
-    path.write_bytes(b"\xff\xd8\xff")
-    loaded, (notice,) = load(path=path, environment={})
-    assert loaded == Settings() and "photo.jpg is left as it is" in notice and path.exists()
