@@ -9,6 +9,7 @@ is sent that nobody wants.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import queue
 import struct
@@ -35,6 +36,8 @@ START_SECONDS = 20.0
 """The first answer may take so long: another Python starts."""
 PATIENCE_SECONDS = 3.0
 """Later ones: much longer than the process waits for a picture."""
+
+ENDING_SECONDS = 1.0
 
 _HEADER = struct.Struct("<cIIIId?32f")  # kind; eyes, height, width, sequence or the text's length; span; poses or none
 _FRAME, _ERROR, _NOTHING = b"f", b"e", b"n"
@@ -197,4 +200,5 @@ class _Child:
     def end(self) -> None:
         self.ended = True
         self._process.kill()
-        self._process.wait()
+        with contextlib.suppress(subprocess.TimeoutExpired):  # what hangs in a driver must not hold up the render loop
+            self._process.wait(ENDING_SECONDS)

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import openvr
 
+from artem_vr.errors import HeadsetError
 from artem_vr.vr.camera_process import CameraProcess
 from artem_vr.vr.commands import QUIT, Command, Hand, notice
 from artem_vr.vr.headset import Focus, FramePoses, HeadsetCamera, Matrix
@@ -360,7 +361,10 @@ class OpenVRHeadset:
 
     def camera(self) -> HeadsetCamera | None:
         if self._camera is None and has_camera():
-            self._camera = CameraProcess(self._to_world, lambda: self._standby)
+            try:
+                self._camera = CameraProcess(self._to_world, lambda: self._standby)
+            except HeadsetError as error:
+                self._untold.append(notice(str(error).rstrip(".")))
         return self._camera
 
     def close(self) -> None:

@@ -232,3 +232,16 @@ def test_without_steamvr_it_says_why(played: Callable[[str], CameraProcess], mon
     monkeypatch.setenv("VR_PATHREG_OVERRIDE", "/nowhere")
     camera = played("import artem_vr.vr.openvr_camera as camera; camera.main()")
     assert "SteamVR" in trouble(camera)
+
+
+def test_where_no_process_can_be_started_the_headset_goes_on_and_says_so(
+    runtime: Runtime, headset: OpenVRHeadset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(12, "Cannot allocate memory")
+
+    runtime.set_camera()
+    monkeypatch.setattr("subprocess.Popen", refuse)
+    assert headset.camera() is None
+    (told,) = headset.poll_commands()
+    assert told.text == "The headset's camera cannot be opened (Cannot allocate memory). Restart this program"
