@@ -22,7 +22,7 @@ from tests.app.conftest import STYLES, Keys, TestEngine
 
 def main(arguments: list[str]) -> None:
     # No test switches on the camera of whoever runs it.
-    chosen_source.default_sources = lambda camera=None: ["screen", "demo"]
+    chosen_source.default_sources = lambda camera=None: [*(["headset"] if camera else []), "screen", "demo"]
     stuck, broken = taken(arguments, "--stuck"), taken(arguments, "--broken")
     with tempfile.TemporaryDirectory() as folder:
         for name in STYLES:

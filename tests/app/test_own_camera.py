@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
+import json
 import math
+import os
+import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +16,8 @@ from artem_vr.live.scene import ShownFrame
 from artem_vr.sources.frame import StereoFrame
 from artem_vr.vr.poses import yaw_pitch
 from tests.app.conftest import EYE_HEIGHT, EYE_WIDTH, PATIENCE, Pictures, Rig, noise
+from tests.app.test_run import run
+from tests.openvr_runtime import Runtime
 
 pytestmark = [pytest.mark.display, pytest.mark.graphics]
 
@@ -82,3 +89,30 @@ def test_a_camera_that_does_not_say_how_wide_it_sees_fills_the_screen(rig: Rig) 
     rig.turn(2)
     assert rig.seen("left").shape == (EYE_HEIGHT - 2, EYE_WIDTH - 2, 3)
     assert np.abs(rig.seen("left").astype(int) - eyes[0][INSIDE]).max() <= 3
+
+
+def test_who_names_no_source_sees_through_the_headset(display: str, vrclient: Path, tmp_path: Path) -> None:
+    """The whole program, its camera process, and SteamVR's part in both of them."""
+    with Runtime(vrclient, tmp_path / "steamvr") as runtime:
+        runtime.set_camera()
+        ended = threading.Event()
+
+        def take() -> None:
+            for sequence in itertools.count(1):
+                if ended.wait(0.02):
+                    return
+                rgba = np.full((48, 64, 4), sequence % 200, np.uint8)
+                runtime.set_camera_frame(rgba, sequence, head=yaw_pitch(0, 0))
+
+        camera = threading.Thread(target=take)
+        camera.start()
+        try:
+            done = run(tmp_path, display, "--headset", "openvr", "--frames", "5")
+        finally:
+            ended.set()
+            camera.join(PATIENCE)
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    assert (report["source"], report["headset"]) == ("headset", "Headset") and report["frames"] == 5
+    with pytest.raises(ProcessLookupError):
+        os.kill(runtime.camera_process, 0)
