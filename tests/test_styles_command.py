@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import zlib
 from pathlib import Path
@@ -226,6 +227,61 @@ def test_sheet(room: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (room / "weights" / "random.safetensors").write_bytes(b"damaged")
     assert cli.main(words) == 2
     assert cli.main(["styles", "sheet", "photo.png", "-o", "photo.png"]) == 2
+
+
+def two_styles(room: Path) -> None:
+    (room / "weights" / "second.safetensors").write_bytes((room / "mine.safetensors").read_bytes())
+    index = json.loads((room / "weights" / "index.json").read_text())
+    (entry,) = index["styles"]
+    index["styles"].append(entry | {"name": "second", "file": "second.safetensors"})
+    (room / "weights" / "index.json").write_text(json.dumps(index))
+    save_picture(room / "photo.png", np.full((60, 80, 3), 99, np.uint8))
+
+
+SHEET = ["styles", "sheet", "photo.png", "-o", "sheet.png", "--engine", "torch", "--device"]
+
+
+def test_what_keeps_all_styles_from_a_sheet_is_said_once(
+    room: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    two_styles(room)
+    monkeypatch.setattr("artem_vr.stylize.engines.torch_engine.cuda_trouble", lambda: "there is no card")
+    assert cli.main([*SHEET, "cuda"]) == 2
+    error = capsys.readouterr().err
+    assert "there is no card" in error and "Install artem-vr again" not in error and error.count("\n") == 1
+    assert not (room / "sheet.png").exists()
+
+
+def test_styles_that_fail_for_reasons_of_their_own_cost_a_line_each(
+    room: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    two_styles(room)
+    (room / "weights" / "second.safetensors").write_bytes(b"damaged")
+    assert cli.main([*SHEET, "cpu", "--json"]) == 2
+    captured = capsys.readouterr()
+    assert json.loads(captured.out)["styles"] == ["random"] and captured.err.count("\n") == 1
+    (room / "weights" / "random.safetensors").write_bytes(b"damaged as well")
+    assert cli.main([*SHEET, "cpu"]) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 3 and "random" in lines[0] and "second" in lines[1] and "lines above" in lines[2]
+
+
+def test_a_sheet_shows_how_far_it_is_on_a_terminal_only(
+    room: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    two_styles(room)
+    assert cli.main([*SHEET, "cpu"]) == 0
+    assert capsys.readouterr().err == ""
+
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    terminal = Terminal()
+    monkeypatch.setattr("sys.stderr", terminal)
+    assert cli.main([*SHEET, "cpu"]) == 0
+    assert "/2" in terminal.getvalue() and "\n" not in terminal.getvalue()
+    assert terminal.getvalue().endswith("\r") and terminal.getvalue().rsplit("\r", 2)[1].strip() == ""  # it is gone
 
 
 def test_a_sheet_is_painted_at_full_strength_whatever_the_settings_say(coded_room: Path) -> None:

@@ -284,7 +284,7 @@ def paint_video(job: Job, look: Look, paint: PaintEyes) -> dict[str, Any]:
     _check_video(check_file, job.input)
     frames = 0
     with VideoReader(job.input, look.layout) as video:
-        bar = _progress(video, total=video.count, desc=job.input.name, unit="frame")
+        bar = progress(video, total=video.count, desc=job.input.name, unit="frame")
         elapsed = 1 / video.rate
 
         def results() -> Iterable[Picture]:
@@ -373,7 +373,7 @@ def each_job(
 ) -> Outcome:
     """Do ``work``, which returns facts and may raise `ArtemError`, for every job; as `paint_all` does."""
     outcome = Outcome()
-    bar = _progress(jobs, total=len(jobs), desc="stylize", unit="file") if len(jobs) > 1 else jobs
+    bar = progress(jobs, total=len(jobs), desc="stylize", unit="file") if len(jobs) > 1 else jobs
     for job in bar:
         begun = time.perf_counter()
         try:
@@ -405,7 +405,7 @@ def _in_one_line(job: Job, error: BaseException) -> str:
     return text if name in text or job.input.name in text else f"{name}: {text}"
 
 
-def _progress(items: Iterable[Any], **options: Any) -> Iterable[Any]:
+def progress(items: Iterable[Any], **options: Any) -> Iterable[Any]:
     """A progress bar on standard error, where that is a terminal."""
     from tqdm import tqdm
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from artem_vr.errors import ArtemError, StyleError
 from artem_vr.offline.brush import Brush, load_style
-from artem_vr.offline.files import check_suffix, resized
+from artem_vr.offline.files import check_suffix, progress, resized
 from artem_vr.same_file import same_file
 from artem_vr.settings import Settings
 from artem_vr.sources.frame import Picture
@@ -31,7 +31,8 @@ def style_sheet(
     """Write the sheet to ``output``: the photograph first, then the styles in the library's order.
 
     All are painted at full strength, whatever ``settings`` say: a sheet is there to compare styles.
-    A style that cannot be used costs one line to ``report``. Raises `ArtemError` if there is nothing to show.
+    A style that cannot be used costs one line to ``report``. Raises `ArtemError` if there is nothing to show; a reason
+    that all of them have is said once.
     """
     settings = replace(settings, strength=1.0)
     if same_file(output, photo):
@@ -40,19 +41,28 @@ def style_sheet(
     picture = resized(load_picture(photo), CELL)
     output.parent.mkdir(parents=True, exist_ok=True)
     cells = [("the photograph", picture)]
-    shown, errors = [], []
-    for style in library.styles_for(settings.precision):
+    shown: list[str] = []
+    failed: dict[str, ArtemError] = {}
+    styles = library.styles_for(settings.precision)
+    for style in progress(styles, total=len(styles), desc="sheet", unit="style"):
         try:
             brush = Brush(load_style(library, style.name, settings), settings, still=True)
             cells.append((style.title or style.name, brush(picture[np.newaxis], None)[0]))
             brush.close()
             shown.append(style.name)
         except ArtemError as error:
-            errors.append({"style": style.name, "error": str(error)})
-            report(str(error))
+            failed[style.name] = error
+    lines = {name: str(error) for name, error in failed.items()}
+    if failed and not shown and len(set(lines.values())) == 1:
+        raise next(iter(failed.values()))
+    for line in lines.values():
+        report(line)
+    if failed and not shown:
+        raise StyleError("No style can be used", "Do what the lines above say")
     if not shown:
         reason = library.problems[0] if library.problems else "No style can be used"
         raise StyleError(reason, "Install artem-vr again")
+    errors = [{"style": name, "error": line} for name, line in lines.items()]
     save_picture(output, sheet(cells))
     return {"output": str(output), "styles": shown, "errors": errors}
 
