@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import functools
 import json
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -274,7 +275,7 @@ def _candidates(
 
     result: list[_Candidate] = []
     shipped = Library().decoder
-    for word in arguments.weights:
+    for word in _each_once(arguments.weights):
         if word == "all":
             result += _shipped(arguments.style, paintings)
             if shipped is None:
@@ -294,6 +295,14 @@ def _candidates(
             style = _painting_of(arguments.style, [metadata.get("style", ""), Path(word).stem], paintings)
             result.append(_Candidate(NetworkSubject(metadata["architecture"], network), style, Path(word)))
     return result
+
+
+def _each_once(words: list[str]) -> list[str]:
+    """A file that is named twice, however, would count twice in its mean."""
+    named: dict[str, str] = {}
+    for word in words:
+        named.setdefault(word if word == "all" else os.path.realpath(word), word)
+    return list(named.values())
 
 
 def _beside_naive_signs(candidates: list[_Candidate]) -> list[_Candidate]:

@@ -186,6 +186,18 @@ def test_a_network_for_any_painting_is_measured_on_paintings_it_has_not_seen(
     assert [row["style"] for row in json.loads(capsys.readouterr().out)["rows"]] == [style, "1 painting"]
 
 
+def test_a_file_that_is_named_twice_counts_once(
+    place: Path, compact: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(place)
+    words = ["compact.safetensors", place / "a.safetensors", compact, "a.safetensors", *usual(place), "--json"]
+    assert run(*words, "--no-baselines", "--photographs-per-painting", "1") == 0
+    assert [(row["network"], row["style"]) for row in json.loads(capsys.readouterr().out)["rows"]] == [
+        ("fast", "great_wave"), ("compact", "great_wave"), ("compact", "starry_night"),
+        ("compact", "mean of 2 paintings"),
+    ]  # fmt: skip
+
+
 def test_all_has_the_shipped_codes(
     place: Path, compact: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
