@@ -209,10 +209,12 @@ def change(now: Tensor, expected: Tensor, mask: Tensor | None = None) -> Tensor:
 def gain(output_change: Tensor, output_contrast: Tensor, input_change: Tensor, input_contrast: Tensor) -> Tensor:
     """Change over contrast of the output, over the same of the input: 1 is as steady as the input.
 
-    An output without contrast has nothing to flicker and nothing to see: 0.
+    An output without contrast has nothing to flicker and nothing to see: 0. NaN where the input has no contrast, or
+    does not change: any number of times nothing is no measure.
     """
     output = output_change / output_contrast.clamp_min(1e-3)
-    return output / (input_change / input_contrast.clamp_min(1e-3)).clamp_min(1e-6)
+    own = input_change / input_contrast.clamp_min(1e-3)
+    return torch.where((input_contrast < 1e-3) | (own < 1e-6), torch.nan, output / own)
 
 
 # --- stereo, as a matcher sees it ----------------------------------------------------------------------

@@ -243,6 +243,20 @@ def test_what_is_missing_is_said_in_one_line(place: Path, tmp_path: Path) -> Non
     assert "the_kiss" in refused(weights, *usual(place), "--style", "the_kiss")
 
 
+def test_a_film_in_which_nothing_moves_has_no_gain(
+    place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    frame = np.random.default_rng(0).integers(0, 256, (48, 64, 3), np.uint8)
+    for number in range(3):
+        save_picture(tmp_path / f"{number}.png", frame)
+    words = [place / "a.safetensors", *usual(place), "--no-baselines", "--film", tmp_path]
+    assert run(*words, "--json") == 0
+    row = json.loads(capsys.readouterr().out)["rows"][0]
+    assert row["film_gain"] is None and row["motion_gain"] > 0
+    assert run(*words) == 0
+    assert "film gain" not in capsys.readouterr().out  # a column of "-" alone is left out
+
+
 @pytest.mark.parametrize("size", [(4, 4), (64, 12), (12, 64)])
 def test_a_film_of_tiny_frames_is_refused(place: Path, tmp_path: Path, size: tuple[int, int]) -> None:
     for number in range(2):

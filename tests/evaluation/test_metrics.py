@@ -149,6 +149,13 @@ def test_gain_is_relative_to_contrast_and_to_the_input() -> None:
     assert float(metrics.gain(0 * one, 0 * one, one, one)) == 0  # flat grey
 
 
+def test_there_is_no_gain_over_an_input_without_change_or_contrast() -> None:
+    changes, contrasts = torch.tensor([0.0, 1e-3, 0.0, 0.1]), torch.tensor([0.2, 0.0, 0.0, 0.2])
+    gains = metrics.gain(torch.full((4,), 0.1), torch.full((4,), 0.2), changes, contrasts)
+    assert gains.isnan().tolist() == [True, True, True, False]
+    assert metrics.geometric_mean(gains) == pytest.approx(1)  # the mean is of what can be measured
+
+
 def test_known_disparity_has_no_error() -> None:
     true = torch.full((1, 6, 8), 5.0)
     mask = torch.ones(1, 6, 8, dtype=torch.bool)
