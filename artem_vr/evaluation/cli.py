@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 SHEET_PAINTINGS = 8
 """On a sheet, of the many that a network for any painting was examined with."""
 
+NAMED_PAINTINGS = 8
+"""In a line that says which ones there are."""
+
 LEAST_FILM_SIDE = 32
 """Pixels that a film's frames need in both directions: OpenCV's flow fails, or ends the process, below some 16."""
 
@@ -277,7 +280,7 @@ def _candidates(
     shipped = Library().decoder
     for word in _each_once(arguments.weights):
         if word == "all":
-            result += _shipped(arguments.style, paintings)
+            result += _shipped(arguments, paintings)
             if shipped is None:
                 continue
             word = str(shipped[0])  # and the network that needs VGG-19 beside what is shipped of it
@@ -285,14 +288,14 @@ def _candidates(
         if isinstance(network, CompactNetwork | AdaINDecoder):
             chosen = paintings
             if arguments.style:
-                style = _painting_of(arguments.style, [], paintings)
+                style = _painting_of(arguments, [], paintings)
                 chosen = {style: paintings[style]}
             if isinstance(network, AdaINDecoder):
                 result += _of_decoder(Path(word), network, vgg(), chosen, arguments.painting_size)
             else:
                 result += _of_any(Path(word), chosen)
         else:
-            style = _painting_of(arguments.style, [metadata.get("style", ""), Path(word).stem], paintings)
+            style = _painting_of(arguments, [metadata.get("style", ""), Path(word).stem], paintings)
             result.append(_Candidate(NetworkSubject(metadata["architecture"], network), style, Path(word)))
     return result
 
@@ -320,16 +323,24 @@ def _beside_naive_signs(candidates: list[_Candidate]) -> list[_Candidate]:
     return result
 
 
-def _painting_of(said: str | None, names: list[str], paintings: Mapping[str, Tensor]) -> str:
-    """The painting that was said, else the first of ``names`` that is there. Raises PictureError."""
-    names = [said] if said else names
+def _painting_of(arguments: argparse.Namespace, names: list[str], paintings: Mapping[str, Tensor]) -> str:
+    """The painting of --style, else the first of ``names`` that is there. Raises PictureError."""
+    names = [arguments.style] if arguments.style else names
     found = next((name for name in names if name in paintings), None)
     if found is None:
-        wanted = next(name for name in names if name)
-        raise PictureError(
-            f"there is no painting {wanted!r} among those of --paintings", "Add it, or name one with --style"
-        )
+        raise _no_painting(arguments, next(name for name in names if name), list(paintings))
     return found
+
+
+def _no_painting(arguments: argparse.Namespace, wanted: str, there: list[str]) -> PictureError:
+    """Says which ones are ``there``, and where --held-out took ``wanted`` away."""
+    from artem_vr.evaluation.pictures import files
+
+    cause, remedy = f"there is no painting {wanted!r} among those of --paintings", "Add it"
+    if arguments.held_out is not None and wanted in {path.stem for path in files(arguments.paintings, "--paintings")}:
+        cause, remedy = f"--held-out takes the painting {wanted!r} away", "Leave --held-out out"
+    more = ", ..." if len(there) > NAMED_PAINTINGS else ""
+    return PictureError(cause, f"{remedy}, or name one with --style: {', '.join(there[:NAMED_PAINTINGS])}{more}")
 
 
 def _of_any(file: Path, paintings: Mapping[str, Tensor]) -> list[_Candidate]:
@@ -365,8 +376,8 @@ def _of_decoder(
     return [_Candidate(NetworkSubject("adain", network, code), name, file, True) for name, code in codes.items()]
 
 
-def _shipped(style: str | None, paintings: Mapping[str, Tensor]) -> list[_Candidate]:
-    """The networks and codes that are shipped; all of them like the painting ``style`` if that is said."""
+def _shipped(arguments: argparse.Namespace, paintings: Mapping[str, Tensor]) -> list[_Candidate]:
+    """The networks and codes that are shipped; all of them like the painting of --style if that is said."""
     import torch
 
     from artem_vr.evaluation.subjects import NetworkSubject
@@ -396,7 +407,7 @@ def _shipped(style: str | None, paintings: Mapping[str, Tensor]) -> list[_Candid
         subject = NetworkSubject(metadata["architecture"], network, code)
         names = [one.painting, metadata.get("style", "")]
         file = compact[0] if code is not None and compact is not None else one.path
-        result.append(_Candidate(subject, _painting_of(style, names, paintings), file))
+        result.append(_Candidate(subject, _painting_of(arguments, names, paintings), file))
     return result
 
 

@@ -186,6 +186,22 @@ def test_a_network_for_any_painting_is_measured_on_paintings_it_has_not_seen(
     assert [row["style"] for row in json.loads(capsys.readouterr().out)["rows"]] == [style, "1 painting"]
 
 
+def test_a_painting_that_is_not_there_is_said_beside_those_that_are(place: Path, compact: Path) -> None:
+    for words in (
+        [compact, *usual(place), "--style", "dream"],
+        [place / "a.safetensors", *usual(place), "--style", "dream"],
+    ):
+        error = refused(*words)
+        assert "no painting 'dream'" in error and "Add it, or name one with --style: great_wave, starry_night." in error
+    seen = next(p.stem for p in (place / "many").iterdir() if not held_out(p))
+    unseen = sorted(p.stem for p in (place / "many").iterdir() if held_out(p))
+    words = [compact, *usual(place), "--paintings", place / "many", "--held-out"]
+    error = refused(*words, "--style", seen)
+    assert f"--held-out takes the painting {seen!r} away. Leave --held-out out" in error and ", ".join(unseen) in error
+    assert f"takes the painting {unseen[1]!r} away" in refused(*words, "1", "--style", unseen[1])
+    assert "no painting 'dream'" in refused(*words, "--style", "dream")
+
+
 def test_a_file_that_is_named_twice_counts_once(
     place: Path, compact: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
