@@ -110,6 +110,9 @@ def test_snapshots_are_named_after_their_output(tmp_path: Path) -> None:
         (["--tv-weight", "nan"], "--tv-weight"),
         (["--optimizer", "sgd"], "--optimizer"),
         (["--seed", "-1"], "--seed"),
+        (["--seed", "1"], "--seed means nothing without --start noise"),
+        (["--start", "photograph", "--seed", "1"], "--seed means nothing without --start noise"),
+        (["--start", "noise", "--resume", "{place}/photo.png"], "--start means nothing with --resume"),
         (["--resume", "none.png"], "none.png"),
         (["--resume", "{place}/painting.png"], "other proportions"),
         (["--vgg", "none.safetensors"], "none.safetensors"),
@@ -266,6 +269,16 @@ def test_ctrl_c_before_anything_was_done_leaves_the_old_picture(
     monkeypatch.setattr(Optimization, "losses", pressed)
     assert paint(place, vgg_file) == 130
     assert (place / "out.png").read_bytes() == before and capsys.readouterr() == ("", "")
+
+
+def test_a_start_means_something_until_there_is_a_picture_to_go_on_from(
+    place: Path, vgg_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words: list[str | int] = ["--start", "noise", "--seed", 1, "--resume", "--iterations", 1]
+    assert paint(place, vgg_file, *words) == 0
+    assert paint(place, vgg_file, *words) == 2
+    error = capsys.readouterr().err
+    assert "--start means nothing with --resume" in error and "out.png" in error and error.count("\n") == 1
 
 
 def test_several_inputs_go_on_from_their_own_pictures_only(

@@ -157,6 +157,8 @@ def _check_method(arguments: argparse.Namespace) -> None:
         raise SettingsError(f"{option} means nothing with --method {arguments.method}", f"Leave {option} out")
     if arguments.method != "network" and not given.get("style"):
         raise SettingsError(f"--method {arguments.method} has no painting", "Give --style a PICTURE")
+    if "seed" in given and given.get("start") != "noise":
+        raise SettingsError("--seed means nothing without --start noise", "Leave --seed out, or say --start noise")
 
 
 def _adain(

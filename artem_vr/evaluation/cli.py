@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 SHEET_PAINTINGS = 8
 """On a sheet, of the many that a network for any painting was examined with."""
 
+PHOTOGRAPHS_PER_PAINTING, OPTIMIZE_ITERATIONS = 4, 200
+"""Where nothing is said."""
+
 NAMED_PAINTINGS = 8
 """In a line that says which ones there are."""
 
@@ -59,7 +62,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="only those of --paintings that train adain leaves out of training; the first N of them",
     )  # fmt: skip
     parser.add_argument(
-        "--photographs-per-painting", type=int, default=4, metavar="N",
+        "--photographs-per-painting", type=int, metavar="N",
         help="that a network for any painting paints like each of them, other ones each time (default: 4)",
     )  # fmt: skip
     parser.add_argument("--style", metavar="NAME", help="the painting, where the weights do not say it")
@@ -68,9 +71,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="also a row for pictures that are optimised by themselves (Gatys et al. 2016), over the first N "
         "photographs at rest, for each painting; each takes minutes on a processor",
     )  # fmt: skip
-    parser.add_argument(
-        "--optimize-iterations", type=int, default=200, metavar="N", help="through VGG-19, a picture (default: 200)"
-    )
+    parser.add_argument("--optimize-iterations", type=int, metavar="N", help="through VGG-19, a picture (default: 200)")
     parser.add_argument("--no-baselines", action="store_true", help="leave out the four rows to compare with")
     parser.add_argument(
         "--naive-signs", action="store_true",
@@ -115,6 +116,9 @@ def run(arguments: argparse.Namespace) -> int:
         for candidate in candidates:
             candidate.subject.ground = arguments.ground
             candidate.subject.name += f", ground {arguments.ground:g}"
+    if arguments.photographs_per_painting is not None and not any(candidate.of_many for candidate in candidates):
+        cause = "--photographs-per-painting means nothing without a network for any painting"
+        raise SettingsError(cause, "Leave --photographs-per-painting out")
     exam, conditions = _exam(arguments, paintings, vgg())
     rows: list[Row] = []
     complete = False
@@ -144,12 +148,14 @@ def _measured(
             yield from _baseline_rows(exam, style)
     for file in dict.fromkeys(candidate.file for candidate in candidates if candidate.of_many):
         many = [candidate for candidate in candidates if candidate.of_many and candidate.file == file]
-        yield from _rows_of_many(exam, many, arguments.photographs_per_painting, not arguments.no_baselines)
+        count = arguments.photographs_per_painting or PHOTOGRAPHS_PER_PAINTING
+        yield from _rows_of_many(exam, many, count, not arguments.no_baselines)
     if arguments.optimize is not None:
         few = exam.stills_only(arguments.optimize)
         for style in dict.fromkeys(candidate.style for candidate in candidates):
             painting = short_side(exam.paintings[style], arguments.painting_size)
-            yield _optimized_row(few, style, Optimized(vgg(), painting, arguments.optimize_iterations))
+            iterations = arguments.optimize_iterations or OPTIMIZE_ITERATIONS
+            yield _optimized_row(few, style, Optimized(vgg(), painting, iterations))
 
 
 def _print(arguments: argparse.Namespace, rows: list[Row], conditions: dict[str, Any], complete: bool) -> None:
@@ -190,6 +196,9 @@ def _check(arguments: argparse.Namespace) -> None:
             raise SettingsError(f"--{option.replace('_', '-')} is {value}", f"Give a number from {least} to {most}")
     if arguments.seed < 0:
         raise SettingsError(f"--seed is {arguments.seed}", "Give 0 or more")
+    if arguments.optimize_iterations is not None and arguments.optimize is None:
+        cause = "--optimize-iterations means nothing without --optimize"
+        raise SettingsError(cause, "Leave --optimize-iterations out, or say --optimize N as well")
     if arguments.sheet is not None:
         _check_sheet(arguments)
 

@@ -41,7 +41,8 @@ class Order:
     """Iterations; 0: no snapshots."""
     resume: Path | Literal["newest"] | None = None
     """A picture to go on from; "newest": the output or its snapshots, where there is one."""
-    start: Literal["photograph", "noise"] = "photograph"
+    start: Literal["photograph", "noise"] | None = None
+    """None: nothing was said, and the photograph is meant."""
     seed: int = 0
     """Of the noise."""
     device: str = "auto"
@@ -62,6 +63,10 @@ def optimize(jobs: Sequence[Job], order: Order, report: Callable[[str], None]) -
     painting = load_picture(order.painting)
     outputs = {job.output.resolve() for job in jobs if job.kind == "picture"}
     begins = {job: _resumed(job, order, outputs - {job.output.resolve()}) for job in jobs if job.kind == "picture"}
+    if order.start and begins and all(begin.picture for begin in begins.values()):
+        there = next(iter(begins.values())).picture
+        cause = f"--start means nothing with --resume: there is {there} to go on from"
+        raise SettingsError(cause, "Leave one of the two out")
     _check_outputs(begins, order, [job.input for job in jobs])
     from artem_vr.training.cli import chosen_device
     from artem_vr.training.data import resize_short_side, to_tensor

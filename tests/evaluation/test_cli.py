@@ -202,6 +202,14 @@ def test_a_painting_that_is_not_there_is_said_beside_those_that_are(place: Path,
     assert "no painting 'dream'" in refused(*words, "--style", "dream")
 
 
+def test_options_that_mean_nothing_are_refused(place: Path, compact: Path) -> None:
+    network = [place / "a.safetensors", *usual(place)]
+    error = refused(*network, "--photographs-per-painting", "4")
+    assert "--photographs-per-painting means nothing without a network for any painting" in error
+    for words in (network, [compact, *usual(place)]):
+        assert "means nothing without --optimize" in refused(*words, "--optimize-iterations", "200")
+
+
 def test_a_file_that_is_named_twice_counts_once(
     place: Path, compact: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
