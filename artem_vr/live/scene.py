@@ -71,7 +71,7 @@ class Scene:
         self._mirror = Mirror()
         self._hands = HandsInUse()
         self.hud = Hud(scale=context.content_scale)
-        self.eyes = (EyeTarget(*eye_size), EyeTarget(*eye_size))
+        self.eyes = _pair(eye_size)
         self._other_eyes: dict[tuple[int, int], tuple[EyeTarget, EyeTarget]] = {}  # of sizes that were wanted before
         self._shown: ShownFrame | None = None
         self._reader = LateReader()
