@@ -281,6 +281,28 @@ def test_a_start_means_something_until_there_is_a_picture_to_go_on_from(
     assert "--start means nothing with --resume" in error and "out.png" in error and error.count("\n") == 1
 
 
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp"])
+def test_snapshots_are_counted_on_from_a_picture_that_was_none(place: Path, vgg_file: Path, suffix: str) -> None:
+    output = f"out{suffix}"
+    assert paint(place, vgg_file, "--iterations", 3, "--snapshot-every", 2, output=output) == 0  # 2, and the output: 3
+    assert paint(place, vgg_file, "--iterations", 2, "--snapshot-every", 1, "--resume", output=output) == 0
+    assert list(snapshots(place / output)) == [2, 4, 5]
+    other = f"other{suffix}"
+    words: list[str | int | Path] = ["--iterations", 1, "--snapshot-every", 1, "--resume", place / output]
+    assert paint(place, vgg_file, *words, output=other) == 0
+    assert list(snapshots(place / other)) == [6]
+
+
+def test_where_a_picture_does_not_say_its_count_its_snapshots_do(place: Path, vgg_file: Path) -> None:
+    assert paint(place, vgg_file, "--iterations", 3, "--snapshot-every", 2) == 0
+    save_picture(place / "out.png", load_picture(place / "out.png"))  # somebody saved it anew
+    assert paint(place, vgg_file, "--iterations", 2, "--snapshot-every", 1, "--resume") == 0
+    assert list(snapshots(place / "out.png")) == [2, 3, 4]
+    assert paint(place, vgg_file, "--iterations", 2, "--snapshot-every", 2, output="out.bmp") == 0
+    assert paint(place, vgg_file, "--iterations", 2, "--snapshot-every", 2, "--resume", output="out.bmp") == 0
+    assert list(snapshots(place / "out.bmp")) == [2, 4]
+
+
 def test_several_inputs_go_on_from_their_own_pictures_only(
     place: Path, vgg_file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import re
+import warnings
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,10 +12,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from artem_vr.atomic_file import write_atomically
 from artem_vr.errors import EngineError, PictureError, SettingsError, is_lack_of_memory
 from artem_vr.offline.files import Job, Outcome, each_job, resized
+from artem_vr.sources.files import reason
 from artem_vr.sources.frame import Picture
-from artem_vr.sources.pictures import load_picture, save_picture
+from artem_vr.sources.pictures import FORMATS, load_picture
 from artem_vr.writable import check_writable
 
 if TYPE_CHECKING:
@@ -27,6 +31,12 @@ SIZE = 512
 
 PAINTING_SIDE = 512
 """Short side in pixels at which the painting is read, as in training and in `evaluate`."""
+
+QUALITY = 92
+"""Of JPEG and WEBP, as of all pictures that the program writes."""
+
+_DESCRIPTION, _OPTIMISED = 0x010E, "artem-vr stylize --method optimize, iterations: "
+"""EXIF's ImageDescription, and how it begins: a count of iterations follows."""
 
 
 @dataclass(frozen=True)
@@ -112,7 +122,7 @@ class _Begin:
     picture: Path | None
     """None: nothing, it begins anew."""
     iterations: int
-    """That are behind it, as far as snapshots tell."""
+    """That are behind it, as far as files tell."""
 
 
 def _check_outputs(begins: Mapping[Job, _Begin], order: Order, inputs: Iterable[Path]) -> None:
@@ -150,12 +160,49 @@ def _resumed(job: Job, order: Order, others: Container[Path]) -> _Begin:
     if order.resume is None:
         return _Begin(None, 0)
     kept = snapshots(job.output, others)
-    if order.resume != "newest":
-        number = next((n for n, path in kept.items() if path.resolve() == order.resume.resolve()), None)
-        return _Begin(order.resume, max(kept, default=0) if number is None else number)
-    there = [path for path in (*kept.values(), job.output) if path.is_file()]
-    newest = max(there, key=lambda path: (path.stat().st_mtime_ns, path == job.output), default=None)
-    return _Begin(newest, max(kept, default=0))
+    if order.resume == "newest":
+        there = [path for path in (*kept.values(), job.output) if path.is_file()]
+        picture = max(there, key=lambda path: (path.stat().st_mtime_ns, path == job.output), default=None)
+        if picture is None:
+            return _Begin(None, 0)
+    else:
+        picture = order.resume
+    count = _count_in(picture)
+    if count is None:  # what says nothing itself is a snapshot by its name, or the newest
+        count = next((n for n, path in kept.items() if path.resolve() == picture.resolve()), max(kept, default=0))
+    return _Begin(picture, count)
+
+
+def _save(path: Path, picture: Picture, iterations: int) -> None:
+    """Writes ``picture`` with how many iterations are behind it, which `_count_in` reads; a BMP cannot say so.
+
+    Raises `PictureError`.
+    """
+    from PIL import Image
+
+    exif = Image.Exif()
+    exif[_DESCRIPTION] = f"{_OPTIMISED}{iterations}"
+    kind, data = Image.registered_extensions()[path.suffix.lower()], io.BytesIO()
+    try:
+        Image.fromarray(picture).save(data, kind, quality=QUALITY, exif=exif)
+        write_atomically(path, data.getvalue())
+    except (OSError, ValueError) as error:
+        cause = f"{path} cannot be written ({reason(error)})"
+        raise PictureError(cause, "Check that the folder exists, its rights and the space left") from None
+
+
+def _count_in(path: Path) -> int | None:
+    """The iterations that `_save` wrote into a picture; None where there are none to be read."""
+    from PIL import Image
+
+    try:
+        # Pillow warns of large pictures and of strange EXIF
+        with warnings.catch_warnings(action="ignore"), Image.open(path, formats=FORMATS) as image:
+            text = str(image.getexif().get(_DESCRIPTION, ""))
+    except Exception:  # noqa: BLE001  what is wrong with it is said where the picture is read
+        return None
+    count = text.removeprefix(_OPTIMISED)
+    return int(count) if text.startswith(_OPTIMISED) and re.fullmatch(r"\d{1,12}", count, re.ASCII) else None
 
 
 class _Way:
@@ -176,8 +223,9 @@ class _Way:
         self._bar.update()
         if not _is_kept(done, self._order):
             return
+        number = self._begin.iterations + done
         try:
-            save_picture(snapshot_path(self._job.output, self._begin.iterations + done), _bytes(picture))
+            _save(snapshot_path(self._job.output, number), _bytes(picture), number)
         except PictureError as error:
             if not self._lost:
                 self._say(f"{error.cause}; the picture itself is painted on. {error.remedy}.")
@@ -188,7 +236,7 @@ class _Way:
         if self._latest is None:
             return
         try:
-            save_picture(self._job.output, _bytes(self._latest))
+            _save(self._job.output, _bytes(self._latest), self._begin.iterations + len(self.losses))
         except PictureError as error:
             self._say(str(error))
         else:
@@ -229,7 +277,7 @@ def _paint(
             raise
         cause = f"memory does not suffice to optimise {width}x{height} pixels"
         raise EngineError(cause, "Paint it smaller with --size") from None
-    save_picture(job.output, _bytes(result))
+    _save(job.output, _bytes(result), begin.iterations + order.options.iterations)
     return {
         "width": width,
         "height": height,
