@@ -135,9 +135,13 @@ def shipped_networks(files: Sequence[Path] = ()) -> tuple[dict[str, nn.Module], 
     weights: dict[str, str] = {}
     for path in files:
         network, metadata = load_network(path)
-        if metadata["architecture"] not in (*OURS, "johnson"):
+        kind = metadata["architecture"]
+        if kind not in (*OURS, "johnson"):
             raise WeightsError(f"bench does not compare {path.name}", "For networks of bits: artem-vr bench xnor")
-        networks[metadata["architecture"]], weights[metadata["architecture"]] = network, path.stem
+        if kind in networks:
+            cause = f"{weights[kind]} and {path.stem} are {kind} networks both, and bench measures one of a kind"
+            raise WeightsError(cause, "Give --weights once for each kind, and run bench again for the other")
+        networks[kind], weights[kind] = network, path.stem
     library = Library()
     shipped = [(style.path, style.sha256, style.name) for style in library.styles() if style.form == "network"]
     if library.compact is not None:

@@ -10,7 +10,9 @@ from torch import nn
 
 from artem_vr import assets, bench
 from artem_vr.bench import Candidate, _combinations, _rows, as_text, run_bench, shipped_networks
+from artem_vr.cli import main
 from artem_vr.errors import EngineError, WeightsError
+from artem_vr.networks.checkpoint import save_network
 from artem_vr.networks.compact import CompactNetwork
 from artem_vr.networks.fast import FastNetwork
 from artem_vr.networks.johnson import JohnsonNetwork
@@ -94,3 +96,15 @@ def test_the_baseline_is_tried_in_both_layouts_on_every_device(tmp_path: Path, m
 def test_weights_that_are_not_compared_are_refused() -> None:
     with pytest.raises(WeightsError, match="bench xnor"):
         shipped_networks([assets.folder("weights") / "starry_night_xnor.safetensors"])
+
+
+def test_two_networks_of_one_kind_are_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name, network in (("a", FastNetwork(16, 16, 16, 1)), ("b", FastNetwork(16, 16, 16, 1)),
+                          ("any", CompactNetwork(16, 16, 16, 1))):  # fmt: skip
+        save_network(tmp_path / f"{name}.safetensors", network)
+    words = [word for name in ("a", "any", "b") for word in ("--weights", str(tmp_path / f"{name}.safetensors"))]
+    assert main(["bench", *words]) == 2
+    error = capsys.readouterr().err
+    assert "a and b are fast networks both" in error and error.count("\n") == 1
+    _, weights = shipped_networks([tmp_path / "a.safetensors", tmp_path / "any.safetensors"])
+    assert (weights["fast"], weights["compact"]) == ("a", "any")
