@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -305,10 +306,15 @@ def check(arguments: argparse.Namespace) -> None:
 
 
 def check_run_folder(arguments: argparse.Namespace) -> None:
-    """Raises `SettingsError` where the training's sheets would be among the pictures that it reads when it goes on."""
+    """Raises `SettingsError` where the training's sheets would be among the pictures that it reads when it goes on, or
+    could not be written."""
     from artem_vr.errors import SettingsError
+    from artem_vr.writable import check_writable
 
     style, run = arguments.style, run_folder(arguments)
+    if os.path.lexists(run) and not run.is_dir():
+        raise SettingsError(f"{run}, where the training keeps its sheets, is no folder", "Give --run another one")
+    check_writable(run / OWN_FILES[0])
     for folder in [arguments.content, *(style if isinstance(style, list) else [style])]:
         if folder.is_dir() and run.resolve().is_relative_to(folder.resolve()):
             cause = f"{run}, where the training keeps its sheets, lies in {folder}, whose pictures it reads"
@@ -323,12 +329,15 @@ def check_run_folder(arguments: argparse.Namespace) -> None:
 
 
 def check_output(arguments: argparse.Namespace) -> None:
-    """Raises `SettingsError` where the weights could not be used, or would replace what the training reads."""
+    """Raises `SettingsError` where the weights could not be written or used, or would replace what training reads."""
     from artem_vr.errors import SettingsError
+    from artem_vr.writable import check_writable
 
     output: Path = arguments.output
     if output.suffix.lower() != ".safetensors" or output.is_dir():
         raise SettingsError(f"-o {output} is no name of weights", "Give it a name that ends in .safetensors")
+    if os.environ.get("RANK", "0") == "0":  # of several processes the first alone writes
+        check_writable(output)
     if not output.exists():
         return
     from artem_vr.evaluation.pictures import SUFFIXES

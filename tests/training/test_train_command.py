@@ -193,6 +193,38 @@ def test_the_sheets_do_not_go_where_pictures_are_read(
     assert not Path("runs").exists() and not Path(run or "runs").exists()
 
 
+@pytest.mark.parametrize(
+    ("words", "cause"),
+    [
+        (["--run", "painting.png"], "painting.png, where the training keeps its sheets, is no folder"),
+        (["--run", "painting.png/run"], "painting.png/run/checkpoint.pt cannot be written"),
+        (["-o", "painting.png/new.safetensors"], "painting.png/new.safetensors cannot be written"),
+        (["-o", "x" * 250 + ".safetensors", "--run", "run"], "too long"),
+    ],
+)
+def test_what_could_not_be_written_in_the_end_is_said_before_anything_is_read(
+    words: list[str], cause: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("artem_vr.training.vgg_weights.load_vgg", lambda *_: pytest.fail("VGG-19 was read"))
+    Path("photographs").mkdir()
+    Path("painting.png").touch()
+    words = ["train", "fast", "--content", "photographs", "--style", "painting.png", "-o", "new.safetensors", *words]
+    assert main(words) == 2
+    assert_one_line(capsys, cause)
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["painting.png", "photographs"]
+
+
+def test_weights_are_written_by_the_first_process_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").touch()
+    arguments = argparse.Namespace(output=tmp_path / "file" / "new.safetensors")
+    with pytest.raises(SettingsError, match="cannot be written"):
+        check_output(arguments)
+    monkeypatch.setenv("RANK", "1")
+    check_output(arguments)
+
+
 def test_weights_of_an_earlier_training_are_replaced(tmp_path: Path) -> None:
     """Also where they lie among the photographs."""
     (tmp_path / "old.safetensors").touch()
