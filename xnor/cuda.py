@@ -34,19 +34,35 @@ MOST_PLACES = 2**31 - 2**16
 
 def available() -> bool:
     """Whether a real GPU can be used (Numba's simulator is not one)."""
+    return not _simulated() and not _trouble()
+
+
+def _simulated() -> bool:
     from numba import config
 
-    return not getattr(config, "ENABLE_CUDASIM", 0) and bool(cuda.is_available())
+    return bool(getattr(config, "ENABLE_CUDASIM", 0))
+
+
+@cache
+def _trouble() -> str:
+    """Why kernels cannot be run, in one line; empty where they can.
+
+    The least of kernels is run: a driver that is older than the compiler refuses what that writes.
+    """
+    if not cuda.is_available():
+        return "not all of these were found: pip install numba-cuda nvidia-nvvm nvidia-cuda-nvrtc"
+    try:
+        number = cuda.to_device(np.zeros(1, np.int32))
+        _kernel("write_one")[1, 1](number)
+        return "" if number.copy_to_host()[0] == 1 else "kernels do nothing"
+    except Exception as error:  # noqa: BLE001 - the driver's, the linker's, the compiler's
+        return f"kernels do not run ({' '.join(str(error).split())[:160]}): update the driver"
 
 
 def _usable() -> None:
-    from numba import config
-
-    if not getattr(config, "ENABLE_CUDASIM", 0) and not cuda.is_available():
-        raise XnorError(
-            "the cuda back end needs an NVIDIA GPU, its driver and a compiler for kernels, and not all of these were "
-            "found: pip install numba-cuda nvidia-nvvm nvidia-cuda-nvrtc, or compute on the CPU"
-        )
+    if not _simulated() and (trouble := _trouble()):
+        needed = "the cuda back end needs an NVIDIA GPU, its driver and a compiler for kernels"
+        raise XnorError(f"{needed}, and {trouble}, or compute on the CPU")
 
 
 @cache

@@ -237,9 +237,18 @@ def through(convolution: nn.Module, constant: Tensor | None) -> Tensor | None:
         return None
     gain = constant_gain(convolution)
     if not torch.is_autocast_enabled(constant.device.type):
-        return constant.to(gain.dtype) @ gain.T
+        return _product(constant.to(gain.dtype), gain)
     with torch.autocast(constant.device.type, enabled=False):
-        return constant.to(gain.dtype) @ gain.T
+        return _product(constant.to(gain.dtype), gain)
+
+
+def _product(constant: Tensor, gain: Tensor) -> Tensor:
+    """``constant`` (C,) or (B, C) times ``gain`` (outputs, C), transposed.
+
+    Not by a product of matrices: CUDA's library would give that a memory which captured graphs share, and one that ends
+    frees it under the others (pytorch#193402).
+    """
+    return (constant[..., None, :] * gain).sum(-1)
 
 
 def constant_gain(convolution: nn.Module) -> Tensor:

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
-from artem_vr.errors import ArtemError
+from artem_vr.errors import ArtemError, is_lack_of_memory
 from artem_vr.stylize.styled import StyledPainter
 
 BYTES_PER_PIXEL = 56
@@ -217,7 +217,7 @@ class Painters:
             _lower_priority()
         painter, reason = None, ""
         try:
-            painter = self._prepare(key)
+            painter = self._prepared(key)
         except ArtemError as error:
             reason = str(error)
         except Exception as error:  # noqa: BLE001 (whatever a network does, the program goes on)
@@ -231,6 +231,20 @@ class Painters:
             else:
                 self._ready[key] = painter
             self._condition.notify_all()
+
+    def _prepared(self, key: PainterKey) -> StyledPainter:
+        """Where memory does not suffice, whatever is not painting now goes, and it is tried once more."""
+        try:
+            return self._prepare(key)
+        except Exception as error:
+            with self._condition:
+                idle = [other for other in self._ready if other not in self._painting]
+                gone = [self._ready.pop(other) for other in idle] if is_lack_of_memory(error) else []
+            if not gone:
+                raise
+        for painter in gone:
+            painter.close()
+        return self._prepare(key)
 
     def _next(self) -> PainterKey | None:
         """The most urgent key that is neither ready nor failed, if there is or can be room. Lock held."""

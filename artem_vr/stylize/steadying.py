@@ -168,12 +168,15 @@ class SteadyHand:
 
     def timed(self, do: Callable[[], T]) -> T:
         """What ``do`` gives; its time is part of steadying's."""
-        if self._matcher is None:  # nothing is weighed
-            return do()
         begun = self._clock()
         result = do()
         self._seconds += self._clock() - begun
         return result
+
+    @property
+    def seconds(self) -> float:
+        """That were spent on the present frame until now, the ground's among them."""
+        return self._seconds
 
     def took(self, pair: float, may_refuse: bool = True) -> None:
         """Seconds that the frame took in all; ``may_refuse`` as in `Budget.took`."""

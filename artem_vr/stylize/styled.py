@@ -45,15 +45,21 @@ class StyledPainter:
         self.channels, self.coded = painter.channels, style.code is not None
         self._painter, self._style, self._release = painter, style, release
         self._tuned: tuple[Tuning, Code] | None = None
-        self._closed = False
+        self.closed = False
+        self._in_use = threading.Lock()
 
     def paint(self, pictures: Pictures, state: State | None, rate: float, tuning: Tuning) -> tuple[Any, State]:
         """As `Painter.paint`, and the new state is finite. ``state``: None before the first frame.
 
         Where the numbers overflow, the frame is painted again with statistics of its own. Raises `EngineError` where
-        these overflow, too.
+        these overflow, too, and ValueError after `close`.
         """
-        code = self._code(tuning)
+        with self._in_use:
+            if self.closed:
+                raise ValueError("the painter was closed")
+            return self._painted(pictures, state, rate, self._code(tuning))
+
+    def _painted(self, pictures: Pictures, state: State | None, rate: float, code: Code | None) -> tuple[Any, State]:
         if state is not None and rate < 1:
             painted, new_state = self._pass(pictures, state, rate, code)
             if np.isfinite(new_state).all():
@@ -78,10 +84,11 @@ class StyledPainter:
         return self._painter.paint(pictures, state, rate, code)
 
     def close(self) -> None:
-        """May be called twice."""
-        if not self._closed:
-            self._closed = True
-            self._release()
+        """Waits for a `paint` that is under way in another thread. May be called twice."""
+        with self._in_use:
+            if not self.closed:
+                self.closed = True
+                self._release()
 
 
 class Workshop:

@@ -350,6 +350,8 @@ class Stylizer:
         try:
             pictures = self._series.paint(canvas, frame.captured_at, key, painter, tuning)
         except Exception as error:  # noqa: BLE001 (rule 1)
+            if painter.closed:  # before its first frame something else was chosen, which needed its room
+                return True
             self.painters.drop(key, f"{called(key.style)} failed while painting ({one_line(error)})")
             self._message = self.painters.failure(key) or ""
             self._fall_back(key)
@@ -366,9 +368,10 @@ class Stylizer:
         if outside.style:
             painted = replace(painted, outside=outside.style, other=other, other_coded=other_coded)
         self.painted.put(painted)
+        apart = self._engine.device != "cpu"  # a GPU's speed says nothing of what the processor does beside it
         if not (frame.still or hurries):
-            self._hand.took(now - begun, may_refuse=not self._can_shrink(frame))
-        self._judge_size(frame, (key.height, key.width), now - begun)
+            self._hand.took(now - begun, may_refuse=apart or not self._can_shrink(frame))
+        self._judge_size(frame, (key.height, key.width), now - begun - (self._hand.seconds if apart else 0.0))
         return True
 
     def _paint_other(
@@ -457,7 +460,8 @@ class Stylizer:
         return self._networks[style]
 
     def _judge_size(self, frame: StereoFrame, size: Size, seconds: float) -> None:
-        """With "auto": another size if the painter is too slow, or has much time left. A pair took ``seconds``."""
+        """With "auto": another size if painting is too slow, or has much time left. A pair took ``seconds``: on a
+        processor with all that is done beside it, since that, too, is less with fewer pixels."""
         if self._scale != "auto" or frame.still:
             return
         eyes, height, width, _ = frame.eyes.shape

@@ -1,4 +1,4 @@
-"""CUDA graphs are captured while other threads use the same device."""
+"""CUDA graphs live beside each other, and are captured while other threads use the same device."""
 
 from __future__ import annotations
 
@@ -8,12 +8,55 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
+from artem_vr.networks.compact import CompactNetwork
 from artem_vr.networks.fast import FastNetwork
+from artem_vr.networks.johnson import JohnsonNetwork
 from artem_vr.stylize.engines import initial_state
+from artem_vr.stylize.engines.graph import PictureGraph
 from artem_vr.stylize.engines.torch_engine import TorchEngine
 
 MEGABYTE = 2**20
+
+
+class Watching(TorchDispatchMode):
+    """Notes what is computed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: set[str] = set()
+
+    def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.seen.add(function.overloadpacket.__name__)
+        return function(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("network", [FastNetwork(8, 8, 8, 1), CompactNetwork(8, 8, 8, 1), JohnsonNetwork()])
+def test_nothing_that_is_captured_is_a_product_of_matrices(network: Any) -> None:
+    """CUDA's library gives them a memory that is another graph's, too, and gone when one of both is."""
+    graph = PictureGraph(network.eval().requires_grad_(False))
+    code = torch.zeros(2, graph.channels) if graph.coded else None
+    with torch.inference_mode(), Watching() as watching:
+        graph(torch.zeros(2, 64, 64, 3, dtype=torch.uint8), torch.zeros(2, graph.channels), torch.ones(1), code)
+    assert watching.seen & {"conv2d", "convolution"}
+    assert not watching.seen & {"mm", "addmm", "bmm", "baddbmm", "matmul", "linear", "mv", "dot"}
+
+
+@pytest.mark.gpu
+def test_a_painter_goes_on_when_another_one_is_closed() -> None:
+    if not torch.cuda.is_available():
+        pytest.skip("no CUDA GPU here")
+    engine, eyes = TorchEngine("cuda"), np.random.default_rng(0).integers(0, 256, (2, 64, 80, 3), np.uint8)
+    networks = [FastNetwork(8, 8, 8, 1).eval().requires_grad_(False) for _ in range(3)]
+    first, second = (engine.prepare(str(k), networks[k], 2, 64, 80) for k in range(2))
+    state = initial_state(first.channels)
+    wanted = first.paint(eyes, state, 1.0)[0].copy()
+    second.paint(eyes, state, 1.0)
+    second.close()
+    third = engine.prepare("2", networks[2], 2, 64, 80)  # which empties torch's cache
+    third.paint(eyes, state, 1.0)
+    assert np.array_equal(first.paint(eyes, state, 1.0)[0], wanted)
 
 
 @pytest.mark.gpu

@@ -22,6 +22,7 @@ from artem_vr.stylize.engines.graph import loaded
 from artem_vr.stylize.ground import DEPTH, with_ground
 from artem_vr.stylize.loading import LoadedStyle, load_network_style
 from artem_vr.stylize.painters import MOST, PainterKey, Painters, called, how_many
+from artem_vr.stylize.styled import Tuning
 from artem_vr.stylize.stylizer import STAND_BACK_SECONDS, PaintedFrame, Stylizer
 
 PATIENCE = 30.0
@@ -573,7 +574,7 @@ def test_a_photograph_keeps_its_size_however_slow_the_engine(make: Callable[...,
 
 def test_auto_does_not_judge_a_smaller_size_by_the_times_of_the_larger_one(make: Callable[..., Setup]) -> None:
     """Its painter takes a while to be ready; meanwhile the larger one goes on."""
-    now, tick = [0.0], [0.12]
+    now, tick = [0.0], [0.04]  # a frame looks at it four times
 
     def clock() -> float:
         now[0] += tick[0]
@@ -589,7 +590,7 @@ def test_auto_does_not_judge_a_smaller_size_by_the_times_of_the_larger_one(make:
     setup.engine.prepare_gate.clear()
     for _ in range(40):
         assert height() == 1024
-    tick[0] = 0.07  # as fast as the size of the next step makes it: quick enough, with no room for the step before
+    tick[0] = 0.07 / 3  # as fast as the size of the next step makes it: quick enough, with no room for the step before
     setup.engine.prepare_gate.set()
     seen = wait_for(lambda: size if (size := height()) != 1024 else None)
     assert seen == 768
@@ -689,6 +690,38 @@ def test_messages_name_files_without_their_folders() -> None:
     assert called("great_wave") == "great_wave"
     assert called("/home/me/a.b/c.jpg") == "c.jpg"
     assert called("0.5*/tmp/x/a.jpg+0.5*C:\\pictures\\b.png") == "0.5*a.jpg+0.5*b.png"
+
+
+def test_where_memory_lacks_what_is_idle_goes_and_it_is_tried_once_more() -> None:
+    """A card has less than its driver says, and others use it too."""
+    closed: list[str] = []
+
+    class Held:
+        def __init__(self, name: str) -> None:
+            self.name = name
+
+        def close(self) -> None:
+            closed.append(self.name)
+
+    def prepare(key: PainterKey) -> Any:
+        if key.style == "d" and not closed:
+            raise RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB")
+        if key.style == "e":
+            raise RuntimeError("CUDA out of memory. Tried to allocate 20.00 GiB")
+        return Held(key.style)
+
+    painters = Painters(prepare, keep=4)
+    painters.start()
+    a, b, d, e = (PainterKey(name, 1, 64, 64) for name in "abde")
+    painters.want([a, b], painting=[a])
+    wait_for(lambda: painters.get(a) and painters.get(b))
+    painters.want([d, b], painting=[a])
+    wait_for(lambda: painters.get(d))
+    assert closed == ["b"] and painters.get(a) is not None and painters.failure(d) is None
+    painters.want([e], painting=[a])
+    assert "out of memory" in wait_for(lambda: painters.failure(e))
+    assert painters.get(a) is not None, "what is painted with stays"
+    painters.stop(PATIENCE)
 
 
 def test_preparation_that_fails_is_not_repeated_until_forgiven() -> None:
@@ -906,6 +939,83 @@ def test_smaller_pictures_come_before_ones_that_are_not_steadied(make: Callable[
     while height() > 480:
         assert setup.stylizer.state().steadied == 1
     wait_for(lambda: height() and setup.stylizer.state().steadied < 1)  # there is no smaller one
+
+
+def test_beside_a_gpu_what_the_processor_does_costs_no_pixels(
+    make: Callable[..., Setup], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Steadying goes first there: fewer pixels would hardly make it quicker, and the GPU has time for all of them."""
+    now = [0.0]
+    setup = make(scale="auto", clock=lambda: now[0])
+    setup.engine.device = "cuda"
+    look = setup.stylizer._hand.look
+
+    def slow(*arguments: Any) -> Any:
+        ties = look(*arguments)
+        spent = 0.3 if ties.before or ties.across is not None else 0.0
+        now[0] += spent
+        setup.stylizer._hand._seconds += spent
+        return ties
+
+    def paint(painter: FakePainter, pictures: np.ndarray, state: Any, rate: float) -> Any:
+        now[0] += 0.01
+        return np.full_like(pictures, painter.number), state
+
+    monkeypatch.setattr(setup.stylizer._hand, "look", slow)
+    monkeypatch.setattr(FakePainter, "paint", paint)
+    seen = {setup.paint(height=640, width=640).pictures.shape[1:3] for _ in range(120)}
+    assert seen == {(640, 640)}
+    assert 0 < setup.stylizer.state().steadied < 0.5
+
+
+def test_no_painter_is_closed_while_it_paints(make: Callable[..., Setup]) -> None:
+    """Not even where something else is chosen while it paints its first frame."""
+    setup = make()
+    setup.paint("style0")
+    setup.engine.gate.clear()
+    setup.engine.painting.clear()
+    setup.deck.select(4)
+    (key,) = wait_for(lambda: [key for key in setup.stylizer.painters._ready if key.style == "style4"])
+    styled = setup.stylizer.painters.get(key)
+    assert styled is not None
+    painting = threading.Thread(
+        target=lambda: styled.paint(np.zeros((2, 64, 72, 3), np.uint8), None, 1.0, Tuning()), daemon=True
+    )
+    closing = threading.Thread(target=styled.close, daemon=True)
+    painting.start()
+    assert setup.engine.painting.wait(PATIENCE)
+    closing.start()
+    closing.join(0.1)
+    assert closing.is_alive() and not any(painter.closed for painter in setup.engine.made if painter.number == 4)
+    setup.engine.gate.set()
+    closing.join(PATIENCE)
+    painting.join(PATIENCE)
+    assert styled.closed
+    with pytest.raises(ValueError, match="was closed"):
+        styled.paint(np.zeros((2, 64, 72, 3), np.uint8), None, 1.0, Tuning())
+
+
+def test_one_that_was_closed_before_its_first_frame_has_not_failed(
+    make: Callable[..., Setup], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    setup = make()
+    setup.paint("style0")
+    get = setup.stylizer.painters.get
+
+    def taken_away(key: PainterKey) -> Any:
+        painter = get(key)
+        if painter is not None and key.style == "style4":
+            monkeypatch.undo()
+            with setup.stylizer.painters._condition:
+                setup.stylizer.painters._ready.pop(key)
+                setup.stylizer.painters._condition.notify_all()
+            painter.close()
+        return painter
+
+    monkeypatch.setattr(setup.stylizer.painters, "get", taken_away)
+    setup.deck.select(4)
+    assert setup.paint("style4").style == "style4", "it is prepared anew"
+    assert setup.stylizer.state().message == ""
 
 
 def test_another_source_is_judged_anew(make: Callable[..., Setup]) -> None:

@@ -123,6 +123,12 @@ def test_grids_lie_on_x(monkeypatch: pytest.MonkeyPatch) -> None:
     assert grids == [4, 4, 1, 4, 1, 1, 1, 4]  # pack_planes, convolve; pack_pixels, convolve; both, multiply; general
 
 
+def test_the_least_of_kernels_runs() -> None:
+    number = numba.cuda.to_device(np.zeros(1, np.int32))
+    cuda._kernel("write_one")[1, 1](number)
+    assert number.copy_to_host().tolist() == [1]
+
+
 def test_more_blocks_than_a_gpu_takes() -> None:
     assert cuda.blocks(65536, 4, 8191) == 65536 * 4 * 8191
     assert cuda.blocks(2**31 - 1) == 2**31 - 1

@@ -73,6 +73,25 @@ def test_a_missing_compiler_fails_in_ci(monkeypatch: pytest.MonkeyPatch) -> None
         without_compiler("no NVVM")
 
 
+def test_a_driver_that_refuses_kernels_is_no_gpu_to_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Such as one that is older than the compiler: it is found, and so is the compiler."""
+    from xnor import cuda
+
+    class Refused:
+        def __getitem__(self, configuration: object) -> NoReturn:
+            raise RuntimeError(
+                "LinkerError: [222] Call to cuLinkAddData results in\nCUDA_ERROR_UNSUPPORTED_PTX_VERSION"
+            )
+
+    monkeypatch.setattr(cuda.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(cuda.cuda, "to_device", lambda values: values)
+    monkeypatch.setattr(cuda, "_kernel", lambda name: Refused())
+    monkeypatch.setattr(cuda, "_trouble", cuda._trouble.__wrapped__)
+    assert cuda.available() is False
+    with pytest.raises(xnor.XnorError, match=r"kernels do not run \(.*UNSUPPORTED_PTX_VERSION\): update the driver"):
+        cuda._usable()
+
+
 @pytest.mark.usefixtures("compiler")
 def test_a_kernel_that_does_not_compile_is_no_missing_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
     from xnor import cuda_kernels
