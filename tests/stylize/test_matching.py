@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from artem_vr.stylize.matching import SIDE, SMALLEST, EyeMatcher, Matcher, Tie, Ties
+from artem_vr.sources.demo import DemoSource
+from artem_vr.stylize.matching import SIDE, SMALLEST, EyeMatcher, Matcher, Tie, Ties, reduced
 
 
 def _texture(seed: int) -> np.ndarray:
@@ -213,3 +214,14 @@ def test_a_wide_sky_goes_with_the_picture(noise: int) -> None:
         ties = matcher.ties(frame[None])
     across, down = ties.before[0].even[:70, 20:-20].reshape(-1, 2).T  # in pixels of half the size
     assert np.abs(across - 2).max() < 0.4 and np.abs(down).max() < 0.3
+
+
+@pytest.mark.parametrize(("height", "width"), [(512, 640), (2240, 2016), (1081, 1925), (1200, 4000)])
+def test_the_small_copy_is_the_mean_of_what_it_covers(height: int, width: int) -> None:
+    """Whatever way it is made: of large pictures by halves first."""
+    shot = DemoSource(width, height).read()
+    assert shot is not None
+    small = reduced(shot.eyes[0], 256)
+    plain = cv2.resize(shot.eyes[0], small.shape[1::-1], interpolation=cv2.INTER_AREA)
+    assert min(small.shape[:2]) == 256
+    assert np.abs(small.astype(int) - plain).mean() < 0.6
