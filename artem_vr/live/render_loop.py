@@ -260,20 +260,24 @@ class RenderLoop:
         if painted is not None and self._must_wait(painted, now):
             self._next = painted
         elif painted is not None:
-            if self._shown is not None and painted.style != self._shown.style:
-                self._before_coded = self._shown.coded
-            source = painted.source
-            shown = ShownFrame(
-                source.eyes, painted.pictures, painted.style, painted.other, source.camera_poses, source.span
-            )
-            self._guard(now, self._scene.show, shown, now)
-            self._waiting, self._shown, self._redraw = painted, painted, True
+            self._guard(now, self._show, painted, now)
         elif self._shown is None:
             bare = self._feed.latest
             if bare is not None and bare is not self._bare and now - self._bare_at >= BARE_SECONDS:
                 self._bare, self._bare_at, self._redraw = bare, now, True
                 shown = ShownFrame(bare.eyes, camera_poses=bare.camera_poses, span=bare.span)
                 self._guard(now, self._scene.show, shown, now)
+
+    def _show(self, painted: PaintedFrame, now: float) -> None:
+        """Put a painting on the stage; where it raises, the one before stays, and what is known of it."""
+        source, before = painted.source, self._shown
+        self._scene.show(
+            ShownFrame(source.eyes, painted.pictures, painted.style, painted.other, source.camera_poses, source.span),
+            now,
+        )
+        if before is not None and painted.style != before.style:
+            self._before_coded = before.coded
+        self._waiting, self._shown, self._redraw = painted, painted, True
 
     def _must_wait(self, painted: PaintedFrame, now: float) -> bool:
         """Whether it would break off a fade: only two styles are ever mixed, and half of what is seen would vanish."""

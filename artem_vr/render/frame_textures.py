@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,16 +15,20 @@ from artem_vr.render.texture import StreamTexture
 class FrameTextures:
     """The newest frame of both eyes. Texture ids are kept for the whole run.
 
-    When the painting's ``key`` changes (another style), the last painting of the old one is kept to
-    fade from. The source is uploaded only where it is asked for, by `upload_source` or else when it is bound: at full
-    strength nobody sees it.
+    Paintings are put into textures that nobody sees, and seen once all of them are there: a frame that cannot be
+    uploaded leaves the one before. When the painting's ``key`` changes (another style), the last painting of the old
+    one is kept to fade from. The source is uploaded only where it is asked for, by `upload_source` or else when it is
+    bound: at full strength nobody sees it.
     """
 
     def __init__(self) -> None:
         self._source = [StreamTexture(2), StreamTexture(2)]
-        self._painted = [StreamTexture(2), StreamTexture(2)]
-        self._before = [StreamTexture(2), StreamTexture(2)]
-        self._other = [StreamTexture(2), StreamTexture(2)]
+        # One buffer each: they take turns, so that none was used just before.
+        self._painted = [StreamTexture(1), StreamTexture(1)]
+        self._before = [StreamTexture(1), StreamTexture(1)]
+        self._spare = [StreamTexture(1), StreamTexture(1)]  # for the next painting
+        self._other = [StreamTexture(1), StreamTexture(1)]
+        self._other_spare = [StreamTexture(1), StreamTexture(1)]
         self._pending: npt.NDArray[np.uint8] | None = None  # the source, until it is uploaded
         self._source_eyes = self._painted_eyes = self._before_eyes = self._other_eyes = 0
         self._key: object = None
@@ -74,8 +80,10 @@ class FrameTextures:
         ``source`` is (E, H, W, 3) uint8 and left alone afterwards; E is 2 (left, right), or 1 for both
         eyes. ``painted`` is (E, H, W, 3) uint8, or a CUDA array (E, H, W, 4) that is finished; None
         leaves the painting away. ``key`` names its style. ``other`` is the same frame painted in another
-        style, as ``painted`` is, or None. Returns whether the key is a new one.
+        style, as ``painted`` is, or None. Returns whether the key is a new one. Where it raises, the frame before
+        goes on.
         """
+        painted_eyes, other_eyes = _upload(painted, self._spare), _upload(other, self._other_spare)
         self._pending = source
         self._source_eyes = source.shape[0]
         self.aspect = source.shape[2] / source.shape[1]
@@ -85,15 +93,12 @@ class FrameTextures:
             return False
         changed = key != self._key
         if changed:
-            self._painted, self._before = self._before, self._painted
+            self._before, self._painted = self._painted, self._before
             self._before_eyes = self._painted_eyes
             self._key, self.changed_at = key, now
-        self._painted_eyes = painted.shape[0]
-        for eye in range(self._painted_eyes):
-            self._painted[eye].update(painted[eye])
-        self._other_eyes = 0 if other is None else other.shape[0]
-        for eye in range(self._other_eyes):
-            self._other[eye].update(other[eye])
+        self._painted, self._spare = self._spare, self._painted
+        self._other, self._other_spare = self._other_spare, self._other
+        self._painted_eyes, self._other_eyes = painted_eyes, other_eyes
         return changed
 
     def bind_source(self, eye: int, unit: int) -> None:
@@ -122,7 +127,16 @@ class FrameTextures:
 
     def release(self) -> None:
         """Delete all textures. May be called again."""
-        for texture in (*self._source, *self._painted, *self._before, *self._other):
+        paintings = (self._painted, self._before, self._spare, self._other, self._other_spare)
+        for texture in itertools.chain(self._source, *paintings):
             texture.release()
         self._source_eyes = self._painted_eyes = self._before_eyes = self._other_eyes = 0
         self._pending = None
+
+
+def _upload(pictures: Any, textures: Sequence[StreamTexture]) -> int:
+    """Put a picture into a texture each; how many there were. ``pictures`` None: none."""
+    eyes = 0 if pictures is None else int(pictures.shape[0])
+    for eye in range(eyes):
+        textures[eye].update(pictures[eye])
+    return eyes

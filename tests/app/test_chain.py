@@ -235,6 +235,31 @@ def test_how_much_is_covered_fades_too(rig: Rig) -> None:
     assert jumps(values) < 10
 
 
+def test_a_painting_that_cannot_be_uploaded_leaves_the_one_before_and_its_figures(rig: Rig) -> None:
+    source = StereoFrame(flat((0, 0, 0), (0, 0, 0)), 0.0, 0)
+
+    def show(painting: object, style: str, coded: bool) -> list[int]:
+        Mailbox.put(rig.log, PaintedFrame(source, painting, style, 0, 0.0, 0.0, coded))
+        values = []
+        for _ in range(40):
+            rig.turn()
+            values.append(int(rig.seen("left")[0, 0, 0]))
+        return values
+
+    rig.deck.strength = 0.5
+    light = flat((200, 200, 200), (200, 200, 200))
+    assert show(light, "alpha", True)[-1] == 200
+    shown = rig.meter.shown
+    assert shown == 1
+    for style in ("beta", "alpha"):
+        assert set(show(light.astype(float), style, False)) == {200}
+        assert "expected uint8" in rig.view.message(rig.clock())
+    assert rig.meter.shown == shown, "it was never seen, and so it has no latency"
+    values = show(light, "beta", False)
+    assert jumps([200, *values]) < 10 and values[-1] == 100, "the next one is faded in from what is seen"
+    assert rig.meter.shown == shown + 1
+
+
 def test_a_button_changes_the_deck_within_two_vsyncs(rig: Rig) -> None:
     rig.turn(2)
     rig.runtime.connect_controllers("knuckles")

@@ -3,6 +3,7 @@ import pytest
 
 from artem_vr.render import gl, target
 from artem_vr.render.frame_textures import FrameTextures
+from artem_vr.render.region import Region
 from artem_vr.render.stage import Look, Stage
 from artem_vr.render.texture import StreamTexture
 from tests.render.scenes import noise
@@ -130,4 +131,52 @@ def test_key_changes_are_told(context):
     assert (frame.fading, frame.changed_at) == (False, 2.0)
     assert frame.update(picture, picture, "b", now=4.0) is True
     assert (frame.fading, frame.changed_at) == (True, 4.0)
+    frame.release()
+
+
+class LostOnTheWay:
+    """A pair of which only the left picture can be had, as where a GPU begins to fail."""
+
+    def __init__(self, pictures: np.ndarray) -> None:
+        self._pictures, self.shape = pictures, pictures.shape
+
+    def __getitem__(self, eye):
+        if eye == 1:
+            raise RuntimeError("CUDA error: an illegal memory access was encountered")
+        return self._pictures[eye]
+
+
+@pytest.mark.parametrize("part", ["painted", "other"])
+@pytest.mark.parametrize("key", ["a", "b"])
+def test_a_frame_that_cannot_be_uploaded_leaves_the_one_before(context, eye, key, part):
+    """Both eyes of it, its second painting, its source and its fade, whatever style and size would have come."""
+    stage, frame = Stage(), FrameTextures()
+    source, before, painted, other = (
+        np.stack([noise(eye.height, eye.width, 3, 9 * n + e) for e in (0, 1)]) for n in range(4)
+    )
+    region = Region("left", softness=0.0)
+    looks = [Look(0.0), Look(), Look(fade=0.5), Look(region=region)]
+
+    def seen():
+        for side in (0, 1):
+            for look in looks:
+                stage.draw_flat(eye, side, frame, look)
+                yield target.read_back(eye)
+
+    frame.update(source, before, "before", now=1.0)
+    frame.update(source, painted, "a", now=2.0, other=other)
+    wanted = list(seen())
+    fresh = np.stack([noise(2 * eye.height, 9, 3, seed) for seed in (50, 51)])
+    pictures = {"painted": fresh, "other": fresh} | {part: LostOnTheWay(fresh)}
+    for _ in range(2):
+        with pytest.raises(RuntimeError, match="CUDA error"):
+            frame.update(fresh, key=key, now=3.0, **pictures)
+        assert all(np.array_equal(now, then) for now, then in zip(seen(), wanted, strict=True))
+        assert (frame.changed_at, frame.aspect) == (2.0, eye.width / eye.height)
+    assert frame.update(fresh, fresh, "b", now=4.0) is True
+    assert (frame.changed_at, frame.other) == (4.0, False)
+    for side in (0, 1):
+        stage.draw_flat(eye, side, frame, Look(fade=0.0))
+        assert np.array_equal(target.read_back(eye)[..., :3], painted[side])
+    stage.release()
     frame.release()
