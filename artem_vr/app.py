@@ -31,6 +31,7 @@ from artem_vr.live.scene import Scene
 from artem_vr.render import gl, interop
 from artem_vr.render.context import Context, open_context
 from artem_vr.render.geometry import Screen
+from artem_vr.render.interop import CudaPictures
 from artem_vr.settings import Settings
 from artem_vr.sources.feed import Feed
 from artem_vr.styles.deck import Deck
@@ -50,11 +51,11 @@ SOFTWARE_HZ = 30.0
 """At most so many pictures a second in the window where OpenGL draws with the CPU, which the network needs."""
 
 
-def engine_for_textures(settings: Settings) -> Engine:
+def engine_for_textures(settings: Settings, pictures: CudaPictures) -> Engine:
     """The engine of ``settings``. Paintings stay on a GPU that can put them into OpenGL's textures; elsewhere the
     painting thread brings them into the host's memory, so that drawing never waits for that."""
-    on_device = interop.unavailable() is None
-    return choose_engine(settings.engine, settings.device, settings.precision, on_device=on_device)
+    pictures.failure = interop.unavailable() or ""
+    return choose_engine(settings.engine, settings.device, settings.precision, on_device=pictures.wanted)
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ class Parts:
     """How to make what a run consists of; tests put others in."""
 
     library: Callable[[], Library] = Library
-    engine: Callable[[Settings], Engine] = engine_for_textures
+    engine: Callable[[Settings, CudaPictures], Engine] = engine_for_textures
     stylizer: Callable[..., Stylizer] = Stylizer
     headset: Callable[[Settings], tuple[Headset, str | None]] = lambda settings: open_headset(settings.headset)
     context: Callable[..., Context] = open_context
@@ -117,7 +118,8 @@ def show(settings: Settings, parts: Parts, threads: list[Stoppable], interpreter
     recorder = Recorder(settings.record) if settings.record else None
 
     with ExitStack() as stack:
-        stylizer = LateStylizer(lambda: parts.engine(settings), log)  # begins at once: it takes longest
+        pictures = CudaPictures()
+        stylizer = LateStylizer(lambda: parts.engine(settings, pictures), log)  # begins at once: it takes longest
         threads.append(stylizer)
         headset, why_not = parts.headset(settings)
         stack.callback(headset.close)
@@ -153,7 +155,7 @@ def show(settings: Settings, parts: Parts, threads: list[Stoppable], interpreter
             hz = min(settings.desktop_refresh_hz, SOFTWARE_HZ) if gl.is_software() else settings.desktop_refresh_hz
             headset = DesktopHeadset(desktop_eye_size(settings, context), hz)
         screen = Screen(settings.screen_distance, settings.screen_width, settings.screen_curvature)
-        scene = Scene(context, headset.eye_size, screen, settings.stereo_shift)
+        scene = Scene(context, headset.eye_size, screen, settings.stereo_shift, pictures)
         stack.callback(scene.release)
 
         def open_again() -> Headset:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any, Protocol
 
 from artem_vr.errors import ArtemError, HeadsetError, HeadsetGpuError
@@ -111,7 +112,7 @@ class RenderLoop:
         self._waiting: PaintedFrame | None = None  # uploaded, but not yet drawn
         self._bare: StereoFrame | None = None  # the unpainted frame on the stage, while there is no painting
         self._bare_at = float("-inf")
-        self._shown: PaintedFrame | None = None  # the painting on the stage
+        self._shown: PaintedFrame | None = None  # the painting on the stage, without its pictures
         self._next: PaintedFrame | None = None  # in another style, while the present one is still being faded in
         self._before_coded = False  # the painting that is faded from is of a code
         self._fullscreen = False
@@ -255,7 +256,10 @@ class RenderLoop:
 
     def _receive(self, now: float) -> None:
         """Take the newest painting; before there is any, the newest frame of the source."""
-        painted = self._stylizer.painted.take() or self._next
+        newest = self._stylizer.painted.take()
+        if newest is not None:
+            self._pass_over_next()
+        painted = newest or self._next
         self._next = None
         if painted is not None and self._must_wait(painted, now):
             self._next = painted
@@ -277,7 +281,14 @@ class RenderLoop:
         )
         if before is not None and painted.style != before.style:
             self._before_coded = before.coded
-        self._waiting, self._shown, self._redraw = painted, painted, True
+        shown = replace(painted, pictures=None, other=None)  # those are not this thread's to keep
+        self._waiting, self._shown, self._redraw = shown, shown, True
+
+    def _pass_over_next(self) -> None:
+        """There is a newer painting than the one that waits."""
+        if self._next is not None:
+            self._scene.frame.keep(self._next.pictures, self._next.other)
+            self._next = None
 
     def _must_wait(self, painted: PaintedFrame, now: float) -> bool:
         """Whether it would break off a fade: only two styles are ever mixed, and half of what is seen would vanish."""
@@ -353,7 +364,7 @@ class RenderLoop:
     def _region(self, poses: FramePoses) -> Region | None:
         """The mask at this vsync; none while the painting that belongs outside of it is not there."""
         view, shown = self._view, self._shown
-        if view.region == "none" or shown is None or (self._deck.current.outside and shown.other is None):
+        if view.region == "none" or shown is None or (self._deck.current.outside and not self._scene.frame.other):
             return None
         place = None
         if view.region == "gaze":

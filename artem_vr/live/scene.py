@@ -30,6 +30,7 @@ from artem_vr.render.geometry import (
     view_projection,
 )
 from artem_vr.render.hud import EYE_DISTANCE, Hud
+from artem_vr.render.interop import CudaPictures
 from artem_vr.render.mirror import Mirror, seen_at
 from artem_vr.render.stage import Look, Stage
 from artem_vr.render.target import EyeTarget, LateReader, read_back
@@ -62,11 +63,18 @@ class ShownFrame:
 class Scene:
     """Everything of the run that lies in OpenGL. Used by the render thread only."""
 
-    def __init__(self, context: Context, eye_size: tuple[int, int], screen: Screen, stereo_shift: float = 0.0) -> None:
+    def __init__(
+        self,
+        context: Context,
+        eye_size: tuple[int, int],
+        screen: Screen,
+        stereo_shift: float = 0.0,
+        cuda: CudaPictures | None = None,
+    ) -> None:
         """``eye_size`` is width and height of each eye's target in pixels; `fit` changes it. ``stereo_shift``: share of
-        its width by which the pictures of a pair are moved towards each other."""
+        its width by which the pictures of a pair are moved towards each other. ``cuda``: as of `FrameTextures`."""
         self._context, self._screen, self._stereo_shift = context, screen, stereo_shift
-        self.frame = FrameTextures()
+        self.frame = FrameTextures(cuda)
         self._stage = Stage()
         self._mirror = Mirror()
         self._hands = HandsInUse()
@@ -92,7 +100,7 @@ class Scene:
     def show(self, frame: ShownFrame, now: float) -> None:
         """Put a frame into the textures, both eyes together. Raises ValueError if they are no pictures."""
         self.frame.update(frame.source, frame.painted, frame.style, now, frame.other)
-        self._shown = frame
+        self._shown = replace(frame, painted=None, other=None)  # those are not this thread's to keep
 
     def draw_eyes(
         self, headset: Headset, poses: FramePoses, look: Look, now: float, desktop: MirrorMode | None = None

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from artem_vr.render.interop import CudaPictures
 from artem_vr.render.texture import StreamTexture
 
 
@@ -21,14 +22,12 @@ class FrameTextures:
     bound: at full strength nobody sees it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, cuda: CudaPictures | None = None) -> None:
+        """``cuda``: where whoever paints on a GPU has those paintings back."""
+        self._cuda = cuda or CudaPictures()
         self._source = [StreamTexture(2), StreamTexture(2)]
-        # One buffer each: they take turns, so that none was used just before.
-        self._painted = [StreamTexture(1), StreamTexture(1)]
-        self._before = [StreamTexture(1), StreamTexture(1)]
-        self._spare = [StreamTexture(1), StreamTexture(1)]  # for the next painting
-        self._other = [StreamTexture(1), StreamTexture(1)]
-        self._other_spare = [StreamTexture(1), StreamTexture(1)]
+        self._painted, self._before, self._other = self._pair(), self._pair(), self._pair()
+        self._spare, self._other_spare = self._pair(), self._pair()  # for the next painting
         self._pending: npt.NDArray[np.uint8] | None = None  # the source, until it is uploaded
         self._source_eyes = self._painted_eyes = self._before_eyes = self._other_eyes = 0
         self._key: object = None
@@ -36,6 +35,10 @@ class FrameTextures:
         """Width / height of one eye's picture."""
         self.changed_at = float("-inf")
         """The ``now`` at which the first painting with the present key came: where its cross-fade begins."""
+
+    def _pair(self) -> list[StreamTexture]:
+        """Textures for a painting. One buffer each: they take turns, so that none was used just before."""
+        return [StreamTexture(1, self._cuda), StreamTexture(1, self._cuda)]
 
     @property
     def ready(self) -> bool:
@@ -81,9 +84,12 @@ class FrameTextures:
         eyes. ``painted`` is (E, H, W, 3) uint8, or a CUDA array (E, H, W, 4) that is finished; None
         leaves the painting away. ``key`` names its style. ``other`` is the same frame painted in another
         style, as ``painted`` is, or None. Returns whether the key is a new one. Where it raises, the frame before
-        goes on.
+        goes on. CUDA arrays are kept as `keep` does.
         """
-        painted_eyes, other_eyes = _upload(painted, self._spare), _upload(other, self._other_spare)
+        try:
+            painted_eyes, other_eyes = _upload(painted, self._spare), _upload(other, self._other_spare)
+        finally:
+            self.keep(painted, other)
         self._pending = source
         self._source_eyes = source.shape[0]
         self.aspect = source.shape[2] / source.shape[1]
@@ -100,6 +106,13 @@ class FrameTextures:
         self._other, self._other_spare = self._other_spare, self._other
         self._painted_eyes, self._other_eyes = painted_eyes, other_eyes
         return changed
+
+    def keep(self, *pictures: object) -> None:
+        """Leave it to the thread that paints to free these, as far as they are CUDA arrays: see `CudaPictures`.
+
+        Of what was given to `update` nobody else in this thread may keep a reference until the next call.
+        """
+        self._cuda.keep(*pictures)
 
     def bind_source(self, eye: int, unit: int) -> None:
         """Bind the source of ``eye`` (0 left, 1 right) to a texture unit."""
@@ -130,6 +143,7 @@ class FrameTextures:
         paintings = (self._painted, self._before, self._spare, self._other, self._other_spare)
         for texture in itertools.chain(self._source, *paintings):
             texture.release()
+        self._cuda.release()
         self._source_eyes = self._painted_eyes = self._before_eyes = self._other_eyes = 0
         self._pending = None
 

@@ -8,6 +8,7 @@ pixel buffer objects instead.
 from __future__ import annotations
 
 import importlib
+from collections import deque
 from typing import Any
 
 import numpy as np
@@ -61,35 +62,98 @@ def _checked(call: str, answer: tuple[Any, ...]) -> tuple[Any, ...]:
     return tuple(values)
 
 
+class CudaPictures:
+    """Paintings in a GPU's memory, on their way into textures and back to where they came from.
+
+    Two threads meet here. The one that draws copies paintings into textures and frees none of them: torch's allocator
+    may be locked for as long as a network is made ready elsewhere. It keeps each until the copies are done. The one
+    that paints asks `wanted` before each painting, and lets go of them there.
+    """
+
+    def __init__(self) -> None:
+        self.failure = ""
+        """Why paintings had better come through the host's memory; empty while they need not."""
+        self._runtime: Any = None
+        self._stream: Any = None
+        self._kept: deque[tuple[Any, list[object]]] = deque()  # an event behind their copies, pictures
+        self._drawn: deque[list[object]] = deque()  # for the thread that paints
+
+    def wanted(self) -> bool:
+        """Whether the next painting shall stay on the GPU. Called by the thread that paints."""
+        while self._drawn:
+            self._drawn.popleft().clear()  # the other thread may still be holding the list
+        return not self.failure
+
+    def texture(self, texture: int, width: int, height: int) -> CudaTexture:
+        """A texture of OpenGL's for copies of pictures; see `CudaTexture`. Raises `InteropError`."""
+        if self._stream is None:
+            self._runtime = runtime = _runtime()
+            # A stream of its own, before all others: on the default stream a copy would wait behind the network.
+            _least, highest = _checked("cudaDeviceGetStreamPriorityRange", runtime.cudaDeviceGetStreamPriorityRange())
+            (self._stream,) = _checked(
+                "cudaStreamCreateWithPriority",
+                runtime.cudaStreamCreateWithPriority(int(runtime.cudaStreamNonBlocking), int(highest)),
+            )
+        return CudaTexture(self._runtime, self._stream, texture, width, height)
+
+    def keep(self, *pictures: object) -> None:
+        """Hold what of ``pictures`` is on a GPU until all copies that were begun are done, and hand on what is done.
+
+        Called by the thread that draws, which has no reference to them left when it comes here again. Never raises.
+        """
+        while self._kept and self._is_done(self._kept[0][0]):
+            self._drawn.append(self._kept.popleft()[1])
+        on_device = [picture for picture in pictures if is_cuda(picture)]
+        if on_device:
+            self._kept.append((self._mark(), on_device))
+
+    def _mark(self) -> Any:
+        """An event behind all copies that were begun. None: there are none."""
+        if self._stream is None:
+            return None
+        runtime = self._runtime
+        try:
+            (event,) = _checked(
+                "cudaEventCreateWithFlags", runtime.cudaEventCreateWithFlags(int(runtime.cudaEventDisableTiming))
+            )
+            _checked("cudaEventRecord", runtime.cudaEventRecord(event, self._stream))
+        except InteropError as error:  # where CUDA cannot even do that, it copies nothing more either
+            self.failure = str(error)
+            return None
+        return event
+
+    def _is_done(self, event: Any) -> bool:
+        if event is None:
+            return True
+        (error,) = self._runtime.cudaEventQuery(event)
+        if int(error) == int(self._runtime.cudaError_t.cudaErrorNotReady):
+            return False
+        self._runtime.cudaEventDestroy(event)
+        return True
+
+    def release(self) -> None:
+        """Give back what CUDA made for us, once the textures are released: nobody reads their copies then."""
+        while self._kept:
+            event, pictures = self._kept.popleft()
+            if event is not None:
+                self._runtime.cudaEventDestroy(event)
+            self._drawn.append(pictures)
+        if self._stream is not None:
+            self._runtime.cudaStreamDestroy(self._stream)
+            self._stream = None
+
+
 class CudaTexture:
     """An RGBA8 texture registered with CUDA.
 
-    Made once the texture has its size, in the thread and context that draw. `release` it before
-    the texture is re-specified or deleted, and before the context ends.
-
-    Raises:
-        InteropError: CUDA is not there, or refuses the texture.
+    Made by `CudaPictures.texture` once the texture has its size, in the thread and context that draw. `release` it
+    before the texture is re-specified or deleted, and before the context ends.
     """
 
-    def __init__(self, texture: int, width: int, height: int) -> None:
-        self._runtime = runtime = _runtime()
+    def __init__(self, runtime: Any, stream: Any, texture: int, width: int, height: int) -> None:
+        """Raises `InteropError`: CUDA refuses the texture."""
+        self._runtime, self._stream = runtime, stream
         self._size = (width, height)
-        self._in_flight: object = None
-        self._resource: Any = None
-        # A stream of its own, before all others: on the default stream a copy would wait behind the network.
-        _least, highest = _checked("cudaDeviceGetStreamPriorityRange", runtime.cudaDeviceGetStreamPriorityRange())
-        (self._stream,) = _checked(
-            "cudaStreamCreateWithPriority",
-            runtime.cudaStreamCreateWithPriority(int(runtime.cudaStreamNonBlocking), int(highest)),
-        )
-        try:
-            self._register(texture)
-        except InteropError:
-            self.release()
-            raise
-
-    def _register(self, texture: int) -> None:
-        runtime = self._runtime
         (self._resource,) = _checked(
             "cudaGraphicsGLRegisterImage",
             runtime.cudaGraphicsGLRegisterImage(
@@ -100,8 +164,8 @@ class CudaTexture:
     def update(self, picture: Any) -> None:
         """Copy ``picture``, a CUDA array (H, W, 4) uint8 of the texture's size, rows top first.
 
-        The picture must be finished when it is handed over (its stream waited for), and nobody may
-        write to it until the next update.
+        The picture must be finished when it is handed over (its stream waited for). The copy runs on after this
+        call: whoever calls has `CudaPictures.keep` hold the picture's memory, which nobody may write to meanwhile.
 
         Raises:
             InteropError: a CUDA call failed.
@@ -126,7 +190,6 @@ class CudaTexture:
                     array, 0, 0, described["data"][0], strides[0], width * 4, height, kind, stream
                 ),
             )
-            self._in_flight = picture  # the copy runs on after this call: keep its memory until the next
         finally:
             _checked("cudaGraphicsUnmapResources", runtime.cudaGraphicsUnmapResources(1, self._resource, stream))
 
@@ -134,7 +197,4 @@ class CudaTexture:
         """Unregister the texture; it stays usable in OpenGL. Never raises: the context may be gone."""
         if self._resource is not None:
             self._runtime.cudaGraphicsUnregisterResource(self._resource)
-            self._resource = self._in_flight = None
-        if self._stream is not None:
-            self._runtime.cudaStreamDestroy(self._stream)
-            self._stream = None
+            self._resource = None

@@ -22,13 +22,15 @@ class StreamTexture:
     the edges.
     """
 
-    def __init__(self, buffers: int = 3) -> None:
+    def __init__(self, buffers: int = 3, cuda: interop.CudaPictures | None = None) -> None:
+        """``cuda``: the way of CUDA pictures; None: through the host's memory."""
         self.width = 1
         self.height = 1
         self.path: Literal["pbo", "cuda"] = "pbo"
         """How the newest picture came: through a pixel buffer object, or from CUDA directly."""
         self.interop_failure = ""
         """Why CUDA pictures go through the host's memory; empty while they do not, or none came."""
+        self._pictures = cuda
         self._cuda: interop.CudaTexture | None = None
         self._limit = int(gl.glGetIntegerv(gl.GL_MAX_TEXTURE_SIZE))
         self._buffers = [int(gl.glGenBuffers(1)) for _ in range(buffers)]
@@ -49,8 +51,8 @@ class StreamTexture:
     def update(self, picture: Any) -> None:
         """Replace the picture: (H, W, 3) or (H, W, 4) uint8, RGB or RGBA, top row first.
 
-        A NumPy array, or a CUDA array (H, W, 4) such as a torch tensor, finished and left alone
-        until the next update. Returns before the GPU has the picture; an array may be reused at once.
+        A NumPy array, or a CUDA array (H, W, 4) such as a torch tensor, finished. Returns before the GPU has the
+        picture; a NumPy array may be reused at once, a CUDA array is the caller's to keep (`CudaPictures.keep`).
         Pictures larger than OpenGL's largest texture lose rows and columns.
 
         Raises:
@@ -98,7 +100,7 @@ class StreamTexture:
 
     def _update_from_cuda(self, picture: Any) -> bool:
         """False where the picture has to go through the host's memory."""
-        if self.interop_failure:
+        if self._pictures is None or self.interop_failure:
             return False
         height, width = int(picture.shape[0]), int(picture.shape[1])
         if int(picture.shape[2]) != 4 or max(height, width) > self._limit:
@@ -107,7 +109,7 @@ class StreamTexture:
         self._resize(width, height)
         try:
             if self._cuda is None:
-                self._cuda = interop.CudaTexture(self.id, width, height)
+                self._cuda = self._pictures.texture(self.id, width, height)
             self._cuda.update(picture)
         except interop.InteropError as error:
             self._release_cuda()

@@ -30,7 +30,7 @@ def main(arguments: list[str]) -> None:
         engine = TestEngine()
         parts = app.Parts(
             library=lambda: Library(shipped=Path(folder) / "none", own=Path(folder)),
-            engine=lambda settings: engine,
+            engine=lambda *_: engine,
             stylizer=lambda *positional, **named: Stylizer(*positional, **{**named, "load": Keys()}),
         )
         if broken:

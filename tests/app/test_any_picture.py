@@ -257,7 +257,7 @@ def test_a_region_has_its_style_inside_and_another_outside_of_the_same_frame(
     coded.view.region_style = "red"
     for _ in range(6):
         hands(KeyPressed("g"))
-    until(coded, lambda: coded.loop._shown is not None and coded.loop._shown.other is not None, eyes)
+    until(coded, lambda: coded.scene.frame.other, eyes)
     coded.turn(2)
     assert equal(coded.seen("left")[:, LEFT], blue[:, LEFT])
     assert equal(coded.seen("left")[:, RIGHT], red[:, RIGHT])

@@ -6,6 +6,7 @@ import itertools
 import sys
 import threading
 import time
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from PIL import Image
 from artem_vr.live.late_stylizer import WatchedFrames
 from artem_vr.live.record import Recorder
 from artem_vr.mailbox import Mailbox
-from artem_vr.render import gl
+from artem_vr.render import gl, interop
 from artem_vr.render.context import WindowContext
 from artem_vr.render.events import CloseRequested, Event, FilesDropped, KeyPressed, MouseButton, MouseMoved
 from artem_vr.render.hud import FADE_SECONDS, SHOWN_SECONDS
@@ -32,6 +33,7 @@ from artem_vr.vr.headset import Headset
 from artem_vr.vr.poses import translation, yaw_pitch
 from tests.app.conftest import EYE_HEIGHT, EYE_WIDTH, PATIENCE, Rig, flat, noise
 from tests.openvr_runtime import driver as ovr
+from tests.render.device import Device, OnDevice
 
 pytestmark = [pytest.mark.display, pytest.mark.graphics]
 
@@ -258,6 +260,41 @@ def test_a_painting_that_cannot_be_uploaded_leaves_the_one_before_and_its_figure
     values = show(light, "beta", False)
     assert jumps([200, *values]) < 10 and values[-1] == 100, "the next one is faded in from what is seen"
     assert rig.meter.shown == shown + 1
+
+
+def test_the_loop_frees_no_painting_that_lies_on_a_gpu(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether it is shown, gives way to a newer one while a fade goes on, or cannot be uploaded. The thread that paints
+    lets go of what was handed on before the loop does anything else."""
+    keep = interop.CudaPictures.keep
+
+    def keep_and_paint(cuda: interop.CudaPictures, *pictures: object) -> None:
+        keep(cuda, *pictures)
+        painter = threading.Thread(target=cuda.wanted, name="painter")
+        painter.start()
+        painter.join()
+
+    monkeypatch.setattr(interop, "_runtime", Device)
+    monkeypatch.setattr(interop.CudaPictures, "keep", keep_and_paint)
+    source = StereoFrame(noise(1), 0.0, 0)
+    freed_by: list[str] = []
+
+    def put(style: str, dtype: type = np.uint8) -> None:
+        paintings = [OnDevice(np.zeros((2, EYE_HEIGHT, EYE_WIDTH, 4), dtype)) for _ in range(2)]
+        for painting in paintings:
+            weakref.finalize(painting, lambda: freed_by.append(threading.current_thread().name))
+        pictures, other = paintings
+        Mailbox.put(rig.log, PaintedFrame(source, pictures, style, 0, 0.0, 0.0, outside="beta", other=other))
+
+    for style in ("alpha", "alpha", "beta", "gamma", "alpha", "gamma"):
+        put(style)
+        rig.turn()
+    rig.turn(60)
+    put("gamma", np.float32)
+    rig.turn()
+    put("gamma")
+    rig.turn(2)
+    assert rig.scene.frame.path == "cuda"
+    assert freed_by == ["painter"] * 2 * 7  # all but the newest
 
 
 def test_a_button_changes_the_deck_within_two_vsyncs(rig: Rig) -> None:

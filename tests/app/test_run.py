@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,11 @@ from PIL import Image
 
 from artem_vr import app
 from artem_vr.errors import EngineError, GraphicsError, SettingsError, SourceError, StyleError
+from artem_vr.live.scene import Scene
 from artem_vr.offline.video_files import VideoReader
 from artem_vr.render.context import Context, open_context
 from artem_vr.render.geometry import Screen
+from artem_vr.render.interop import CudaPictures
 from artem_vr.settings import Settings
 from artem_vr.styles.library import Library
 from artem_vr.stylize.styled import Tuning
@@ -169,7 +172,7 @@ def test_unknown_styles_sources_and_recordings_are_refused_before_anything_opens
     opened: list[str] = []
     parts = app.Parts(
         library=lambda: library,
-        engine=lambda _: opened.append("engine"),  # type: ignore[arg-type,return-value]
+        engine=lambda *_: opened.append("engine"),  # type: ignore[arg-type]
         headset=lambda _: opened.append("headset"),  # type: ignore[arg-type,return-value]
     )
     with pytest.raises(StyleError, match="alpah"):
@@ -205,7 +208,7 @@ def test_a_recording_never_goes_onto_what_it_shows(
     for name in ("photo.png", "other.png"):
         Image.new("RGB", (40, 40)).save(tmp_path / name)
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
-    parts = app.Parts(engine=lambda _: pytest.fail("something was opened"))
+    parts = app.Parts(engine=lambda *_: pytest.fail("something was opened"))
     with pytest.raises(SettingsError, match="would be overwritten"):
         app.run(settings(**{option: typed}, record=record), parts)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
@@ -216,11 +219,37 @@ def test_paintings_stay_on_the_gpu_only_where_they_can_be_drawn_from_there(
     monkeypatch: pytest.MonkeyPatch, trouble: str | None, on_device: bool
 ) -> None:
     """Else each would be brought into the host's memory by the thread that draws."""
-    asked: list[dict[str, object]] = []
+    asked: list[dict[str, Callable[[], bool]]] = []
     monkeypatch.setattr("artem_vr.render.interop.unavailable", lambda: trouble)
     monkeypatch.setattr(app, "choose_engine", lambda *names, **options: asked.append(options))
-    app.Parts().engine(settings())
-    assert asked == [{"on_device": on_device}]
+    app.Parts().engine(settings(), CudaPictures())
+    assert [options["on_device"]() for options in asked] == [on_device]
+
+
+@pytest.mark.graphics
+@pytest.mark.display
+def test_what_was_drawn_from_the_gpu_comes_back_to_the_engine(
+    display: str, library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[object] = []
+
+    def engine(_: Settings, pictures: CudaPictures) -> TestEngine:
+        given.append(pictures)
+        return TestEngine()
+
+    def loop(scene: Scene, **_: object) -> None:
+        given.append(scene.frame._cuda)
+        raise GraphicsError("no further", "")
+
+    monkeypatch.setattr(app, "RenderLoop", loop)
+    parts = app.Parts(
+        library=lambda: library,
+        engine=engine,
+        context=lambda **wishes: open_context(**{**wishes, "offscreen": False, "visible": False, "headset": True}),
+    )
+    with pytest.raises(GraphicsError, match="no further"):
+        app.run(settings(), parts)
+    assert len(given) == 2 and given[0] is given[1]
 
 
 @pytest.mark.graphics
@@ -244,7 +273,7 @@ def test_a_run_that_is_counted_or_recorded_never_rests(
     monkeypatch.setattr(app, "RenderLoop", loop)
     parts = app.Parts(
         library=lambda: library,
-        engine=lambda _: TestEngine(),
+        engine=lambda *_: TestEngine(),
         context=lambda **wishes: open_context(**{**wishes, "offscreen": False, "visible": False, "headset": True}),
     )
     with pytest.raises(GraphicsError, match="no further"):
@@ -340,7 +369,7 @@ def test_a_run_uses_every_setting(
     monkeypatch.setattr(app, "RenderLoop", loop)
     parts = app.Parts(
         library=lambda: library,
-        engine=lambda _: TestEngine(),
+        engine=lambda *_: TestEngine(),
         stylizer=stylizer,
         headset=lambda _: (DesktopHeadset(), "SteamVR is not here"),
         context=context,
@@ -406,7 +435,7 @@ def test_a_headset_that_comes_later_is_opened_and_painted_for(
     monkeypatch.setattr(app, "RenderLoop", loop)
     parts = app.Parts(
         library=lambda: library,
-        engine=lambda _: TestEngine(),
+        engine=lambda *_: TestEngine(),
         stylizer=Painting,
         headset=headset,
         context=lambda **wishes: open_context(**{**wishes, "offscreen": False, "visible": False}),

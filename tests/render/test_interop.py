@@ -1,139 +1,22 @@
-"""CUDA into OpenGL, with a CUDA runtime of our own: its "device memory" is the host's.
-
-It keeps CUDA's rules (register before map, map before copy, unregister before the texture changes) and
-really copies into the texture, so that order, pitch and orientation are tested without a GPU.
-"""
+"""CUDA into OpenGL, and back to the thread that paints, on a `Device` that is played."""
 
 from __future__ import annotations
 
-import ctypes
+import contextlib
 import importlib
-from types import SimpleNamespace
+import threading
+import weakref
 
 import numpy as np
 import pytest
 
-from artem_vr.render import gl, interop, target
+from artem_vr.render import interop, target
 from artem_vr.render.frame_textures import FrameTextures
+from artem_vr.render.interop import CudaPictures
 from artem_vr.render.stage import Stage
 from artem_vr.render.texture import StreamTexture
+from tests.render.device import Device, OnDevice
 from tests.render.scenes import noise
-
-
-class Device:
-    """What of `cuda.bindings.runtime` is used; ``fails`` names the call that answers with an error."""
-
-    cudaGraphicsRegisterFlags = SimpleNamespace(cudaGraphicsRegisterFlagsWriteDiscard=2)
-    cudaMemcpyKind = SimpleNamespace(cudaMemcpyDeviceToDevice=3)
-
-    def __init__(self, fails: str = "") -> None:
-        self.fails = fails
-        self.calls: list[str] = []
-        self.registered: dict[int, tuple[int, tuple[int, ...]]] = {}  # resource: texture, its size then
-        self.mapped: set[int] = set()
-        self.streams = 0
-
-    def _answer(self, name, *values):
-        self.calls.append(name)
-        if name == self.fails:
-            return (Failure(), None)
-        return (0, *values)
-
-    cudaStreamNonBlocking = 1
-    stream = 77
-
-    def cudaDeviceGetStreamPriorityRange(self):
-        return (0, 0, -5)
-
-    def cudaStreamCreateWithPriority(self, flags, priority):
-        assert flags == 1 and priority == -5  # neither behind the network nor waiting for it
-        self.streams += 1
-        return (0, self.stream)
-
-    def cudaStreamDestroy(self, stream):
-        assert stream == self.stream
-        self.streams -= 1
-        return (0,)
-
-    def cudaGetDeviceCount(self):
-        return self._answer("count", 1)
-
-    def cudaGraphicsGLRegisterImage(self, texture, kind, flags):
-        assert kind == gl.GL_TEXTURE_2D and flags == 2
-        resource = 1000 + len(self.calls)
-        answer = self._answer("register", resource)
-        if len(answer) == 2 and answer[0] == 0:
-            self.registered[resource] = (texture, size_of(texture))
-        return answer
-
-    def cudaGraphicsUnregisterResource(self, resource):
-        assert resource not in self.mapped
-        texture, size = self.registered.pop(resource)
-        assert gl.glIsTexture(texture) and size_of(texture) == size, "the texture changed while CUDA held it"
-        return self._answer("unregister")
-
-    def cudaGraphicsMapResources(self, count, resource, stream):
-        assert stream == self.stream
-        assert count == 1 and resource in self.registered and resource not in self.mapped
-        answer = self._answer("map")
-        if answer[0] == 0:
-            self.mapped.add(resource)
-        return answer
-
-    def cudaGraphicsUnmapResources(self, count, resource, stream):
-        assert stream == self.stream
-        self.mapped.remove(resource)
-        return self._answer("unmap")
-
-    def cudaGraphicsSubResourceGetMappedArray(self, resource, index, level):
-        assert resource in self.mapped and index == level == 0
-        return self._answer("array", resource)
-
-    def cudaMemcpy2DToArrayAsync(self, array, x, y, pointer, pitch, width, height, kind, stream):
-        assert array in self.mapped and kind == 3 and x == y == 0 and stream == self.stream
-        texture, size = self.registered[array]
-        assert size == (width // 4, height) == size_of(texture)
-        memory = (ctypes.c_ubyte * (pitch * height)).from_address(pointer)
-        rows = np.ascontiguousarray(np.frombuffer(memory, np.uint8).reshape(height, pitch)[:, :width])
-        gl.glBindTexture(gl.GL_TEXTURE_2D, texture)
-        gl.glTexSubImage2D(gl.GL_TEXTURE_2D, 0, 0, 0, width // 4, height, gl.GL_RGBA, gl.GL_UNSIGNED_BYTE, rows)
-        return self._answer("copy")
-
-
-class Failure:
-    name = "cudaErrorUnknown"
-
-    def __int__(self) -> int:
-        return 999
-
-
-class OnDevice:
-    """A picture that says it lies on a device, as torch's CUDA tensors do."""
-
-    is_cuda = True
-
-    def __init__(self, picture: np.ndarray) -> None:
-        self._picture = picture
-        self.shape = picture.shape
-
-    @property
-    def __cuda_array_interface__(self):
-        described = self._picture.__array_interface__
-        return {**described, "version": 2}
-
-    def __getitem__(self, index):
-        return OnDevice(self._picture[index])
-
-    def cpu(self):
-        return self._picture
-
-
-def size_of(texture: int) -> tuple[int, ...]:
-    gl.glBindTexture(gl.GL_TEXTURE_2D, texture)
-    return tuple(
-        int(gl.glGetTexLevelParameteriv(gl.GL_TEXTURE_2D, 0, name))
-        for name in (gl.GL_TEXTURE_WIDTH, gl.GL_TEXTURE_HEIGHT)
-    )
 
 
 @pytest.fixture
@@ -141,6 +24,22 @@ def device(monkeypatch):
     device = Device()
     monkeypatch.setattr(interop, "_runtime", lambda: device)
     return device
+
+
+@pytest.fixture
+def cuda(device):
+    """The way of CUDA pictures; nothing of it is left on the device."""
+    cuda = CudaPictures()
+    yield cuda
+    cuda.release()
+    assert not device.registered and not device.mapped and not device.events and device.streams == 0
+
+
+@pytest.fixture
+def frame(context, cuda):
+    frame = FrameTextures(cuda)
+    yield frame
+    frame.release()
 
 
 def seen(eye, pictures) -> np.ndarray:
@@ -186,10 +85,10 @@ def test_what_is_on_a_device():
 @pytest.mark.graphics
 @pytest.mark.display
 class TestTextures:
-    def test_registered_once_and_copied_upright(self, context, device, eye):
+    def test_registered_once_and_copied_upright(self, context, device, cuda, eye):
         pictures = noise(eye.height, eye.width, 4)[None]
         assert np.array_equal(seen(eye, OnDevice(pictures))[..., :3], pictures[0, ..., :3])
-        texture = StreamTexture()
+        texture = StreamTexture(cuda=cuda)
         device.calls.clear()
         for seed in range(3):
             texture.update(OnDevice(noise(6, 5, 4, seed)))
@@ -197,15 +96,15 @@ class TestTextures:
         texture.release()
         once = ["map", "array", "copy", "unmap"]
         assert device.calls == ["register", *once, *once, *once, "unregister"]
-        assert not device.registered and device.streams == 0
+        assert not device.registered
 
     def test_rows_with_a_pitch(self, context, device, eye):
         whole = noise(eye.height, eye.width + 11, 4)
         part = whole[:, 3 : 3 + eye.width]
         assert np.array_equal(seen(eye, OnDevice(part[None]))[..., :3], part[..., :3])
 
-    def test_another_size_is_registered_anew(self, context, device):
-        texture = StreamTexture()
+    def test_another_size_is_registered_anew(self, context, device, cuda):
+        texture = StreamTexture(cuda=cuda)
         number = texture.id
         for size in (4, 4, 9, 4):
             texture.update(OnDevice(noise(size, size, 4)))
@@ -219,23 +118,78 @@ class TestTextures:
         texture.release()
 
     @pytest.mark.parametrize("call", ["register", "map", "array", "copy"])
-    def test_where_cuda_fails_the_picture_comes_through_the_host(self, context, device, eye, call):
+    def test_where_cuda_fails_the_picture_comes_through_the_host(self, context, device, cuda, eye, call):
         device.fails = call
         pictures = noise(eye.height, eye.width, 4)[None]
         assert np.array_equal(seen(eye, OnDevice(pictures))[..., :3], pictures[0, ..., :3])
-        texture = StreamTexture()
+        texture = StreamTexture(cuda=cuda)
         texture.update(OnDevice(pictures[0]))
         device.calls.clear()
         texture.update(OnDevice(pictures[0]))
         assert device.calls == []  # it is not tried again
         assert "cudaErrorUnknown" in texture.interop_failure and texture.path == "pbo"
-        assert not device.registered and not device.mapped and device.streams == 0
+        assert not device.registered and not device.mapped
         texture.release()
 
     def test_three_channels_go_through_the_host(self, context, device, eye):
         pictures = noise(eye.height, eye.width, 3)[None]
         assert np.array_equal(seen(eye, OnDevice(pictures))[..., :3], pictures[0])
         assert device.calls == []
+
+
+def elsewhere(do):
+    """Have it done by the thread that paints."""
+    thread = threading.Thread(target=do, name="painter")
+    thread.start()
+    thread.join()
+
+
+def host(seed: int = 0) -> np.ndarray:
+    return noise(6, 5, 3, seed)[None].repeat(2, axis=0)
+
+
+@pytest.mark.graphics
+@pytest.mark.display
+class TestPicturesOnTheirWay:
+    def test_a_painting_stays_in_memory_until_its_copies_are_done(self, device, cuda, frame):
+        """Else torch would paint the next one there before."""
+        device.busy = True
+        painted = OnDevice(np.stack([noise(6, 5, 4, seed) for seed in (1, 2)]))
+        alive = weakref.ref(painted)
+        frame.update(host(), painted, "a")
+        del painted
+        device.busy = False
+        assert len(device.queue) == 3  # two copies and an event
+        while device.queue:
+            frame.update(host(), host(), "a")
+            elsewhere(cuda.wanted)
+            assert alive() is not None
+            device.queue.pop(0)()
+        frame.update(host(), host(), "a")
+        elsewhere(cuda.wanted)
+        assert alive() is None
+
+    def test_the_thread_that_draws_frees_no_painting(self, device, cuda, frame):
+        """It would wait where torch's allocator is locked, as long as a network is made ready."""
+        freed_by = []
+
+        def painting(seed, dtype=np.uint8):
+            picture = OnDevice(noise(6, 5, 4, seed)[None].astype(dtype))
+            weakref.finalize(picture, lambda: freed_by.append(threading.current_thread().name))
+            return picture
+
+        for seed in range(9):
+            frame.update(host(), painting(seed), key=seed // 2, other=painting(seed) if seed % 3 else None)
+            with contextlib.suppress(ValueError):
+                frame.update(host(), painting(seed), "cannot be shown", other=painting(seed, np.float32))
+            frame.keep(painting(seed))  # was never shown
+            if seed % 4 == 3:
+                elsewhere(cuda.wanted)
+                assert len(freed_by) >= 4 * seed
+        frame.release()
+        elsewhere(cuda.wanted)
+        assert len(freed_by) == 9 + 6 + 3 * 9
+        assert set(freed_by) == {"painter"}
 
 
 @pytest.mark.gpu

@@ -66,7 +66,7 @@ def test_a_painter_is_made_while_another_thread_paints_and_takes_memory() -> Non
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         network = FastNetwork(8, 8, 8, 1).eval().requires_grad_(False)
-    engine = TorchEngine("cuda", on_device=True)
+    engine = TorchEngine("cuda", on_device=lambda: True)
 
     def painting(painter: Any) -> torch.Tensor:
         eyes = np.random.default_rng(0).integers(0, 256, (2, painter.height, painter.width, 3), np.uint8)

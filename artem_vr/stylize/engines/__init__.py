@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Callable
 from pathlib import Path
 
 from artem_vr.errors import EngineError
@@ -39,12 +40,12 @@ def choose_engine(
     device: str = "auto",
     precision: str = "auto",
     *,
-    on_device: bool = False,
+    on_device: Callable[[], bool] = lambda: False,
     cache: Path | None = None,
 ) -> Engine:
     """The engine asked for; "auto" takes the fastest that is there: CUDA, OpenVINO, torch.
 
-    ``on_device``: a CUDA engine leaves painted pictures on the GPU, as (E, H, W, 4) RGBA.
+    ``on_device``: whether a CUDA engine leaves painted pictures on the GPU, as (E, H, W, 4) RGBA; it asks before each.
     Raises `EngineError` when what was asked for is not there; "auto" always finds one.
     """
     for value, known in ((name, ENGINES), (device, DEVICES), (precision, PRECISIONS)):
@@ -88,7 +89,7 @@ def engine_for(chosen: Engine, network: NetworkOrLoader) -> Engine:
             from xnor.cuda import available
 
             device = "cuda" if available() else "cpu"  # without the extra "gpu" there is no compiler for its kernels
-        return TorchEngine(device, "xnor", on_device=getattr(chosen, "on_device", False))
+        return TorchEngine(device, "xnor", on_device=getattr(chosen, "on_device", lambda: False))
     floats: Engine | None = getattr(chosen, "floats", None)
     return floats if floats is not None and kind != EIGHT_BITS else chosen
 

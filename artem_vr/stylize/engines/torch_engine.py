@@ -7,6 +7,7 @@ CPU, CUDA on a GPU, where they are captured with the rest).
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -71,16 +72,23 @@ def painting_stream() -> torch.cuda.Stream:
 class TorchCudaPainter:
     """fp16 on CUDA: the whole pass is captured once and replayed; inputs are copied in place.
 
-    `paint` returns numpy pictures; with ``on_device`` a (E, H, W, 4) RGBA uint8 CUDA tensor,
-    complete when `paint` returns, for drawing without a way through the CPU.
+    `paint` returns numpy pictures; where ``on_device``, which it asks first, says so, a (E, H, W, 4) RGBA uint8 CUDA
+    tensor, complete when `paint` returns, for drawing without a way through the CPU.
 
     One painter may be made while other threads paint, draw and allocate on the same device.
     """
 
-    def __init__(self, graph: PictureGraph, eyes: int, height: int, width: int, on_device: bool = False) -> None:
+    def __init__(
+        self,
+        graph: PictureGraph,
+        eyes: int,
+        height: int,
+        width: int,
+        on_device: Callable[[], bool] = lambda: False,
+    ) -> None:
         self.eyes, self.height, self.width = eyes, height, width
         self.channels, self.coded = graph.channels, graph.coded
-        self.on_device = on_device
+        self._on_device = on_device
         self._padded = padded(height, graph.multiple), padded(width, graph.multiple)
         self._module = graph.cuda()
         self._stream, preparing = _streams()
@@ -111,6 +119,7 @@ class TorchCudaPainter:
         check_inputs(self, pictures, code)
         if self._graph is None:
             raise ValueError("the painter was closed")
+        on_device = self._on_device()
         with torch.inference_mode(), torch.cuda.stream(self._stream):
             self._staging.copy_(torch.from_numpy(pad_pictures(pictures, *self._padded)))
             self._pictures.copy_(self._staging, non_blocking=True)
@@ -122,7 +131,7 @@ class TorchCudaPainter:
             new_state = self._new_state.cpu().numpy()
             painted = self._painted[:, : self.height, : self.width]
             result: Pictures | torch.Tensor
-            if self.on_device:
+            if on_device:
                 result = torch.nn.functional.pad(painted, (0, 1), value=255)
             else:
                 result = painted.cpu().numpy()
@@ -142,9 +151,14 @@ class TorchEngine:
     name = "torch"
 
     def __init__(
-        self, device: str = "cpu", precision: str = "auto", on_device: bool = False, channels_last: bool | None = None
+        self,
+        device: str = "cpu",
+        precision: str = "auto",
+        on_device: Callable[[], bool] = lambda: False,
+        channels_last: bool | None = None,
     ) -> None:
-        """``channels_last``: memory layout of features, None for the one that is usually faster.
+        """``on_device``: as of `TorchCudaPainter`. ``channels_last``: memory layout of features, None for the one that
+        is usually faster.
 
         Raises `EngineError` when the device or precision is not there.
         """
