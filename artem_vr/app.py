@@ -52,8 +52,8 @@ SOFTWARE_HZ = 30.0
 
 
 def engine_for_textures(settings: Settings, pictures: CudaPictures) -> Engine:
-    """The engine of ``settings``. Paintings stay on a GPU that can put them into OpenGL's textures; elsewhere the
-    painting thread brings them into the host's memory, so that drawing never waits for that."""
+    """The engine of ``settings``. Paintings stay on a GPU that can put them into OpenGL's textures; elsewhere, and once
+    that has failed, the painting thread brings them into the host's memory, so that drawing never waits for that."""
     pictures.failure = interop.unavailable() or ""
     return choose_engine(settings.engine, settings.device, settings.precision, on_device=pictures.wanted)
 

@@ -68,7 +68,7 @@ class FrameTextures:
     @property
     def interop_failure(self) -> str:
         """Why CUDA paintings go through the host's memory, or empty."""
-        return self._painted[0].interop_failure
+        return self._cuda.failure
 
     def update(
         self,

@@ -1,8 +1,8 @@
 """CUDA pictures into OpenGL textures, without a way through the host's memory.
 
 Needs `cuda.bindings` (the extra ``gpu``) and an OpenGL context on the same GPU. Where it cannot
-work, `CudaTexture` raises `InteropError` with the reason and `texture.StreamTexture` goes through
-pixel buffer objects instead.
+work, `CudaTexture` raises `InteropError` with the reason; `texture.StreamTexture` goes through
+pixel buffer objects then, and `CudaPictures` wants no more pictures that lie on the GPU.
 """
 
 from __future__ import annotations
@@ -72,7 +72,10 @@ class CudaPictures:
 
     def __init__(self) -> None:
         self.failure = ""
-        """Why paintings had better come through the host's memory; empty while they need not."""
+        """Why paintings come through the host's memory, which holds from the first failure on; empty while they do not.
+
+        Whoever paints brings them there: done by the thread that draws, it would hold up each frame.
+        """
         self._runtime: Any = None
         self._stream: Any = None
         self._kept: deque[tuple[Any, list[object]]] = deque()  # an event behind their copies, pictures

@@ -28,8 +28,6 @@ class StreamTexture:
         self.height = 1
         self.path: Literal["pbo", "cuda"] = "pbo"
         """How the newest picture came: through a pixel buffer object, or from CUDA directly."""
-        self.interop_failure = ""
-        """Why CUDA pictures go through the host's memory; empty while they do not, or none came."""
         self._pictures = cuda
         self._cuda: interop.CudaTexture | None = None
         self._limit = int(gl.glGetIntegerv(gl.GL_MAX_TEXTURE_SIZE))
@@ -100,7 +98,8 @@ class StreamTexture:
 
     def _update_from_cuda(self, picture: Any) -> bool:
         """False where the picture has to go through the host's memory."""
-        if self._pictures is None or self.interop_failure:
+        pictures = self._pictures
+        if pictures is None or pictures.failure:
             return False
         height, width = int(picture.shape[0]), int(picture.shape[1])
         if int(picture.shape[2]) != 4 or max(height, width) > self._limit:
@@ -109,11 +108,11 @@ class StreamTexture:
         self._resize(width, height)
         try:
             if self._cuda is None:
-                self._cuda = self._pictures.texture(self.id, width, height)
+                self._cuda = pictures.texture(self.id, width, height)
             self._cuda.update(picture)
         except interop.InteropError as error:
             self._release_cuda()
-            self.interop_failure = str(error)
+            pictures.failure = str(error)
             return False
         self.path = "cuda"
         return True

@@ -92,7 +92,7 @@ class TestTextures:
         device.calls.clear()
         for seed in range(3):
             texture.update(OnDevice(noise(6, 5, 4, seed)))
-            assert texture.path == "cuda" and texture.interop_failure == ""
+            assert texture.path == "cuda" and cuda.failure == ""
         texture.release()
         once = ["map", "array", "copy", "unmap"]
         assert device.calls == ["register", *once, *once, *once, "unregister"]
@@ -127,7 +127,7 @@ class TestTextures:
         device.calls.clear()
         texture.update(OnDevice(pictures[0]))
         assert device.calls == []  # it is not tried again
-        assert "cudaErrorUnknown" in texture.interop_failure and texture.path == "pbo"
+        assert "cudaErrorUnknown" in cuda.failure and texture.path == "pbo"
         assert not device.registered and not device.mapped
         texture.release()
 
@@ -190,6 +190,28 @@ class TestPicturesOnTheirWay:
         elsewhere(cuda.wanted)
         assert len(freed_by) == 9 + 6 + 3 * 9
         assert set(freed_by) == {"painter"}
+
+    @pytest.mark.parametrize("call", ["register", "copy"])
+    def test_where_cuda_fails_the_thread_that_draws_downloads_no_more_than_the_first_painting(
+        self, device, cuda, frame, monkeypatch, call
+    ):
+        """Whatever style and size come; for that is done by the thread that paints."""
+        downloads = []
+        cpu = OnDevice.cpu
+
+        def download(picture):
+            downloads.append(picture)
+            return cpu(picture)
+
+        monkeypatch.setattr(OnDevice, "cpu", download)
+        device.fails = call
+        for seed in range(6):
+            pictures = np.stack([noise(6 + seed // 3, 5, 4, seed), noise(6 + seed // 3, 5, 4, seed)])
+            painted = OnDevice(pictures) if cuda.wanted() else pictures
+            frame.update(host(), painted, key=seed // 2, other=painted if seed % 2 else None)
+            assert len(downloads) == 2  # an eye each
+        assert device.calls.count(call) == 1
+        assert "cudaErrorUnknown" in frame.interop_failure and frame.path == "pbo"
 
 
 @pytest.mark.gpu

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -15,7 +17,7 @@ from artem_vr.networks.fast import FastNetwork
 from artem_vr.networks.johnson import JohnsonNetwork
 from artem_vr.stylize.engines import initial_state
 from artem_vr.stylize.engines.graph import PictureGraph
-from artem_vr.stylize.engines.torch_engine import TorchEngine
+from artem_vr.stylize.engines.torch_engine import TorchCudaPainter, TorchEngine
 
 MEGABYTE = 2**20
 
@@ -57,6 +59,28 @@ def test_a_painter_goes_on_when_another_one_is_closed() -> None:
     third = engine.prepare("2", networks[2], 2, 64, 80)  # which empties torch's cache
     third.paint(eyes, state, 1.0)
     assert np.array_equal(first.paint(eyes, state, 1.0)[0], wanted)
+
+
+def test_before_each_painting_it_is_asked_whether_that_shall_stay_on_the_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the textures of OpenGL turn out to be elsewhere, the next painting comes in the host's memory.
+
+    CUDA is played: what a painter has there lies in the host's memory.
+    """
+    monkeypatch.setattr(torch.cuda, "stream", contextlib.nullcontext)
+    answers = [True, True, False, False]
+    painter: Any = object.__new__(TorchCudaPainter)
+    painter.eyes, painter.height, painter.width, painter.channels, painter.coded = 2, 6, 8, 3, False
+    painter._on_device, painter._padded, painter._code = lambda: answers.pop(0), (8, 8), None
+    painter._stream = SimpleNamespace(synchronize=lambda: None)
+    painter._staging, painter._pictures = (torch.zeros(2, 8, 8, 3, dtype=torch.uint8) for _ in range(2))
+    painter._state, painter._rate = torch.zeros(2, 3), torch.ones(1)
+    painter._painted, painter._new_state = painter._pictures, painter._state
+    painter._graph = SimpleNamespace(replay=lambda: None)
+    eyes = np.random.default_rng(0).integers(0, 256, (2, 6, 8, 3), np.uint8)
+    painted = [painter.paint(eyes, initial_state(3), 1.0)[0] for _ in range(4)]
+    assert [type(pictures) for pictures in painted] == [torch.Tensor] * 2 + [np.ndarray] * 2
+    for pictures in painted:
+        assert np.array_equal(np.asarray(pictures)[..., :3], eyes)
 
 
 @pytest.mark.gpu
