@@ -10,10 +10,11 @@ import weakref
 import numpy as np
 import pytest
 
-from artem_vr.render import interop, target
+from artem_vr.render import gl, interop, target
 from artem_vr.render.frame_textures import FrameTextures
 from artem_vr.render.interop import CudaPictures
 from artem_vr.render.stage import Stage
+from artem_vr.render.target import EyeTarget
 from artem_vr.render.texture import StreamTexture
 from tests.render.device import Device, OnDevice
 from tests.render.scenes import noise
@@ -217,11 +218,26 @@ class TestPicturesOnTheirWay:
 @pytest.mark.gpu
 @pytest.mark.graphics
 @pytest.mark.display
-def test_on_a_real_device(context, eye):
+def test_on_a_real_device_pictures_go_from_cuda_into_both_eyes(context, eye):
     torch = pytest.importorskip("torch")
     if not torch.cuda.is_available():
         pytest.skip("torch finds no CUDA device")
-    pictures = noise(eye.height, eye.width, 4)[None]
-    tensor = torch.from_numpy(pictures).cuda()
-    torch.cuda.synchronize()
-    assert np.array_equal(seen(eye, tensor)[..., :3], pictures[0, ..., :3])
+    if b"NVIDIA" not in gl.glGetString(gl.GL_VENDOR):
+        pytest.skip(f"OpenGL is not NVIDIA's here, but that of {gl.glGetString(gl.GL_VENDOR).decode()}")
+    cuda = CudaPictures()
+    stage, frame = Stage(), FrameTextures(cuda)
+    for seed, larger in enumerate((0, 0, 0, 5)):  # each of the textures that take turns, then another size
+        assert cuda.wanted()
+        height, width = eye.height + larger, eye.width + larger
+        pictures = np.stack([noise(height, width, 4, 2 * seed + side) for side in (0, 1)])
+        tensor = torch.from_numpy(pictures).cuda()
+        torch.cuda.synchronize()
+        frame.update(noise(4, 4)[None], tensor, "a")
+        assert (frame.path, frame.interop_failure) == ("cuda", "")
+        whole = EyeTarget(width, height)
+        for side in (0, 1):
+            stage.draw_flat(whole, side, frame)
+            assert np.array_equal(target.read_back(whole)[..., :3], pictures[side, ..., :3])
+        whole.release()
+    stage.release()
+    frame.release()
