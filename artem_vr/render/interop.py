@@ -130,6 +130,7 @@ class CudaPictures:
             return True
         (error,) = self._runtime.cudaEventQuery(event)
         if int(error) == int(self._runtime.cudaError_t.cudaErrorNotReady):
+            self._runtime.cudaGetLastError()  # no failure, but remembered as one: torch would report it
             return False
         self._runtime.cudaEventDestroy(event)
         return True

@@ -32,6 +32,7 @@ class Device:
         self.streams = 0
         self.busy = False
         self.queue: list[Callable[[], object]] = []
+        self.last_error = 0
         self.events: dict[int, bool] = {}  # event: whether all before it is done
 
     def _enqueue(self, work: Callable[[], object]) -> None:
@@ -78,7 +79,12 @@ class Device:
         return (0,)
 
     def cudaEventQuery(self, event):
-        return (0 if self.events[event] else 600,)
+        self.last_error = 0 if self.events[event] else 600
+        return (self.last_error,)
+
+    def cudaGetLastError(self):
+        error, self.last_error = self.last_error, 0
+        return (error,)
 
     def cudaEventDestroy(self, event):
         del self.events[event]

@@ -170,6 +170,15 @@ class TestPicturesOnTheirWay:
         elsewhere(cuda.wanted)
         assert alive() is None
 
+    def test_a_copy_that_is_not_done_is_left_behind_as_no_error(self, device, cuda, frame):
+        """CUDA remembers it for the thread, and torch would name it as the reason of whatever it does next there."""
+        device.busy = True
+        for seed in (1, 2):
+            frame.update(host(), OnDevice(noise(6, 5, 4, seed)[None]), "a")
+        assert not all(device.events.values()) and device.last_error == 0
+        while device.queue:
+            device.queue.pop(0)()
+
     def test_the_thread_that_draws_frees_no_painting(self, device, cuda, frame):
         """It would wait where torch's allocator is locked, as long as a network is made ready."""
         freed_by = []
