@@ -28,13 +28,18 @@ def test_clear_covers_all_of_the_target(eye):
     assert (target.read_back(eye) == (255, 0, 51, 255)).all()
 
 
-def test_reading_back_gives_the_top_row_first(eye):
+def whiten_the_start(eye):
+    """Five white pixels at the left of the top row; all else is black."""
     target.clear(eye)
     gl.glEnable(gl.GL_SCISSOR_TEST)
     gl.glScissor(0, eye.height - 1, 5, 1)  # OpenGL counts from the bottom
     gl.glClearColor(1, 1, 1, 1)
     gl.glClear(gl.GL_COLOR_BUFFER_BIT)
     gl.glDisable(gl.GL_SCISSOR_TEST)
+
+
+def test_reading_back_gives_the_top_row_first(eye):
+    whiten_the_start(eye)
     white = target.read_back(eye)[..., 0] == 255
     assert white[0, :5].all() and white.sum() == 5
 
@@ -76,12 +81,7 @@ def test_late_reading_gives_what_was_asked_for_before(eye):
 
 def test_late_reading_is_upright(eye):
     reader = target.LateReader()
-    target.clear(eye)
-    gl.glEnable(gl.GL_SCISSOR_TEST)
-    gl.glScissor(0, eye.height - 1, 5, 1)  # OpenGL counts from the bottom
-    gl.glClearColor(1, 1, 1, 1)
-    gl.glClear(gl.GL_COLOR_BUFFER_BIT)
-    gl.glDisable(gl.GL_SCISSOR_TEST)
+    whiten_the_start(eye)
     reader.read(eye)
     np.testing.assert_array_equal(np.asarray(reader.read(None)), target.read_back(eye))
     reader.release()
