@@ -31,7 +31,8 @@ from artem_vr.vr.poses import Matrix
 Answer = CameraFrame | HeadsetError | None
 """None: there is no new picture."""
 
-COMMAND = (sys.executable, "-m", "artem_vr.vr.openvr_camera")
+# -P: a numpy.py in the working folder is somebody's own, and not to be run
+COMMAND = (sys.executable, "-P", "-m", "artem_vr.vr.openvr_camera")
 START_SECONDS = 20.0
 """The first answer may take so long: another Python starts."""
 PATIENCE_SECONDS = 3.0
