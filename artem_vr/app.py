@@ -141,6 +141,7 @@ def show(settings: Settings, parts: Parts, threads: list[Stoppable], interpreter
             "steadying": settings.steadying,
             "load": StyleLoader(library, settings.stroke_size),
             "tuning": Tuning(mean_weight=settings.style_mean_weight, contrast=settings.style_contrast),
+            "spare": lambda: choose_engine("auto", "cpu", settings.precision),
         }
         stylizer.start(lambda engine: parts.stylizer(frames, deck, library, engine, **options))
 

@@ -15,6 +15,13 @@ def cuda_trouble() -> str:
 
     if not torch.cuda.is_available():
         return "torch sees no CUDA GPU"
+    return cuda_failure()
+
+
+def cuda_failure() -> str:
+    """Why torch does not compute on the CUDA GPU now, in one line; after some errors it never does again."""
+    import torch
+
     try:
         torch.ones(2, device="cuda").sum().item()
     except RuntimeError as error:

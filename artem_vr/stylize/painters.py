@@ -174,6 +174,16 @@ class Painters:
         if painter is not None:
             painter.close()
 
+    def begin_anew(self) -> None:
+        """Away with all painters: what makes them is another thing from now on."""
+        with self._condition:
+            gone, self._failed = list(self._ready.values()), {}
+            self._ready.clear()
+            self._condition.notify_all()
+        for painter in gone:
+            with contextlib.suppress(Exception):  # their GPU is gone
+                painter.close()
+
     def forgive(self) -> None:
         """Failed preparations may be tried again: somebody asked anew."""
         with self._condition:

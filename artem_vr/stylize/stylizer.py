@@ -18,7 +18,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from artem_vr.errors import ArtemError
+from artem_vr.errors import ArtemError, is_lack_of_memory
+from artem_vr.hardware import cuda_failure
 from artem_vr.mailbox import Mailbox
 from artem_vr.sources.frame import StereoFrame
 from artem_vr.styles.deck import Deck, Selection
@@ -158,6 +159,7 @@ class Stylizer:
         steadying: Steadying = "auto",
         load: Load | None = None,
         tuning: Tuning | None = None,
+        spare: Callable[[], Engine] | None = None,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         """``eye_size`` (height, width) is what the headset recommends, None without one.
@@ -165,14 +167,15 @@ class Stylizer:
         ``keep`` styles stay ready (the current one and its neighbours), and the network for any picture; fewer if they
         would take more than ``budget`` bytes. ``tau``: seconds over which statistics are smoothed. ``steadying``:
         whether strokes stay on what they show; "auto" where there is time. ``tuning``: of
-        styles that are codes; its strength is the deck's.
+        styles that are codes; its strength is the deck's. ``spare`` makes the engine that goes on where ``engine``'s
+        GPU fails for good.
         """
         self.painted: Mailbox[PaintedFrame] = Mailbox()
         self._frames, self._deck, self._library, self._engine = frames, deck, library, engine
         self._scale, self._eye_size, self._clock = scale, eye_size, clock
         self._load = load if load is not None else StyleLoader(library)
         self._any = (ANY,) if self._load.reads_pictures else ()
-        self._tuning = tuning or Tuning()
+        self._tuning, self._spare = tuning or Tuning(), spare
         self._workshop = Workshop()
         self.painters = Painters(self._prepare, keep + len(self._any), budget, self._foresee)
         deck.wake_at_choices(self.painters.wake)
@@ -199,7 +202,7 @@ class Stylizer:
         self._at_step: list[float] = []
         """Seconds of the frames painted at the size that "auto" chose, since it thought about it."""
         self._count = 0
-        self._message = self._other_message = self._ground_message = ""
+        self._message = self._other_message = self._ground_message = self._lost = ""
 
     def recommend(self, eye_size: Size) -> None:
         """Another ``eye_size`` from the next frame on: another headset, or one that was set otherwise."""
@@ -232,7 +235,7 @@ class Stylizer:
             precision=engine.precision,
             device=engine.device,
             fps=float(len(recent)),
-            message=self._message or self._other_message or self._hand.message or self._ground_message,
+            message=self._message or self._other_message or self._lost or self._hand.message or self._ground_message,
             height=using.height if using else 0,
             width=using.width if using else 0,
             paint_ms=1000 * figures.median(recent) if recent else 0.0,
@@ -352,6 +355,8 @@ class Stylizer:
         except Exception as error:  # noqa: BLE001 (rule 1)
             if painter.closed:  # before its first frame something else was chosen, which needed its room
                 return True
+            if self._went_on_without_gpu(error):
+                return True
             self.painters.drop(key, f"{called(key.style)} failed while painting ({one_line(error)})")
             self._message = self.painters.failure(key) or ""
             self._fall_back(key)
@@ -372,6 +377,21 @@ class Stylizer:
         if not (frame.still or hurries):
             self._hand.took(now - begun, may_refuse=apart or not self._can_shrink(frame))
         self._judge_size(frame, (key.height, key.width), now - begun - (self._hand.seconds if apart else 0.0))
+        return True
+
+    def _went_on_without_gpu(self, error: Exception) -> bool:
+        """After a reset of the driver, for instance, nothing is computed on the GPU any more: the spare engine takes
+        over. False: it was something else."""
+        if self._spare is None or self._engine.device != "cuda" or is_lack_of_memory(error) or not cuda_failure():
+            return False
+        spare, self._spare = self._spare, None
+        self._engine = spare()
+        self._lost = f"The GPU has failed, the processor paints on: start the program again ({one_line(error)})"
+        self._workshop = Workshop()
+        self.painters.begin_anew()
+        for series in (self._series, self._other_series):
+            series.forget()
+        self._step.clear()
         return True
 
     def _paint_other(

@@ -487,6 +487,42 @@ def test_an_engine_that_raises_keeps_the_thread_and_the_old_style(make: Callable
     assert setup.stylizer.state().message == ""
 
 
+def test_where_the_gpu_fails_for_good_the_processor_paints_on(
+    make: Callable[..., Setup], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spare = FakeEngine()
+    spare.name = "spare"
+    setup = make(spare=lambda: spare)
+    setup.engine.device = "cuda"
+    setup.paint("style0")
+    monkeypatch.setattr("artem_vr.stylize.stylizer.cuda_failure", lambda: "CUDA error: unspecified launch failure")
+    setup.engine.raising = set(range(len(NAMES)))
+    wait_for(lambda: setup.paint() and setup.stylizer.state().engine == "spare")
+    assert setup.paint("style0").style == "style0", "the same one"
+    state = setup.stylizer.state()
+    assert (state.engine, state.device) == ("spare", "cpu")
+    assert state.message.startswith("The GPU has failed, the processor paints on")
+    assert not setup.engine.alive, "nothing of it is kept"
+    setup.deck.select(3)
+    assert setup.paint("style3").style == "style3"
+
+
+def test_a_style_that_fails_on_a_sound_gpu_is_no_failure_of_that(
+    make: Callable[..., Setup], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never() -> Any:
+        raise AssertionError("there is no need")
+
+    setup = make(spare=never)
+    setup.engine.device = "cuda"
+    monkeypatch.setattr("artem_vr.stylize.stylizer.cuda_failure", lambda: "")
+    setup.paint("style0")
+    setup.engine.raising = {4}
+    setup.deck.select(4)
+    wait_for(lambda: setup.paint() and "failed while painting" in setup.stylizer.state().message)
+    assert setup.paint("style0").style == "style0"
+
+
 def test_the_running_style_breaks(make: Callable[..., Setup]) -> None:
     setup = make()
     setup.paint("style0")
