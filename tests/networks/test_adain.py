@@ -16,6 +16,7 @@ from artem_vr.networks.adain import FEATURE_SCALE, AdaINDecoder, AdaINNetwork, a
 from artem_vr.networks.checkpoint import load_network, save_network
 from artem_vr.networks.layers import OwnStatistics, SmoothedStatistics, statistics_channels
 from artem_vr.networks.vgg import VGG19
+from artem_vr.styles.library import Library
 
 
 @pytest.fixture(scope="module")
@@ -226,3 +227,11 @@ def test_the_sum_of_an_encoder_is_that_of_its_bf16(vgg: VGG19) -> None:
 
 def test_there_is_nothing_learned_in_the_layer(vgg: VGG19) -> None:
     assert list(network_of(vgg).norm.state_dict()) == []
+
+
+def test_the_shipped_decoder_is_whole_and_small() -> None:
+    shipped = Library().decoder
+    assert shipped is not None and shipped[0].stat().st_size <= 7_000_000
+    decoder, metadata = load_network(*shipped, parts=True)
+    assert isinstance(decoder, AdaINDecoder) and int(decoder.encoder) != 0
+    assert "recipe" in metadata or "iterations" in str(metadata)
