@@ -65,7 +65,8 @@ def stylize(jobs: Sequence[Job], order: Order, report: Callable[[str], None]) ->
         network = AdaINNetwork(load_vgg(order.vgg), decoder, order.look.strength).to(device)
     except ValueError as error:
         cause = f"{order.vgg or 'VGG-19'} does not fit: {error}"
-        raise WeightsError(cause, "Leave --vgg out, or give the file it was trained with") from None
+        remedy = "Give --vgg the weights that weights/README.md names, or --decoder one that was trained with these"
+        raise WeightsError(cause, remedy) from None
     code = network.encode(resize_short_side(to_tensor(painting), PAINTING_SIDE).to(device))[0]
     brush = _Brush(network, code, order.smoothing_seconds)
     look = replace(order.look, strength=cover(order.look.strength, coded=True))
