@@ -283,16 +283,13 @@ def _candidates(
     from artem_vr.networks.adain import AdaINDecoder
     from artem_vr.networks.checkpoint import load_network
     from artem_vr.networks.compact import CompactNetwork
-    from artem_vr.styles.library import Library
 
     result: list[_Candidate] = []
-    shipped = Library().decoder
     for word in _each_once(arguments.weights):
         if word == "all":
             result += _shipped(arguments, paintings)
-            if shipped is None:
-                continue
-            word = str(shipped[0])  # and the network that needs VGG-19 beside what is shipped of it
+            result += _shipped_decoder(arguments, paintings, vgg)
+            continue
         network, metadata = load_network(word, parts=True)
         if isinstance(network, CompactNetwork | AdaINDecoder):
             chosen = paintings
@@ -383,6 +380,29 @@ def _of_decoder(
     with torch.no_grad():
         codes = {name: network.encode(short_side(picture, painting_size))[0] for name, picture in paintings.items()}
     return [_Candidate(NetworkSubject("adain", network, code), name, file, True) for name, code in codes.items()]
+
+
+def _shipped_decoder(
+    arguments: argparse.Namespace, paintings: Mapping[str, Tensor], vgg: Callable[[], VGG19]
+) -> list[_Candidate]:
+    """The network that needs VGG-19 beside what is shipped; none, and a line, where it was trained with another."""
+    from artem_vr.networks.adain import AdaINDecoder
+    from artem_vr.networks.checkpoint import load_network
+    from artem_vr.styles.library import Library
+
+    shipped = Library().decoder
+    if shipped is None:
+        return []
+    decoder, _ = load_network(*shipped, parts=True)
+    assert isinstance(decoder, AdaINDecoder)
+    if arguments.style:
+        style = _painting_of(arguments, [], paintings)
+        paintings = {style: paintings[style]}
+    try:
+        return _of_decoder(shipped[0], decoder, vgg(), paintings, arguments.painting_size)
+    except WeightsError as error:
+        print(f"artem-vr: {error}", file=sys.stderr)
+        return []
 
 
 def _shipped(arguments: argparse.Namespace, paintings: Mapping[str, Tensor]) -> list[_Candidate]:

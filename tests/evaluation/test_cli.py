@@ -222,6 +222,26 @@ def test_a_file_that_is_named_twice_counts_once(
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("fits", [True, False])
+def test_all_has_the_shipped_decoder_where_it_fits(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], fits: bool
+) -> None:
+    """It was trained with one VGG-19; with another one the others are measured all the same."""
+    shipped = place / "weights"
+    decoder = AdaINDecoder(3)
+    decoder.encoder.fill_(0 if fits else 1)  # 0: any
+    digest = save_network(shipped / "s.safetensors", FastNetwork(16, 16, 8, 1), {})
+    entry = {"name": "starry_night", "file": "s.safetensors", "sha256": digest, "title": "T"}
+    part = {"file": "decoder.safetensors", "sha256": save_network(shipped / "decoder.safetensors", decoder)}
+    (shipped / "index.json").write_text(json.dumps({"version": 1, "decoder": part, "styles": [entry]}))
+    monkeypatch.setattr(assets, "folder", lambda name: place / name)
+    assert run("all", *usual(place), "--no-baselines", "--json", "--style", "starry_night") == 0
+    printed = capsys.readouterr()
+    networks = {row["network"] for row in json.loads(printed.out)["rows"]}
+    assert networks == ({"fast", "adain"} if fits else {"fast"})
+    assert ("decoder.safetensors does not fit" in printed.err) is not fits
+
+
 def test_all_has_the_shipped_codes(
     place: Path, compact: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
