@@ -292,10 +292,7 @@ def _candidates(
             continue
         network, metadata = load_network(word, parts=True)
         if isinstance(network, CompactNetwork | AdaINDecoder):
-            chosen = paintings
-            if arguments.style:
-                style = _painting_of(arguments, [], paintings)
-                chosen = {style: paintings[style]}
+            chosen = _chosen(arguments, paintings)
             if isinstance(network, AdaINDecoder):
                 result += _of_decoder(Path(word), network, vgg(), chosen, arguments.painting_size)
             else:
@@ -327,6 +324,14 @@ def _beside_naive_signs(candidates: list[_Candidate]) -> list[_Candidate]:
             signs = NetworkSubject(NAIVE, naive_signs(candidate.subject.network))
             result.append(_Candidate(signs, candidate.style, None))
     return result
+
+
+def _chosen(arguments: argparse.Namespace, paintings: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+    """The painting of --style alone, else all. Raises PictureError."""
+    if not arguments.style:
+        return paintings
+    style = _painting_of(arguments, [], paintings)
+    return {style: paintings[style]}
 
 
 def _painting_of(arguments: argparse.Namespace, names: list[str], paintings: Mapping[str, Tensor]) -> str:
@@ -395,11 +400,9 @@ def _shipped_decoder(
         return []
     decoder, _ = load_network(*shipped, parts=True)
     assert isinstance(decoder, AdaINDecoder)
-    if arguments.style:
-        style = _painting_of(arguments, [], paintings)
-        paintings = {style: paintings[style]}
+    chosen = _chosen(arguments, paintings)
     try:
-        return _of_decoder(shipped[0], decoder, vgg(), paintings, arguments.painting_size)
+        return _of_decoder(shipped[0], decoder, vgg(), chosen, arguments.painting_size)
     except WeightsError as error:
         print(f"artem-vr: {error}", file=sys.stderr)
         return []

@@ -113,15 +113,15 @@ class Scene:
         """
         projections, eye_to_head = headset.projections, headset.eye_to_head
         screen = self._placed(headset, desktop)
-        ahead = distance_ahead(screen, seen_as(poses.head_to_world, self._taken_from(0, desktop)))
-        panel = min(EYE_DISTANCE, max(NEAREST_PANEL, BEFORE_SCREEN * ahead))
+        panel = EYE_DISTANCE if desktop else self._before(screen, poses)
         for eye, target in enumerate(self.eyes):
             if desktop == ("right", "left")[eye]:
                 continue
             seen = view_projection(
                 projections[eye], poses.head_to_world, eye_to_head[eye], self._taken_from(eye, desktop)
             )
-            seen = seen @ translation(self._moved(screen, eye, desktop), 0, 0)
+            if moved := self._moved(screen, eye, desktop):
+                seen = seen @ translation(moved, 0, 0)
             self._stage.draw_eye(target, eye, self.frame, seen, screen, look)
             if desktop is None:
                 self.hud.draw_in_eye(target, projections[eye], eye_to_head[eye], now, panel)
@@ -195,6 +195,11 @@ class Scene:
             return narrowed(self._screen, aspect)
         distance = FAR_AWAY if len(shown.source) == 2 else self._screen.distance
         return Screen(distance, shown.span * distance, curvature=0.0)
+
+    def _before(self, screen: Screen, poses: FramePoses) -> float:
+        """Metres from the head to where the HUD is: never behind the screen, at both of which eyes could not look."""
+        ahead = distance_ahead(screen, seen_as(poses.head_to_world, self._taken_from(0, None)))
+        return min(EYE_DISTANCE, max(NEAREST_PANEL, BEFORE_SCREEN * ahead))
 
     def _moved(self, screen: Screen, eye: int, desktop: MirrorMode | None) -> float:
         """Metres by which an eye's picture of a pair is moved to the right, so that depths suit the screen."""
