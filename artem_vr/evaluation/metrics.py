@@ -146,12 +146,16 @@ def gaussian_blur(pictures: Tensor, deviation: float) -> Tensor:
     return x.reshape(batch, channels, height, width)
 
 
-def edges(pictures: Tensor, blur: float = EDGE_BLUR) -> Tensor:
-    """(B, 1, H, W): magnitude of the Sobel gradient of blurred luminance, per pixel of distance."""
+def gradients(pictures: Tensor, blur: float = EDGE_BLUR) -> Tensor:
+    """(B, 2, H, W): Sobel gradient of blurred luminance, per pixel of distance, along x and along y."""
     x = F.pad(gaussian_blur(luminance(pictures), blur), (1,) * 4, mode="replicate")
     sobel = torch.tensor([[-1.0, 0.0, 1.0], [-2.0, 0.0, 2.0], [-1.0, 0.0, 1.0]], device=x.device) / 8
-    gradient = F.conv2d(x, torch.stack((sobel, sobel.T))[:, None])
-    return gradient.square().sum(dim=1, keepdim=True).sqrt()
+    return F.conv2d(x, torch.stack((sobel, sobel.T))[:, None])
+
+
+def edges(pictures: Tensor, blur: float = EDGE_BLUR) -> Tensor:
+    """(B, 1, H, W): magnitude of `gradients`."""
+    return gradients(pictures, blur).square().sum(dim=1, keepdim=True).sqrt()
 
 
 def edge_correlation(output_edges: Tensor, photograph_edges: Tensor) -> Tensor:

@@ -26,6 +26,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "distinction_weight": 0.3,
         "lattice_weight": 0.3,
         "weave_weight": 0.0,
+        "edge_weight": 0.0,
         "consistency_weight": 1.0,
         "crops": 600,
         "answer_rounds": 3,

@@ -124,6 +124,12 @@ def add_style_arguments(parser: argparse.ArgumentParser) -> None:
         default=20.0,
         help="fine strokes that do not follow the network's grid; 0 is off (default: %(default)s)",
     )
+    parser.add_argument(
+        "--edge-weight",
+        type=float,
+        default=0.0,
+        help="strokes along the photograph's outlines; 0 is off (default: %(default)s)",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -195,6 +201,7 @@ def loss_weights(arguments: argparse.Namespace) -> dict[str, float]:
         "consistency": arguments.consistency_weight,
         "lattice": arguments.lattice_weight,
         "weave": arguments.weave_weight,
+        "edge": arguments.edge_weight,
     }
 
 

@@ -316,6 +316,8 @@ class CompactObjective(nn.Module):
             result["lattice"] = lattice_of(self.network, ramps, OwnStatistics(code))
         if self.weights.weave:
             result["weave"] = weave(painted).mean()
+        if self.weights.edge:
+            result["edge"] = losses.edge_loss(painted, pictures).mean()
         weights = vars(self.weights)
         result[TOTAL] = sum((weights[name] * value for name, value in result.items()), torch.zeros(()))
         return result

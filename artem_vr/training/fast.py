@@ -30,6 +30,7 @@ class LossWeights:
     consistency: float = 2.0
     lattice: float = 0.3
     weave: float = 20.0
+    edge: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ def lattice_of(network: nn.Module, ramps: Tensor, statistics: OwnStatistics | No
 
 
 class FastObjective(TrainedAlike):
-    """Gram, texture, content, total variation, consistency, lattice and weave losses of a network.
+    """Gram, texture, content, total variation, consistency, lattice, weave and edge losses of a network.
 
     Consistency on still photographs: the painting of a moved, noisy photograph must be the moved
     painting. The second pass reuses the statistics of the first, as the stylizer does from
@@ -136,7 +137,7 @@ class FastObjective(TrainedAlike):
         noise: Tensor | None,
         ramps: Tensor | None,
     ) -> dict[str, Tensor]:
-        """Consistency, lattice and weave, as far as they are asked for; of the ``paintings`` of ``pictures``."""
+        """Consistency, lattice, weave and edges, as far as they are asked for; of the ``paintings`` of ``pictures``."""
         result = {}
         if grids is not None and noise is not None:
             result["consistency"] = self.consistency(paintings, pictures, recorded, grids, noise)
@@ -144,6 +145,8 @@ class FastObjective(TrainedAlike):
             result["lattice"] = lattice_of(self.network, ramps)
         if self.weights.weave:
             result["weave"] = weave(paintings.float()).mean()
+        if self.weights.edge:
+            result["edge"] = losses.edge_loss(paintings.float(), pictures).mean()
         return result
 
     def consistency(

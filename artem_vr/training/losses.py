@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from artem_vr.evaluation import metrics
 from artem_vr.evaluation.lattice import VISIBLE, spectral_peaks
 
 STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
@@ -115,6 +116,22 @@ def instance_normalized(features: Tensor) -> Tensor:
 def content_loss(ours: Tensor, photograph: Tensor) -> Tensor:
     """Half the mean squared difference of instance-normalised features: 0 the same, 1 unrelated."""
     return (instance_normalized(ours) - instance_normalized(photograph)).square().mean() / 2
+
+
+def edge_loss(ours: Tensor, photograph: Tensor) -> Tensor:
+    """(B,): one less `evaluation.metrics.edge_ssim`; 0 where outlines are the photograph's.
+
+    (B, 3, H, W) in [0, 1] each.
+
+    VGG-19's relu4_1, of which the content loss is made, sees in steps of 8 pixels: whether a stroke lies along an
+    outline or over it, it does not know.
+    """
+    ours, photograph = (
+        # a little more than nothing: at nothing the slope of a root is infinite
+        (metrics.gradients(pictures).square().sum(dim=1, keepdim=True) + 1e-8).sqrt()
+        for pictures in (ours, photograph)
+    )
+    return 1 - metrics.edge_ssim(ours, photograph)
 
 
 def palette_distance(ours: Tensor, painting: Tensor) -> Tensor:

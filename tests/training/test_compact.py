@@ -51,20 +51,23 @@ def test_a_few_steps_lower_the_loss_on_a_tiny_fixed_set(pictures: Path, tmp_path
     assert losses[-1]["plain"] < losses[0]["plain"] and losses[-1]["palette"] < losses[0]["palette"]
 
 
-def test_a_lattice_on_ramps_and_a_weave_in_strokes_are_losses(pictures: Path) -> None:
+def test_a_lattice_on_ramps_a_weave_in_strokes_and_other_outlines_are_losses(pictures: Path) -> None:
     objective = make_objective(pictures)
     batch = objective.batch(0, 2, 0)
 
     def losses(weight: float) -> dict[str, float]:
-        objective.weights = CompactLossWeights(lattice=weight, weave=10 * weight)
+        objective.weights = CompactLossWeights(lattice=weight, weave=10 * weight, edge=20 * weight)
         with torch.no_grad():
             return {name: float(value) for name, value in objective(**batch).items()}
 
     untrained, without = losses(0.3), losses(0)
-    assert not without.keys() & {"lattice", "weave"}
-    both = 0.3 * untrained["lattice"] + 3 * untrained["weave"]
-    assert untrained["total"] - without["total"] == pytest.approx(both, abs=1e-4)
+    assert not without.keys() & {"lattice", "weave", "edge"}
+    all_three = 0.3 * untrained["lattice"] + 3 * untrained["weave"] + 6 * untrained["edge"]
+    assert untrained["total"] - without["total"] == pytest.approx(all_three, abs=1e-3)
     painter = objective.network.painter
+    handle = painter.register_forward_hook(lambda _, given, painted: 1 - given[0])  # the same outlines
+    assert losses(0.3)["edge"] < 0.05 < untrained["edge"]
+    handle.remove()
     handle = painter.register_forward_hook(lambda *args: args[2] + 0.1 * stripes(args[2]))  # on whatever is painted
     assert losses(0.3)["lattice"] > 100 * (untrained["lattice"] + 0.01)
     handle.remove()

@@ -135,3 +135,20 @@ def test_the_other_eye_sees_depth_with_edges() -> None:
         jumps.append(float(shift.diff(dim=1).abs().max()))
     assert max(jumps) > 2, "the relief is smooth everywhere: no thing stands before another"
     assert min(jumps) < 1, "depth edges should differ in height"
+
+
+def test_edge_loss_asks_for_the_photographs_outlines_whatever_their_tone() -> None:
+    photograph, other = random_pictures(0), random_pictures(1)
+    assert float(losses.edge_loss(photograph, photograph).max()) == pytest.approx(0, abs=1e-4)
+    negative = 0.9 - 0.5 * photograph  # as dark as the photograph is bright, and paler
+    assert float(losses.edge_loss(negative, photograph).max()) < 0.05
+    unrelated = losses.edge_loss(other, photograph)
+    assert unrelated.shape == (2,) and float(unrelated.min()) > 0.5
+    assert 0.1 < float(losses.edge_loss((photograph + other) / 2, photograph).max()) < float(unrelated.min())
+
+
+def test_edge_loss_of_a_flat_painting_has_a_gradient_and_no_nan() -> None:
+    flat = torch.full((1, 3, 32, 32), 0.5, requires_grad=True)
+    loss = losses.edge_loss(flat, random_pictures(size=32)[:1]).sum()
+    loss.backward()
+    assert torch.isfinite(loss) and flat.grad is not None and bool(torch.isfinite(flat.grad).all())

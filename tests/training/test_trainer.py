@@ -65,6 +65,23 @@ def test_a_weave_in_the_strokes_is_one_of_the_losses(pictures: Path, tmp_path: P
     assert losses(10)["weave"] > 2
 
 
+def test_outlines_that_are_not_the_photographs_are_one_of_the_losses(pictures: Path, tmp_path: Path) -> None:
+    objective = make_trainer(pictures, tmp_path).objective
+    assert isinstance(objective, FastObjective)
+    batch = objective.batch(0, 2, 0)
+
+    def losses(weight: float) -> dict[str, float]:
+        objective.weights = LossWeights(edge=weight)
+        with torch.no_grad():
+            return {name: float(value) for name, value in objective(**batch).items()}
+
+    untrained, without = losses(4), losses(0)
+    assert "edge" not in without and 0.1 < untrained["edge"] < 1.1
+    assert untrained["total"] - without["total"] == pytest.approx(4 * untrained["edge"], abs=1e-3)
+    objective.network.register_forward_hook(lambda _, given, painted: 1 - given[0])  # a negative has the same outlines
+    assert losses(4)["edge"] < 0.02
+
+
 def test_resuming_gives_what_an_unbroken_run_gives(pictures: Path, tmp_path: Path) -> None:
     whole = make_trainer(pictures, tmp_path / "whole", iterations=8)
     whole.run(progress=False)
