@@ -47,39 +47,32 @@ def test_a_few_steps_lower_the_loss_on_a_fixed_batch(pictures: Path, tmp_path: P
     assert totals[-1] < 0.9 * totals[0]
 
 
+def losses_of(objective: FastObjective, **weights: float) -> dict[str, float]:
+    """Of the first batch, by name."""
+    objective.weights = LossWeights(**weights)
+    with torch.no_grad():
+        return {name: float(value) for name, value in objective(**objective.batch(0, 2, 0)).items()}
+
+
 def test_a_weave_in_the_strokes_is_one_of_the_losses(pictures: Path, tmp_path: Path) -> None:
     objective = make_trainer(pictures, tmp_path).objective
     assert isinstance(objective, FastObjective)
-    batch = objective.batch(0, 2, 0)
-
-    def losses(weight: float) -> dict[str, float]:
-        objective.weights = LossWeights(weave=weight)
-        with torch.no_grad():
-            return {name: float(value) for name, value in objective(**batch).items()}
-
-    untrained, without = losses(10), losses(0)
+    untrained, without = losses_of(objective, weave=10), losses_of(objective, weave=0)
     assert "weave" not in without
     assert untrained["total"] - without["total"] == pytest.approx(10 * untrained["weave"], abs=1e-4)
     # whatever is painted, in columns of eight pixels: of eight steps across one is large, of their changes two
     objective.network.register_forward_hook(lambda *args: args[2][..., ::8].repeat_interleave(8, dim=3))
-    assert losses(10)["weave"] > 2
+    assert losses_of(objective, weave=10)["weave"] > 2
 
 
 def test_outlines_that_are_not_the_photographs_are_one_of_the_losses(pictures: Path, tmp_path: Path) -> None:
     objective = make_trainer(pictures, tmp_path).objective
     assert isinstance(objective, FastObjective)
-    batch = objective.batch(0, 2, 0)
-
-    def losses(weight: float) -> dict[str, float]:
-        objective.weights = LossWeights(edge=weight)
-        with torch.no_grad():
-            return {name: float(value) for name, value in objective(**batch).items()}
-
-    untrained, without = losses(4), losses(0)
+    untrained, without = losses_of(objective, edge=4), losses_of(objective, edge=0)
     assert "edge" not in without and 0.1 < untrained["edge"] < 1.1
     assert untrained["total"] - without["total"] == pytest.approx(4 * untrained["edge"], abs=1e-3)
     objective.network.register_forward_hook(lambda _, given, painted: 1 - given[0])  # a negative has the same outlines
-    assert losses(4)["edge"] < 0.02
+    assert losses_of(objective, edge=4)["edge"] < 0.02
 
 
 def test_resuming_gives_what_an_unbroken_run_gives(pictures: Path, tmp_path: Path) -> None:
