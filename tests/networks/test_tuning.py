@@ -46,11 +46,17 @@ def make_painting(strength: float) -> tuple[torch.Tensor, torch.Tensor, torch.Te
     return painting, painting.mean(dim=(2, 3))[0], painting.std(dim=(2, 3))[0]
 
 
-@pytest.mark.parametrize("strength", [0.2, 0.9], ids=["pale", "strong"])
-def test_pictures_have_the_contrast_and_the_colours_of_the_painting(shipped: CompactNetwork, strength: float) -> None:
+@pytest.mark.parametrize(("strength", "most"), [(0.2, 0.13), (0.9, 0.059)], ids=["pale", "strong"])
+def test_pictures_have_the_contrast_and_the_colours_of_the_painting(
+    shipped: CompactNetwork, strength: float, most: float
+) -> None:
+    """``most``: six tenths of the error of codes as they were read when tuning began; today they are read better."""
     painting, mean, wished = make_painting(strength)
+    as_read = shipped.encoder(painting).unflatten(1, (2, shipped.channels))[0]
     code = shipped.encode(painting)[0]
-    assert (contrast(shipped, code) / wished).log().abs().max() < 0.35
+    error = (contrast(shipped, code) / wished).log().abs()
+    assert error.max() < 0.35 and error.mean() < most
+    assert error.mean() < (contrast(shipped, as_read) / wished).log().abs().mean()
     with torch.no_grad():
         painted = shipped(photographs(), OwnStatistics(code)).mean(dim=(0, 2, 3))
     assert (painted - mean).abs().max() < 0.06
