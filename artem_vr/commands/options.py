@@ -28,8 +28,9 @@ HELP = {
     "quite another: auto, or 0.25 to 1 (default: auto)",
     "steadying": "whether strokes stay on what they show, over time and between the eyes; auto: in a run if there is "
     "time, in files always (default: auto)",
-    "ground": "strokes on what is smooth, as walls and skies are: 0 (none) to 1; auto is 0.5 where they can stay on it "
-    "(desktops, photographs, what is steadied), else 0 (default: auto)",
+    "ground": "strokes on what is smooth, as walls and skies are: 0 (none) to 1; auto is 0.5, less where the style's "
+    "painting is smooth itself, as far as they can stay on it (desktops, photographs, what is steadied), else 0 "
+    "(default: auto)",
     "mirror": "which eyes the window shows (default: left)",
     "frames": "end after N stylised frames and print one line of JSON with what was measured",
     "record": "keep what the window shows in FILE: a film (.mp4, .mkv, .mov, .avi), or the last picture "

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from artem_vr.errors import PictureError, SettingsError, WeightsError
 
@@ -82,9 +82,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="measure motion, noise and stereo of what the program shows, and not of what the network alone paints",
     )  # fmt: skip
     parser.add_argument(
-        "--ground", type=float, default=0.0, metavar="DEPTH",
-        help="measure photographs at rest, and what is steadied, with this ground (0 to 1); the program lays 0.5 "
-        "(default: 0)",
+        "--ground", type=_depth, default=0.0, metavar="DEPTH",
+        help="measure photographs at rest, and what is steadied, with this ground: 0 to 1, or auto, which is what the "
+        "program lays for the painting (default: 0)",
     )  # fmt: skip
     parser.add_argument("--threads", type=int, metavar="N", help="of the processor; 1 is fastest on a busy machine")
     parser.add_argument("--sheet", type=Path, metavar="FILE", help="also draw a sheet of painted photographs (PNG)")
@@ -114,8 +114,8 @@ def run(arguments: argparse.Namespace) -> int:
             candidate.subject.name += ", steadied"
     if arguments.ground:
         for candidate in candidates:
-            candidate.subject.ground = arguments.ground
-            candidate.subject.name += f", ground {arguments.ground:g}"
+            candidate.subject.ground = _depth_for(arguments.ground, paintings[candidate.style])
+            candidate.subject.name += f", ground {arguments.ground}"
     if arguments.photographs_per_painting is not None and not any(candidate.of_many for candidate in candidates):
         cause = "--photographs-per-painting means nothing without a network for any painting"
         raise SettingsError(cause, "Leave --photographs-per-painting out")
@@ -192,7 +192,7 @@ def _check(arguments: argparse.Namespace) -> None:
     }
     for option, (least, most) in bounds.items():
         value = getattr(arguments, option)
-        if value is not None and not least <= value <= most:
+        if value not in (None, "auto") and not least <= value <= most:
             raise SettingsError(f"--{option.replace('_', '-')} is {value}", f"Give a number from {least} to {most}")
     if arguments.seed < 0:
         raise SettingsError(f"--seed is {arguments.seed}", "Give 0 or more")
@@ -219,6 +219,19 @@ def _check_sheet(arguments: argparse.Namespace) -> None:
     for place in (place for place in given if place is not None):
         if any(same_file(sheet, file) for file in (place.rglob("*") if place.is_dir() else [place])):
             raise SettingsError(f"--sheet {sheet} is read and would be overwritten", "Give --sheet another FILE")
+
+
+def _depth(text: str) -> float | Literal["auto"]:
+    return "auto" if text == "auto" else float(text)
+
+
+def _depth_for(wanted: float | Literal["auto"], painting: Tensor) -> float:
+    """Of the ground; ``painting`` is (1, 3, H, W), RGB in [0, 1]."""
+    from artem_vr.evaluation.pictures import bytes_of
+    from artem_vr.stylize.encoder import readable
+    from artem_vr.stylize.ground import DEPTH, share_for, smooth_share
+
+    return DEPTH * share_for(smooth_share(readable(bytes_of(painting)[0]))) if wanted == "auto" else wanted
 
 
 def _paintings(folder: Path, most_held_out: int | None) -> PictureFiles:

@@ -126,7 +126,8 @@ class Curator:
         """The mixed code; there is no picture of it."""
         names = (part.name if part.kind == "shipped" else part.path.name.partition(".")[0] for _, part in style.parts)
         identity = _identity(style)  # of before it was read: a file that changes meanwhile is another one
-        code = StyleCode(self._loader.code(style), self._loader.encoder().key, style.title)
+        reading = self._loader.read(style)
+        code = StyleCode(reading.values, self._loader.encoder().key, style.title, smooth=reading.smooth)
         kept = self._library.keep(code, self._free_name("_and_".join(names)))
         self._kept.add(identity)
         return kept

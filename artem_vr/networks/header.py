@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
+from collections.abc import Mapping
 from pathlib import Path
 
 from artem_vr.errors import WeightsError
@@ -31,6 +32,15 @@ def read_metadata(name: str, data: bytes) -> dict[str, str]:
     except (ValueError, AttributeError, RecursionError):
         raise WeightsError(f"{name} has no readable safetensors header", DAMAGED) from None
     return dict(metadata)
+
+
+def smooth_of(metadata: Mapping[str, str]) -> float:
+    """Share of the painting that its painter left smooth (`stylize.ground.smooth_share`); 0 where nothing is said."""
+    try:
+        share = float(metadata.get("smooth", 0))
+    except ValueError:
+        return 0.0
+    return share if 0 <= share <= 1 else 0.0
 
 
 def with_sorted_metadata(data: bytes) -> bytes:

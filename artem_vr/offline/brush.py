@@ -93,7 +93,8 @@ class Brush:
             rate = self._rates.rate(eyes, self._time)
             ties = self._matcher.ties(eyes) if self._steadies else NO_TIES
             self._ground.follow(len(eyes), ties, self._time, stands=self._still, follows=self._steadies)
-            painted, self._state = painter.paint(self._ground.laid(eyes), self._state, rate, self._tuning)
+            canvas = self._ground.laid(eyes, painter.smooth)
+            painted, self._state = painter.paint(canvas, self._state, rate, self._tuning)
             painted = self._steadier.steadied(painted, ties, self._time)
         except (RuntimeError, MemoryError, cv2.error) as error:  # torch's and OpenVINO's, NumPy's, OpenCV's
             if not is_lack_of_memory(error):

@@ -22,7 +22,7 @@ import numpy.typing as npt
 
 from artem_vr.atomic_file import write_atomically
 from artem_vr.errors import WeightsError
-from artem_vr.networks.header import read_metadata, with_sorted_metadata
+from artem_vr.networks.header import read_metadata, smooth_of, with_sorted_metadata
 
 SUFFIX = ".code.safetensors"
 """How names of files of codes end."""
@@ -60,6 +60,8 @@ class StyleCode:
     title: str = ""
     picture: bytes = b""
     """JPEG of the painting, short side at most `PICTURE_SIDE`; empty where it is not kept."""
+    smooth: float = 0.0
+    """Share of the painting that its painter left smooth, 0 to 1 (`stylize.ground`)."""
 
 
 def read_code(path: Path, sha256: str | None = None) -> StyleCode:
@@ -97,7 +99,8 @@ def read_code(path: Path, sha256: str | None = None) -> StyleCode:
     if picture.dtype != np.uint8 or picture.ndim != 1:
         raise WeightsError(f"{path.name}: its picture is {picture.dtype} {picture.shape}, no bytes", _DAMAGED)
     values = np.array(tensors["code"], np.float32)  # ours, not a window into the file's bytes
-    return StyleCode(values, network, clean_title(metadata.get("title", "")), picture.tobytes())
+    title = clean_title(metadata.get("title", ""))
+    return StyleCode(values, network, title, picture.tobytes(), smooth_of(metadata))
 
 
 def write_code(path: Path, code: StyleCode) -> str:
@@ -118,6 +121,7 @@ def write_code(path: Path, code: StyleCode) -> str:
         "kind": KIND,
         "network": code.network,
         "title": clean_title(code.title),
+        "smooth": f"{code.smooth:.3f}",
     }
     data = with_sorted_metadata(safetensors.numpy.save(tensors, header))
     if len(data) > MAX_BYTES:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import threading
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ import numpy.typing as npt
 
 from artem_vr.errors import WeightsError
 from artem_vr.styles.codes import StyleCode, Values, thumbnail
+from artem_vr.stylize.ground import smooth_share
 
 if TYPE_CHECKING:
     from artem_vr.networks.compact import CompactNetwork
@@ -25,6 +27,16 @@ MOST_MAGNIFICATION = 4.0
 """A picture smaller than a quarter of the stroke size has nothing more to tell when it is blown up further."""
 MOST_PROPORTION = 4
 """The longer side that is read, at most, over the stroke size: a strip of 1x4000 shall not take a minute."""
+
+
+@dataclass(frozen=True, eq=False)
+class Reading:
+    """What was read of a painting, or what mixes several."""
+
+    values: Values
+    """The code, (2, C) fp32."""
+    smooth: float
+    """Share of it that its painter left smooth, 0 to 1 (`stylize.ground.smooth_share`)."""
 
 
 class Encoder:
@@ -68,7 +80,11 @@ class Encoder:
         return np.array(self.network().plain.numpy(), np.float32)
 
     def encode(self, picture: npt.NDArray[np.uint8], stroke_size: int = STROKE_SIZE) -> Values:
-        """The code, (2, C) fp32, of ``picture``, (H, W, 3) uint8 RGB of any size from 1x1 up.
+        """The code alone of what `read` reads."""
+        return self.read(picture, stroke_size).values
+
+    def read(self, picture: npt.NDArray[np.uint8], stroke_size: int = STROKE_SIZE) -> Reading:
+        """What there is to know of ``picture``, (H, W, 3) uint8 RGB of any size from 1x1 up, to paint like it.
 
         ``stroke_size``: the short side, in pixels, at which it is read; larger means larger strokes.
         Raises `WeightsError`.
@@ -76,13 +92,16 @@ class Encoder:
         import torch
 
         network = self.network()
-        read = torch.tensor(readable(picture, stroke_size)).permute(2, 0, 1)[None].contiguous().float() / 255
+        seen = readable(picture, stroke_size)
+        batch = torch.tensor(seen).permute(2, 0, 1)[None].contiguous().float() / 255
         with torch.no_grad():
-            return np.array(network.encode(read)[0].float().numpy(), np.float32)
+            values = np.array(network.encode(batch)[0].float().numpy(), np.float32)
+        return Reading(values, smooth_share(seen))
 
     def code(self, picture: npt.NDArray[np.uint8], title: str = "", stroke_size: int = STROKE_SIZE) -> StyleCode:
-        """`encode`, with a small copy of the picture, as it is kept in a file. Raises `WeightsError`."""
-        return StyleCode(self.encode(picture, stroke_size), self.key, title, thumbnail(picture))
+        """`read`, with a small copy of the picture, as it is kept in a file. Raises `WeightsError`."""
+        reading = self.read(picture, stroke_size)
+        return StyleCode(reading.values, self.key, title, thumbnail(picture), reading.smooth)
 
 
 def readable(picture: npt.NDArray[np.uint8], stroke_size: int = STROKE_SIZE) -> npt.NDArray[np.uint8]:

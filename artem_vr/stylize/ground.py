@@ -8,6 +8,8 @@ Where the picture as a whole stands in its place (a photograph, a desktop), it s
 camera's pictures it would lie like a dirty pane: there it goes with what is seen, by the ties that steadying finds
 (`matching`), as textures are advected in animated watercolour (Bousseau et al. 2007). Smooth parts themselves say
 little of where they go, so they go with what is around them. Both eyes have the same relief, at the depth of the scene.
+
+Some painters leave much smooth themselves (Hokusai's sky is bare paper). In such styles less of it is laid.
 """
 
 from __future__ import annotations
@@ -31,6 +33,8 @@ SMOOTH, ROUGH = 3.0, 9.0
 has enough of its own."""
 WINDOW = 9
 """Side, in pixels of the halved picture, of the windows in which that is looked at."""
+SMOOTH_HALF = 0.5
+"""Share of a painting that is smooth (`smooth_share`) from which on "auto" lays nothing for it."""
 
 CREASED = 0.5
 """Pixels by which neighbours' ways may differ; more is smoothed out."""
@@ -52,6 +56,16 @@ def depth_for(wanted: Depth, stands: bool, eyes: int, follows: bool = False) -> 
     if wanted == "auto":
         return DEPTH if follows or (stands and eyes == 1) else 0.0
     return wanted
+
+
+def share_for(smooth: float) -> float:
+    """How much of DEPTH "auto" lays, 0 to 1, like a painting of which the share ``smooth`` is so (`smooth_share`)."""
+    return max(0.0, 1 - smooth / SMOOTH_HALF)
+
+
+def smooth_share(painting: Bytes) -> float:
+    """Of (H, W, 3) uint8 RGB, as the network that paints like any painting reads it: 0 to 1, mean of `smoothness`."""
+    return float(smoothness(painting).mean())
 
 
 @dataclass
@@ -98,14 +112,18 @@ class Ground:
         if self._layers and len(self._layers[0].ways) != eyes:
             self._layers.clear()
 
-    def laid(self, eyes: Bytes) -> Bytes:
-        """The frame's ``eyes``, (E, H, W, 3) uint8 RGB of any size, with the relief; themselves where there is none."""
-        if not self._depth:
+    def laid(self, eyes: Bytes, smooth: float = 0.0) -> Bytes:
+        """The frame's ``eyes``, (E, H, W, 3) uint8 RGB of any size, with the relief; themselves where there is none.
+
+        ``smooth``: share that the painter left so (`smooth_share`), for "auto".
+        """
+        depth = (self._depth or 0.0) * (share_for(smooth) if self.wanted == "auto" else 1.0)
+        if not depth:
             return eyes
         if not self._layers:
-            return with_ground(eyes, self._depth)
+            return with_ground(eyes, depth)
         half = _half(eyes)
-        return _with_waves(eyes, [self._waves(number, *half) for number in range(len(eyes))], self._depth)
+        return _with_waves(eyes, [self._waves(number, *half) for number in range(len(eyes))], depth)
 
     def _deepen(self, wanted: float, elapsed: float) -> None:
         """From what it was towards what is wanted, at once for the first frame."""

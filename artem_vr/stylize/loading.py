@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+import numpy as np
+
 from artem_vr.errors import StyleError, WeightsError
-from artem_vr.networks.header import read_metadata
+from artem_vr.networks.header import read_metadata, smooth_of
 from artem_vr.styles.codes import mixed, read_code
 from artem_vr.styles.library import Library, Style
-from artem_vr.stylize.encoder import STROKE_SIZE, Encoder
+from artem_vr.stylize.encoder import STROKE_SIZE, Encoder, Reading
 from artem_vr.stylize.engines.base import Code, NetworkOrLoader
 
 if TYPE_CHECKING:
@@ -33,6 +35,8 @@ class LoadedStyle:
     """What the network shall paint, if it takes codes."""
     plain: Code | None = None
     """The code with which that network shows the photograph."""
+    smooth: float = 0.0
+    """Share of the painting that its painter left smooth, 0 to 1 (`stylize.ground`)."""
 
 
 @dataclass(frozen=True)
@@ -68,15 +72,15 @@ class StyleLoader:
         """``stroke_size``: short side, in pixels, at which pictures are read; larger means larger strokes."""
         self._library, self._stroke_size = library, stroke_size
         self._encoder: Encoder | None = None
-        self._read_already: dict[tuple[Path, int, int], Code] = {}
+        self._read_already: dict[tuple[Path, int, int], Reading] = {}
         """By file, time of its last change, and size; the pictures of a blend are not read again for each share."""
 
     def __call__(self, style: Style) -> LoadedStyle:
         """Raises `StyleError`, `WeightsError` or `PictureError`."""
         if style.form == "network":
             return load_network_style(style)
-        encoder = self.encoder()
-        return LoadedStyle(encoder.key, encoder.network, self.code(style), encoder.plain)
+        encoder, reading = self.encoder(), self.read(style)
+        return LoadedStyle(encoder.key, encoder.network, reading.values, encoder.plain, reading.smooth)
 
     @property
     def reads_pictures(self) -> bool:
@@ -98,38 +102,40 @@ class StyleLoader:
             self._encoder = Encoder(*compact)
         return self._encoder
 
-    def code(self, style: Style) -> Code:
-        """The code of a style that is a code, a picture or a blend of such."""
+    def read(self, style: Style) -> Reading:
+        """What is known of a style that is a code, a picture or a blend of such."""
         if style.form == "blend":
-            return mixed([self.code(part) for _, part in style.parts], [weight for weight, _ in style.parts])
+            weights, parts = zip(*((weight, self.read(part)) for weight, part in style.parts), strict=True)
+            smooth = float(np.average([part.smooth for part in parts], weights=weights))
+            return Reading(mixed([part.values for part in parts], weights), smooth)
         if style.form == "picture":
-            return self._read(style)
+            return self._read_picture(style)
         code = read_code(style.path, style.sha256)
         if code.network == self.encoder().key:
-            return code.values
+            return Reading(code.values, code.smooth)
         if not code.picture:
             cause = f"{style.name} was made for another version of the network that reads paintings"
             raise StyleError(cause, "Add its picture again: artem-vr styles add PICTURE")
         from artem_vr.sources.pictures import decode_picture
 
-        return self.encoder().encode(decode_picture(code.picture), self._stroke_size)
+        return self.encoder().read(decode_picture(code.picture), self._stroke_size)
 
-    def _read(self, style: Style) -> Code:
+    def _read_picture(self, style: Style) -> Reading:
         from artem_vr.sources.pictures import load_picture
 
         try:
             facts = style.path.stat()
         except OSError:  # `load_picture` says it better
-            return self.encoder().encode(load_picture(style.path), self._stroke_size)
+            return self.encoder().read(load_picture(style.path), self._stroke_size)
         place = style.path, facts.st_mtime_ns, facts.st_size
-        code = self._read_already.pop(place, None)
-        if code is None:
+        reading = self._read_already.pop(place, None)
+        if reading is None:
             picture = load_picture(style.path, enough=self._stroke_size)
-            code = self.encoder().encode(picture, self._stroke_size)
-        self._read_already[place] = code
+            reading = self.encoder().read(picture, self._stroke_size)
+        self._read_already[place] = reading
         while len(self._read_already) > MOST_REMEMBERED:
             del self._read_already[next(iter(self._read_already))]  # the one that was not wanted for longest
-        return code
+        return reading
 
 
 def load_network_style(style: Style) -> LoadedStyle:
@@ -148,7 +154,8 @@ def load_network_style(style: Style) -> LoadedStyle:
     digest = hashlib.sha256(data).hexdigest()
     if style.sha256 is not None and digest != style.sha256:
         raise WeightsError(f"The weights of {style.name} are damaged", "Reinstall the program, or choose another style")
-    architecture = read_metadata(style.path.name, data).get("architecture", "")
+    metadata = read_metadata(style.path.name, data)
+    architecture = metadata.get("architecture", "")
     if architecture == "compact":
         raise StyleError(f"{style.path.name} paints like any picture: it is no style by itself", "Name a picture")
-    return LoadedStyle(digest, WeightsLoader(style.path, digest, architecture))
+    return LoadedStyle(digest, WeightsLoader(style.path, digest, architecture), smooth=smooth_of(metadata))

@@ -42,7 +42,7 @@ class StyledPainter:
     """A painter of an engine together with a style's code, if its network takes one."""
 
     def __init__(self, painter: Painter, style: LoadedStyle, release: Callable[[], None]) -> None:
-        self.channels, self.coded = painter.channels, style.code is not None
+        self.channels, self.coded, self.smooth = painter.channels, style.code is not None, style.smooth
         self._painter, self._style, self._release = painter, style, release
         self._tuned: tuple[Tuning, Code] | None = None
         self.closed = False

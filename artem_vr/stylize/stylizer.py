@@ -344,7 +344,7 @@ class Stylizer:
         hurries = self._failed < 0 and not key.style == chosen == (self._series.key or key).style
         ties = self._hand.look(eyes, (frame.eyes.shape, outside.style), frame.still, hurries)
         follows = self._hand.goes_on(frame.still) and not hurries
-        canvas = self._hand.timed(lambda: self._with_ground(eyes, frame, ties, follows))
+        canvas = self._hand.timed(lambda: self._with_ground(eyes, painter.smooth, frame, ties, follows))
         if self._stood_back():
             for series in (self._series, self._other_series):
                 series.steadier.forget()  # the next ties begin at this frame, which is in no painting
@@ -364,7 +364,7 @@ class Stylizer:
         pictures = self._hand.steady(self._series.steadier, pictures, ties, frame.captured_at)
         other, other_coded = pictures, painter.coded
         if outside.style and outside.style != key.style:
-            other, other_coded = self._paint_other(frame, canvas, ties, outside, tuning)
+            other, other_coded = self._paint_other(frame, eyes, ties, outside, tuning)
         now = self._clock()
         self._count += 1
         self._steadied += bool(ties.before) or ties.across is not None
@@ -395,9 +395,12 @@ class Stylizer:
         return True
 
     def _paint_other(
-        self, frame: StereoFrame, canvas: Any, ties: Ties, wanted: PainterKey, tuning: Tuning
+        self, frame: StereoFrame, eyes: Any, ties: Ties, wanted: PainterKey, tuning: Tuning
     ) -> tuple[Any, bool]:
-        """The frame in the style ``wanted``, and whether that is coded; None while it is not ready or fails."""
+        """The frame in the style ``wanted``, and whether that is coded; None while it is not ready or fails.
+
+        ``eyes`` are the frame's at the size of the other style.
+        """
         before, key = self._other_series.key, wanted
         painter = self.painters.get(key)
         self._other_message = self.painters.failure(key) or ("" if painter else f"Preparing {called(key.style)}")
@@ -406,8 +409,9 @@ class Stylizer:
         if painter is None:
             self._other_series.forget()
             return None, False
-        if canvas.shape[1:3] != (key.height, key.width):
-            canvas = self._with_ground(resize(frame.eyes, (key.height, key.width)))
+        if eyes.shape[1:3] != (key.height, key.width):
+            eyes = resize(frame.eyes, (key.height, key.width))
+        canvas = self._hand.timed(lambda: self._with_ground(eyes, painter.smooth))
         try:
             pictures = self._other_series.paint(canvas, frame.captured_at, key, painter, tuning)
         except Exception as error:  # noqa: BLE001 (rule 1)
@@ -418,14 +422,15 @@ class Stylizer:
         return self._hand.steady(self._other_series.steadier, pictures, ties, frame.captured_at), painter.coded
 
     def _with_ground(
-        self, eyes: Any, frame: StereoFrame | None = None, ties: Ties = NO_TIES, follows: bool = False
+        self, eyes: Any, smooth: float, frame: StereoFrame | None = None, ties: Ties = NO_TIES, follows: bool = False
     ) -> Any:
-        """``eyes`` with the ground, which first goes on to the ``frame`` of these ``ties``: see `Ground.follow`."""
+        """``eyes`` with the ground, for a painting as ``smooth`` as that (`Ground.laid`); first it goes on to the
+        ``frame`` of these ``ties`` (`Ground.follow`)."""
         try:
             if frame is not None:
                 self._ground.wanted = self._deck.ground
                 self._ground.follow(len(eyes), ties, frame.captured_at, stands=frame.stands, follows=follows)
-            return self._ground.laid(eyes)
+            return self._ground.laid(eyes, smooth)
         except Exception as error:  # noqa: BLE001 (rule 1)
             self._ground_message = f"What is smooth is painted smooth ({one_line(error)})"
             return eyes

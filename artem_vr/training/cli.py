@@ -221,6 +221,7 @@ def train(
     from artem_vr.training.trainer import Schedule, Trainer
 
     recipe = recipe_of(arguments) | {"processes": process.count} | counted
+    painting = _painting(arguments.style) if isinstance(arguments.style, Path) else {"style": ""}
     schedule = Schedule(
         iterations=arguments.iterations, learning_rate=arguments.learning_rate, sample_every=arguments.sample_every
     )
@@ -238,14 +239,22 @@ def train(
     trainer.run()
     if process.first:
         arguments.output.parent.mkdir(parents=True, exist_ok=True)
-        metadata = {
-            "style": arguments.style.stem if isinstance(arguments.style, Path) else "",
+        metadata = painting | {
             "recipe": json.dumps(recipe, sort_keys=True),
             "losses": json.dumps({name: round(value, 4) for name, value in trainer.losses.items()}),
         }
         digest = save_network(arguments.output, finished(), metadata)
         print(json.dumps({"output": str(arguments.output), "sha256": digest, "losses": trainer.losses}))
     return 0
+
+
+def _painting(path: Path) -> dict[str, str]:
+    """What the weights' header says of the painting. Raises `PictureError`."""
+    from artem_vr.sources.pictures import load_picture
+    from artem_vr.stylize.encoder import readable
+    from artem_vr.stylize.ground import smooth_share
+
+    return {"style": path.stem, "smooth": f"{smooth_share(readable(load_picture(path))):.3f}"}
 
 
 def run_folder(arguments: argparse.Namespace) -> Path:

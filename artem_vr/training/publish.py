@@ -26,31 +26,36 @@ from artem_vr.networks.compact import CompactNetwork
 from artem_vr.sources.pictures import load_picture
 from artem_vr.styles.codes import SUFFIX, StyleCode, write_code
 from artem_vr.styles.library import INDEX, INDEX_VERSION, normalize, title_of
-from artem_vr.stylize.encoder import Encoder
+from artem_vr.stylize.encoder import Encoder, readable
+from artem_vr.stylize.ground import smooth_share
 
 COMPACT_FILE = "compact.safetensors"
 DECODER_FILE = "decoder.safetensors"
 
 
-def publish(weights: Path, folder: Path, name: str, title: str, artist: str = "", year: str = "") -> dict[str, str]:
+def publish(
+    weights: Path, folder: Path, name: str, title: str, artist: str = "", year: str = "", painting: Path | None = None
+) -> dict[str, str]:
     """Adds ``weights`` to ``folder`` as style ``name``; returns its entry of index.json.
 
-    Raises `WeightsError` for a bad file, `StyleError` for a bad name; the folder is then as it was.
+    ``painting``: what they were trained on, where their header does not say how much of that is smooth. Raises
+    `WeightsError` for a bad file, `StyleError` for a bad name, `PictureError`; the folder is then as it was.
     """
     network, metadata = load_network(weights)
     if isinstance(network, CompactNetwork):
         raise WeightsError(f"{weights.name} paints like any picture: it is no single style", "Give it to --compact")
     if normalize(name) != name:
         raise StyleError(f"A style cannot be named {name!r}", f"Name it {normalize(name)}")
+    header = _kept(metadata) | {"title": title, "artist": artist, "year": year}
+    if painting is not None:
+        header["smooth"] = f"{smooth_share(readable(load_picture(painting))):.3f}"
     index = _read_index(folder)
     folder.mkdir(parents=True, exist_ok=True)
     file = f"{name}.safetensors"
     entry = {
         "name": name,
         "file": file,
-        "sha256": save_network(
-            folder / file, network, _kept(metadata) | {"title": title, "artist": artist, "year": year}
-        ),
+        "sha256": save_network(folder / file, network, header),
         "title": title,
         "artist": artist,
         "year": year,
@@ -85,18 +90,19 @@ def publish_compact(
         data, encoder = stored.read_bytes(), Encoder(stored, digest)
         named = by_stem(files(paintings, "--codes"), "--codes")
         pictures = {stem: load_picture(path) for stem, path in named.items()}
-        codes = {stem: encoder.encode(picture) for stem, picture in pictures.items()}
+        readings = {stem: encoder.read(picture) for stem, picture in pictures.items()}
     index = _read_index(folder)
     networks = {style["name"]: style for style in index["styles"] if style.get("network") != "code"}
     listed = {style["painting"]: style for style in index["styles"] if style.get("network") == "code"}
-    entries = [_code_entry(stem, (titles or {}).get(stem, {}), networks, listed) for stem in codes]
+    entries = [_code_entry(stem, (titles or {}).get(stem, {}), networks, listed) for stem in readings]
     names = [entry["name"] for entry in entries]
     if len(set(names) | set(networks)) < len(names) + len(networks):
         raise StyleError(f"Two of the styles in {folder} would have one name", "Name paintings otherwise in --titles")
 
     write_atomically(folder / COMPACT_FILE, data)
-    for entry, values in zip(entries, codes.values(), strict=True):
-        entry["sha256"] = write_code(folder / entry["file"], StyleCode(values, digest, entry["title"]))
+    for entry, reading in zip(entries, readings.values(), strict=True):
+        code = StyleCode(reading.values, digest, entry["title"], smooth=reading.smooth)
+        entry["sha256"] = write_code(folder / entry["file"], code)
     index["compact"] = {"file": COMPACT_FILE, "sha256": digest}
     index["styles"] = [*networks.values(), *entries]
     _write_index(folder, index)
@@ -188,6 +194,7 @@ def main() -> int:
     parser.add_argument("--title")
     parser.add_argument("--artist", default="")
     parser.add_argument("--year", default="")
+    parser.add_argument("--painting", type=Path, metavar="FILE", help="where the weights do not know how smooth it is")
     parser.add_argument("--compact", type=Path, metavar="FILE", help="the network that paints like any painting")
     parser.add_argument("--codes", type=Path, metavar="DIR", help="paintings whose codes are shipped with --compact")
     parser.add_argument("--titles", type=Path, metavar="FILE", help="JSON: names, titles, artists, years of --codes")
@@ -202,7 +209,7 @@ def main() -> int:
     try:
         if arguments.weights:
             words = arguments.name, arguments.title, arguments.artist, arguments.year
-            published.append(publish(arguments.weights, arguments.into, *words))
+            published.append(publish(arguments.weights, arguments.into, *words, painting=arguments.painting))
         if arguments.compact:
             titles = read_titles(arguments.titles) if arguments.titles else None
             published.append(publish_compact(arguments.compact, arguments.codes, arguments.into, titles))

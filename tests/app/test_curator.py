@@ -105,14 +105,14 @@ def test_keeping_a_blend_keeps_it_and_the_pictures_in_it(
 ) -> None:
     blend = f"0.75*blue+0.25*{picture(tmp_path)}"
     loader = StyleLoader(coded_library)
-    shown = loader.code(coded_library.find(blend))
+    shown = loader.read(coded_library.find(blend)).values
     curator.keep(blend)
     notice = arrival(curator).notice
     assert "blue_and_my_holiday" in notice and ", my_holiday" in notice
     own = {style.name: style for style in coded_library.styles() if style.kind == "own"}
     assert set(own) == {"blue_and_my_holiday", "my_holiday"}
     assert own["blue_and_my_holiday"].title == "75 % Blue, 25 % My holiday"
-    assert np.array_equal(loader.code(own["blue_and_my_holiday"]), shown)
+    assert np.array_equal(loader.read(own["blue_and_my_holiday"]).values, shown)
     curator.keep(blend)
     assert "already" in arrival(curator).notice
     curator.keep("0.5*red+0.5*blue")  # of nothing but styles that are there

@@ -22,6 +22,7 @@ from artem_vr.networks.compact import CompactNetwork
 from artem_vr.networks.fast import FastNetwork
 from artem_vr.networks.vgg import VGG19
 from artem_vr.sources.pictures import save_picture
+from artem_vr.stylize.ground import DEPTH
 from artem_vr.training.publish import publish_compact
 from artem_vr.training.vgg_weights import load_vgg
 
@@ -88,6 +89,18 @@ def test_json_of_a_file_and_the_baselines(place: Path, capsys: pytest.CaptureFix
     row = printed["rows"][0]
     assert row["file_bytes"] == (place / "a.safetensors").stat().st_size and row["ms"] > 0
     assert sheet.is_file()
+
+
+def test_the_ground_is_as_deep_as_the_program_lays_it_for_the_painting(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    strokes, bare = torch.rand(1, 3, 80, 100), torch.full((1, 3, 80, 100), 0.5)
+    depths = [cli._depth_for("auto", painting) for painting in (strokes, torch.cat((strokes, bare), dim=3), bare)]
+    assert depths[0] == DEPTH > depths[1] > depths[2] == 0
+    assert cli._depth_for(0.3, bare) == 0.3
+    assert run(place / "a.safetensors", *usual(place), "--json", "--no-baselines", "--ground", "auto") == 0
+    (row,) = json.loads(capsys.readouterr().out)["rows"]
+    assert row["network"] == "fast, ground auto"
 
 
 @pytest.mark.parametrize("end", [KeyboardInterrupt(), EngineError("memory does not suffice", "Use a smaller --size")])

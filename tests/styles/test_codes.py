@@ -39,8 +39,9 @@ def test_what_is_kept_comes_back_bit_for_bit(
     tmp_path_factory: pytest.TempPathFactory, values: np.ndarray, title: str, picture: bytes
 ) -> None:
     path = tmp_path_factory.mktemp("codes") / "x.code.safetensors"
-    digest = write_code(path, StyleCode(values, NETWORK, title, picture))
+    digest = write_code(path, StyleCode(values, NETWORK, title, picture, 0.125))
     back = read_code(path, digest)
+    assert back.smooth == 0.125
     assert back.values.tobytes() == values.tobytes() and back.values.dtype == np.float32
     assert (back.network, back.picture) == (NETWORK, picture)
     assert back.title.isprintable() and "\n" not in back.title
@@ -212,7 +213,7 @@ def test_shipped_codes_are_far_from_the_limit_however_they_are_exaggerated() -> 
     library = Library(own=Path("nowhere"))
     loader = StyleLoader(library)
     plain = loader.encoder().plain
-    codes = [loader.code(style) for style in library.styles() if style.form == "code"]
+    codes = [loader.read(style).values for style in library.styles() if style.form == "code"]
     assert codes
     for code in codes:
         assert np.abs(adjusted(code, plain, mean_weight=2.0, contrast=2.0)).max() < MAX_VALUE / 4

@@ -13,7 +13,7 @@ from artem_vr.networks.layers import OwnStatistics
 from artem_vr.styles.library import Library, Style
 from artem_vr.stylize import ground
 from artem_vr.stylize.engines.graph import loaded
-from artem_vr.stylize.ground import DEPTH, LEVELS, Ground, depth_for, smoothness, with_ground
+from artem_vr.stylize.ground import DEPTH, LEVELS, Ground, depth_for, share_for, smooth_share, smoothness, with_ground
 from artem_vr.stylize.loading import load_network_style
 from artem_vr.stylize.matching import NO_TIES, Matcher
 from artem_vr.stylize.relief import SIDE, relief
@@ -30,6 +30,23 @@ def test_auto_lays_it_where_it_can_be_right() -> None:
     assert depth_for("auto", stands=False, eyes=1) == depth_for("auto", stands=True, eyes=2) == 0
     assert depth_for("auto", stands=False, eyes=2, follows=True) == DEPTH
     assert depth_for(0.25, stands=False, eyes=2) == 0.25 and depth_for(0.0, stands=True, eyes=1, follows=True) == 0
+
+
+def test_less_is_laid_in_the_style_of_who_leaves_much_smooth() -> None:
+    random = np.random.default_rng(0)
+    strokes = random.integers(0, 256, (64, 200, 3), np.uint8)
+    half_bare = np.concatenate((strokes, np.full_like(strokes, 230)), axis=1)
+    assert smooth_share(strokes) == 0 and smooth_share(np.full_like(strokes, 9)) == 1
+    assert 0.4 < smooth_share(half_bare) < 0.5
+    assert share_for(0.0) == 1 > share_for(0.1) > share_for(0.3) > share_for(0.5) == share_for(1.0) == 0
+    auto, told = Ground("auto"), Ground(0.4)
+    for one in (auto, told):
+        one.follow(1, NO_TIES, 0.0, stands=True)
+    bare = flat(128)
+    assert np.array_equal(auto.laid(bare), with_ground(bare, DEPTH))
+    assert np.array_equal(auto.laid(bare, 0.3), with_ground(bare, DEPTH * share_for(0.3)))
+    assert auto.laid(bare, 0.6) is bare
+    assert np.array_equal(told.laid(bare, 0.6), with_ground(bare, 0.4))  # who says how much gets that
 
 
 def test_the_relief_is_even_seamless_and_always_the_same() -> None:

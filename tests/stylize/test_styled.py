@@ -155,7 +155,7 @@ def test_a_picture_is_read_again_only_when_its_file_has_changed(
 
     from artem_vr.networks.checkpoint import save_network
     from artem_vr.networks.compact import CompactNetwork
-    from artem_vr.stylize.encoder import Encoder
+    from artem_vr.stylize.encoder import Encoder, Reading
 
     torch.manual_seed(0)
     digest = save_network(tmp_path / "compact.safetensors", CompactNetwork(8, 8, 8, 1))
@@ -166,21 +166,22 @@ def test_a_picture_is_read_again_only_when_its_file_has_changed(
     for seed, path in enumerate(paths):
         save_picture(path, np.random.default_rng(seed).integers(0, 256, (40, 40, 3), np.uint8))
     read = []
-    encode = Encoder.encode
+    read_one = Encoder.read
 
-    def counted(self: Encoder, picture: np.ndarray, stroke_size: int) -> Code:
+    def counted(self: Encoder, picture: np.ndarray, stroke_size: int) -> Reading:
         read.append(picture)
-        return encode(self, picture, stroke_size)
+        return read_one(self, picture, stroke_size)
 
-    monkeypatch.setattr(Encoder, "encode", counted)
+    monkeypatch.setattr(Encoder, "read", counted)
     loader = StyleLoader(library)
     half, less, least = (
-        loader.code(library.find(f"{share}*{paths[0]}+{1 - share}*{paths[1]}")) for share in (0.5, 0.4, 0.3)
+        loader.read(library.find(f"{share}*{paths[0]}+{1 - share}*{paths[1]}")).values for share in (0.5, 0.4, 0.3)
     )
     assert len(read) == 2
     assert np.allclose(less, (half + least) / 2, atol=1e-6)
     save_picture(paths[0], np.full((41, 41, 3), 9, np.uint8))
-    assert not np.array_equal(loader.code(library.find(f"0.5*{paths[0]}+0.5*{paths[1]}")), half)
+    other = loader.read(library.find(f"0.25*{paths[0]}+0.75*{paths[1]}"))
+    assert not np.array_equal(other.values, least) and other.smooth == pytest.approx(0.25, abs=0.01)  # a bare picture
     assert len(read) == 3
 
 

@@ -19,7 +19,7 @@ from artem_vr.sources.frame import StereoFrame
 from artem_vr.styles.deck import Deck
 from artem_vr.styles.library import Library, Style
 from artem_vr.stylize.engines.graph import loaded
-from artem_vr.stylize.ground import DEPTH, with_ground
+from artem_vr.stylize.ground import DEPTH, share_for, with_ground
 from artem_vr.stylize.loading import LoadedStyle, load_network_style
 from artem_vr.stylize.painters import MOST, PainterKey, Painters, called, how_many
 from artem_vr.stylize.styled import Tuning
@@ -107,6 +107,8 @@ class Setup:
         self.frames: Mailbox[StereoFrame] = Mailbox()
         self.deck, self.library, self.engine = Deck(NAMES), FakeLibrary(), FakeEngine()
         self.bad: set[str] = set()
+        self.smooth: dict[str, float] = {}
+        """By style, where its painting is so in part."""
         self.count = 0
         options = {"scale": 1.0} | options
         self.stylizer = Stylizer(
@@ -119,7 +121,8 @@ class Setup:
     def __call__(self, style: Style) -> LoadedStyle:
         if style.name in self.bad:
             raise WeightsError(f"The weights of {style.name} are damaged", "Reinstall the program")
-        return LoadedStyle(style.name.removeprefix("style"), nn.Identity)
+        smooth = self.smooth.get(style.name, 0.0)
+        return LoadedStyle(style.name.removeprefix("style"), nn.Identity, smooth=smooth)
 
     def shared(self) -> LoadedStyle:
         raise AssertionError("nobody reads pictures here")
@@ -201,6 +204,18 @@ def test_the_ground_is_laid_under_what_stands(make: Callable[..., Setup]) -> Non
     bare, deep = make(steadying="never"), make(steadying="never")
     bare.deck.ground, deep.deck.ground = 0.0, 0.2
     assert (given(bare, eyes=1, stands=True) == 100).all() and given(deep, eyes=2).std() > 2
+
+
+def test_each_style_gets_as_much_of_the_ground_as_its_painter_would_lay(make: Callable[..., Setup]) -> None:
+    """Also where two of them share a picture."""
+    setup = make()
+    setup.smooth |= {"style0": 0.2, "style1": 0.9}
+    setup.deck.outside = "style1"
+    bare = np.full((1, 64, 72, 3), 100, np.uint8)
+    wait_for(lambda: setup.paint(eyes=1, stands=True).other is not None)
+    given = {painter.number: painter.given for painter in setup.engine.made if painter.rates}
+    assert np.array_equal(given[0], with_ground(bare, DEPTH * share_for(0.2))) and given[0].std() > 2
+    assert np.array_equal(given[1], bare)
 
 
 def test_without_a_ground_it_paints_on(make: Callable[..., Setup], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,6 +19,7 @@ from artem_vr.sources.pictures import load_picture, save_picture
 from artem_vr.styles.codes import read_code
 from artem_vr.styles.library import Library
 from artem_vr.stylize.encoder import Encoder
+from artem_vr.stylize.loading import load_network_style
 from artem_vr.training import publish
 from tests.training.refusals import assert_one_line
 
@@ -70,7 +71,8 @@ def test_network_and_codes_are_listed_and_belong_together(place: Path, capsys: p
     for style, file in ((wave_code, "great_wave"), (kiss, "the_kiss_klimt")):
         code = read_code(style.path, style.sha256)
         assert code.network == encoder.key and not code.picture  # shipped codes carry no picture
-        assert np.array_equal(code.values, encoder.encode(load_picture(place / "paintings" / f"{file}.png")))
+        reading = encoder.read(load_picture(place / "paintings" / f"{file}.png"))
+        assert np.array_equal(code.values, reading.values) and code.smooth == pytest.approx(reading.smooth, abs=1e-3)
 
 
 def test_publishing_again_replaces_and_leaves_nothing_behind(place: Path) -> None:
@@ -89,6 +91,21 @@ def test_publishing_again_replaces_and_leaves_nothing_behind(place: Path) -> Non
     assert Library(place / "weights", place / "own").find("the_kiss").form == "code"
     assert run(place, place / "fast.safetensors", "--name", "new", "--title", "New") == 0  # keeps the compact network
     assert Library(place / "weights", place / "own").compact is not None
+
+
+def test_how_smooth_a_painting_is_can_be_said_later(place: Path) -> None:
+    """Of weights that were trained before their headers told; it stays when they are published again."""
+    save_picture(place / "bare.png", np.full((40, 50, 3), 200, np.uint8))
+    naming = ["--name", "great_wave", "--title", "The Wave"]
+    said: tuple[str | Path, ...]
+    for said in (("--painting", place / "bare.png"), ()):
+        assert run(place, place / "fast.safetensors", *naming, *said) == 0
+        (style,) = Library(place / "weights", place / "own").styles()
+        assert load_network_style(style).smooth == 1.0
+        (place / "fast.safetensors").write_bytes(style.path.read_bytes())
+    before = content(place / "weights")
+    assert run(place, place / "fast.safetensors", *naming, "--painting", place / "none.png") == 2
+    assert content(place / "weights") == before
 
 
 def test_the_full_size_fits_its_budget(place: Path) -> None:

@@ -42,6 +42,7 @@ def test_a_style_is_trained_and_published_with_its_recipe(pictures: Path, vgg_fi
     assert recipe["seed"] == 5 and recipe["iterations"] == 2 and recipe["style"] == "stripes.png"
     assert str(tmp_path) not in json.dumps(metadata)  # a recipe names no folder of anybody's machine
     assert {"gram", "texture", "content", "consistency"} <= json.loads(metadata["losses"]).keys()
+    assert 0 <= float(metadata["smooth"]) < 0.5  # stripes: the ground is laid in this style
     run = {path.name for path in (tmp_path / "run").iterdir()}
     assert {"checkpoint.pt", "losses.csv", "losses.png", "sheet-000002.png"} <= run
 
