@@ -62,9 +62,10 @@ def binarise(
 
     Only nn.Conv2d and nn.Linear themselves are turned: subclasses, layers whose weight is computed (weight_norm,
     parametrizations), other convolutions (1 or 3 dimensions, transposed) and whatever else multiplies stay real.
-    `real_layers` names them.
+    `real_layers` names them. Hooks of a layer that is turned do not go over to the new one.
 
-    Raises XnorError where nothing is left to binarise.
+    Raises XnorError where nothing is left to binarise, and for a layer that cannot be: an even kernel with
+    padding='same'. The model is then as it was.
     """
     kinds: tuple[type[nn.Module], ...] = (nn.Conv2d, nn.Linear) if linear else (nn.Conv2d,)
     found = [
@@ -76,16 +77,26 @@ def binarise(
     if not chosen:
         raise XnorError(f"of the model's {len(found)} convolutions none is left to binarise: keep fewer of them real")
     options: dict[str, Any] = {"scale": scale, "input_scale": input_scale, "shift": shift, "prelu": prelu}
-    for name, layer in chosen:
-        made: XnorConv2d | XnorLinear
-        with torch.device("meta"):  # its own initial weights are not wanted
-            if isinstance(layer, nn.Conv2d):
-                made = _conv_of(layer, padding_value, options)
-            else:
-                made = _linear_of(layer, options)
-        _settle(made, layer)
-        made.train(layer.training)
-        model = _replace(model, name, made)
+    return _replace_all(model, {name: _trainable(layer, padding_value, options) for name, layer in chosen})
+
+
+def _trainable(layer: nn.Module, padding_value: int, options: dict[str, Any]) -> XnorConv2d | XnorLinear:
+    """``layer``, a convolution or a product, on signs."""
+    made: XnorConv2d | XnorLinear
+    with torch.device("meta"):  # its own initial weights are not wanted
+        if isinstance(layer, nn.Conv2d):
+            made = _conv_of(layer, padding_value, options)
+        else:
+            made = _linear_of(layer, options)
+    _settle(made, layer)
+    made.train(layer.training)
+    return made
+
+
+def _replace_all(model: nn.Module, made: Mapping[str, nn.Module]) -> nn.Module:
+    """`_replace` for every name; what could fail has been done."""
+    for name, layer in made.items():
+        model = _replace(model, name, layer)
     _leave_short_cuts(model)
     return model
 
@@ -147,15 +158,12 @@ def _settle(made: XnorConv2d | XnorLinear, layer: nn.Module) -> None:
 
 def pack(model: nn.Module) -> nn.Module:
     """Replace every trainable binarised layer of the model by its packed form, in place, wherever it stands. Raises
-    XnorError if there is none.
+    XnorError if there is none, and where a weight has no sign (NaN) or is float64; the model is then as it was.
     """
-    found = [(name, layer) for name, layer in model.named_modules() if isinstance(layer, XnorConv2d | XnorLinear)]
+    found = {name: layer for name, layer in model.named_modules() if isinstance(layer, XnorConv2d | XnorLinear)}
     if not found:
         raise XnorError("the model has no binarised layer to pack: binarise it first")
-    for name, layer in found:
-        model = _replace(model, name, layer.pack())
-    _leave_short_cuts(model)
-    return model
+    return _replace_all(model, {name: layer.pack() for name, layer in found.items()})
 
 
 def packed_layers(model: nn.Module) -> dict[str, PackedConv2d | PackedLinear]:

@@ -52,6 +52,19 @@ def test_first_and_last_stay_real() -> None:
         convert.binarise(nn.Sequential(nn.Conv2d(3, 4, 2, padding="same")), keep_first=False, keep_last=False)
 
 
+def test_what_cannot_be_turned_leaves_the_model_as_it_was() -> None:
+    uneven = nn.Sequential(*(nn.Conv2d(4, 4, side, padding="same") for side in (3, 3, 2, 3)))
+    with pytest.raises(XnorError, match="pads unevenly"):
+        convert.binarise(uneven)
+    assert kinds(uneven) == ["Conv2d"] * 4
+    model = convert.binarise(small())
+    with torch.no_grad():
+        model[3].weight[0] = torch.nan  # type: ignore[index]
+    with pytest.raises(XnorError, match="NaN"):
+        convert.pack(model)
+    assert kinds(model) == ["Conv2d", "XnorConv2d", "XnorConv2d", "Conv2d", "Linear"]
+
+
 def test_a_lone_layer_is_replaced_itself() -> None:
     made = convert.pack(convert.binarise(nn.Conv2d(4, 4, 3), keep_first=False, keep_last=False))
     assert isinstance(made, PackedConv2d)
