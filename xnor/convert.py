@@ -174,7 +174,8 @@ def packed_layers(model: nn.Module) -> dict[str, PackedConv2d | PackedLinear]:
 def packed_state(model: nn.Module) -> tuple[dict[str, Tensor], dict[str, dict[str, Any]]]:
     """(tensors, layers): the model's state, and a JSON-ready description of each packed layer for `restore`.
 
-    What stands in the model under several names is in both under the first of them.
+    What stands in the model under several names is in both under the first of them. Raises XnorError where no layer is
+    packed, and where the state holds something else than tensors.
     """
     layers = {
         name: {"kind": "conv2d" if isinstance(layer, PackedConv2d) else "linear", **layer.config()}
@@ -183,11 +184,14 @@ def packed_state(model: nn.Module) -> tuple[dict[str, Tensor], dict[str, dict[st
     if not layers:
         raise XnorError("the model has no packed layer: pack it first")
     state = model.state_dict()
+    for name, value in state.items():
+        if not isinstance(value, Tensor):  # `get_extra_state` of a module
+            raise XnorError(f"the model's state holds {name!r}, which is no tensor: a packed file keeps tensors alone")
     return {names[0]: state[names[0]].contiguous().cpu() for names in _names_of_each_tensor(model)}, layers
 
 
 def save_packed(model: nn.Module, path: Path | str, metadata: Mapping[str, str] | None = None) -> None:
-    """Write a packed model. Raises XnorError where it has no packed layer."""
+    """Write a packed model. Raises XnorError as `packed_state`."""
     from safetensors.torch import save_file
 
     tensors, layers = packed_state(model)
@@ -198,7 +202,8 @@ def load_packed(model: nn.Module, path: Path | str) -> nn.Module:
     """Fill ``model`` from a packed file, in place: the layers named there become packed ones, the rest takes its
     tensors.
 
-    The model may be on the meta device (then no float weight is ever made), real-valued, trainable or packed.
+    The model may be on the meta device (then no float weight is ever made; but buffers that are no part of a state can
+    only be made with memory), real-valued, trainable or packed.
     Raises XnorError where the file cannot be read, is damaged, or is of another model; the model may then be half
     changed, so load into a fresh one.
     """
@@ -242,6 +247,12 @@ def restore(
         _load_shared(model, tensors)
     except RuntimeError as error:
         raise XnorError(f"{source} is of another model: {str(error).splitlines()[-1].strip()}") from error
+    empty = next((name for name, buffer in model.named_buffers() if buffer.is_meta), None)
+    if empty is not None:
+        raise XnorError(
+            f"no file holds the buffer {empty!r}, which is not in the model's state, and it lies on the meta device: "
+            "make the model on the CPU"
+        )
     return model.eval()
 
 

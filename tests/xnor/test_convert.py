@@ -166,6 +166,32 @@ def test_there_and_back(tmp_path: Path, options: dict[str, Any]) -> None:
         assert not any(tensor.is_meta for tensor in loaded.state_dict().values())
 
 
+class WithTable(nn.Sequential):
+    """Has a buffer that is in no state, as tables of positions are."""
+
+    def __init__(self) -> None:
+        super().__init__(*small())
+        self.register_buffer("table", torch.ones(3, 1, 1), persistent=False)
+
+
+class WithNotes(nn.Sequential):
+    """Has something in its state that is no tensor."""
+
+    def get_extra_state(self) -> dict[str, int]:
+        return {"version": 1}
+
+
+def test_what_no_file_holds_is_said(tmp_path: Path) -> None:
+    convert.save_packed(convert.pack(convert.binarise(WithTable())), tmp_path / "net.safetensors")
+    with torch.device("meta"):
+        empty = WithTable()
+    with pytest.raises(XnorError, match="no file holds the buffer 'table'"):
+        convert.load_packed(empty, tmp_path / "net.safetensors")
+    convert.load_packed(WithTable(), tmp_path / "net.safetensors")(torch.randn(1, 3, 8, 8))
+    with pytest.raises(XnorError, match="'_extra_state', which is no tensor"):
+        convert.save_packed(convert.pack(convert.binarise(WithNotes(*small()))), tmp_path / "net.safetensors")
+
+
 def test_no_float_weight_of_a_binarised_layer_is_left_anywhere(tmp_path: Path) -> None:
     convert.save_packed(packed(linear=True, keep_last=False), tmp_path / "net.safetensors")
     gc.collect()
