@@ -336,16 +336,21 @@ class LayerMemory:
 
 
 def memory(model: nn.Module) -> list[LayerMemory]:
-    """Memory of every layer that holds tensors of its own, in the model's order. Activations are not counted."""
-    return [
-        _layer_memory(name, layer)
-        for name, layer in model.named_modules()
-        if [*layer.parameters(recurse=False), *layer.buffers(recurse=False)]
-    ]
+    """Memory of every layer that holds tensors of its own, in the model's order. Activations are not counted. A tensor
+    that several layers share counts for the first of them, as in a file.
+    """
+    rows: list[LayerMemory] = []
+    counted: set[int] = set()
+    for name, layer in model.named_modules():
+        tensors = [*layer.named_parameters(recurse=False), *layer.named_buffers(recurse=False)]
+        if tensors:
+            rows.append(_layer_memory(name, layer, [pair for pair in tensors if id(pair[1]) not in counted]))
+            counted |= {id(tensor) for _, tensor in tensors}
+    return rows
 
 
-def _layer_memory(name: str, layer: nn.Module) -> LayerMemory:
-    own = [*layer.named_parameters(recurse=False), *layer.named_buffers(recurse=False)]
+def _layer_memory(name: str, layer: nn.Module, own: list[tuple[str, Tensor]]) -> LayerMemory:
+    """Of ``layer``, with these of its tensors."""
     stored = [tensor for part, tensor in own if part not in layer._non_persistent_buffers_set]
     file_bytes = sum(tensor.nbytes for tensor in stored)
     size = sum(tensor.nbytes for _, tensor in own)

@@ -239,6 +239,17 @@ def test_memory_by_layer_in_the_file_and_loaded(tmp_path: Path) -> None:
     ]
 
 
+def test_what_layers_share_is_counted_once(tmp_path: Path) -> None:
+    model = nn.Sequential(*small(), nn.Linear(5, 5), nn.Linear(5, 5))
+    model[8].weight = model[7].weight
+    convert.save_packed(convert.pack(convert.binarise(model)), tmp_path / "net.safetensors")
+    written = (tmp_path / "net.safetensors").read_bytes()
+    header = 8 + int.from_bytes(written[:8], "little")
+    rows = {row.name: row for row in convert.memory(model)}
+    assert len(written) == header + sum(row.file_bytes for row in rows.values())
+    assert rows["8"] == convert.LayerMemory("8", "Linear", False, *[5 * 4] * 4)  # its bias
+
+
 def edited(change: Callable[[dict[str, torch.Tensor], dict[str, Any]], object], path: Path) -> Path:
     """A packed file with something changed."""
     tensors, layers = convert.packed_state(packed())
