@@ -101,14 +101,18 @@ class Process:
         """Joins the group that torchrun announces in the environment; alone otherwise.
 
         ``on_gpu``: this process shall compute on a GPU. Those of one machine then take one each, which becomes their
-        current device. Raises `EngineError` where there are not enough.
+        current device. Raises `EngineError` where there are not enough, and where the group cannot be joined.
         """
         if "RANK" not in os.environ:
             return Process()
         if on_gpu:
             take_own_gpu(int(os.environ.get("LOCAL_RANK", "0")))
         if not dist.is_initialized():
-            dist.init_process_group("nccl" if on_gpu else "gloo")
+            try:
+                dist.init_process_group("nccl" if on_gpu else "gloo")
+            except (ValueError, RuntimeError) as error:  # RANK alone may be another program's
+                cause = f"RANK is set, as torchrun sets it, but the group of processes cannot be joined ({error})"
+                raise EngineError(cause, "Start with torchrun, or without RANK in the environment") from error
             atexit.register(_leave)
         return Process(dist.get_rank(), dist.get_world_size())
 

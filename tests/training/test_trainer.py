@@ -259,6 +259,14 @@ def test_each_process_of_a_machine_has_a_gpu_of_its_own(monkeypatch: pytest.Monk
     assert join("cuda") == (Process(), torch.device("cuda", 1))
 
 
+def test_a_group_that_nobody_announces_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other launchers set RANK, too."""
+    monkeypatch.setenv("RANK", "0")
+    monkeypatch.delenv("WORLD_SIZE", raising=False)
+    with pytest.raises(EngineError, match=r"WORLD_SIZE.*Start with torchrun, or without RANK"):
+        join("cpu")
+
+
 def test_a_batch_that_overflows_is_neither_learned_nor_told(pictures: Path, tmp_path: Path) -> None:
     trainer = make_trainer(pictures, tmp_path, iterations=12)
     step, overflows = trainer.objective.forward, {3, 4}  # type: ignore[attr-defined]
