@@ -294,15 +294,19 @@ class Trainer:
         save_state(state, self.folder / CHECKPOINT)
 
     def resume(self) -> bool:
-        """Continues from ``checkpoint.pt`` if it is there. Raises when it is of another recipe.
+        """Continues from ``checkpoint.pt`` if it is there. Raises when it is of another recipe or network.
 
         The first process writes it and reads it, for all: the others may run on machines that do not have it.
         """
         saved = self.process.from_first(self._saved)
         if saved is None:
             return False
-        self.objective.load_state_dict(saved["objective"])
-        self.optimizer.load_state_dict(saved["optimizer"])
+        try:
+            self.objective.load_state_dict(saved["objective"])
+            self.optimizer.load_state_dict(saved["optimizer"])
+        except (RuntimeError, ValueError, KeyError, TypeError) as error:
+            cause = f"{self.folder / CHECKPOINT} does not fit this network: another version of the program wrote it"
+            raise WeightsError(cause, "Give another --run folder") from error
         self.iteration, self.losses = saved["iteration"], saved["losses"]
         return True
 

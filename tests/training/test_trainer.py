@@ -96,6 +96,17 @@ def test_a_run_of_another_recipe_is_not_resumed(pictures: Path, tmp_path: Path) 
         make_trainer(pictures, tmp_path, batch_size=1, seed=2).resume()
 
 
+@pytest.mark.parametrize("part", ["objective", "optimizer"])
+def test_a_checkpoint_of_another_version_is_one_line(part: str, pictures: Path, tmp_path: Path) -> None:
+    """Whose network of the same recipe has other layers."""
+    make_trainer(pictures, tmp_path).save()
+    saved = torch.load(tmp_path / "checkpoint.pt", weights_only=True)
+    saved[part].popitem()
+    torch.save(saved, tmp_path / "checkpoint.pt")
+    with pytest.raises(WeightsError, match=r"does not fit this network.*another --run folder"):
+        make_trainer(pictures, tmp_path).resume()
+
+
 def test_held_out_photographs_are_never_trained_on(tmp_path: Path) -> None:
     for k in range(40):
         save_picture(tmp_path / f"{k}.png", np.zeros((8, 8, 3), np.uint8))
