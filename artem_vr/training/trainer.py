@@ -16,6 +16,7 @@ import sys
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -26,7 +27,7 @@ from torch.nn.parallel import DistributedDataParallel
 from tqdm import tqdm
 
 from artem_vr.atomic_file import replace, write_atomically
-from artem_vr.errors import ArtemError, EngineError, SettingsError, WeightsError
+from artem_vr.errors import ArtemError, EngineError, PictureError, SettingsError, WeightsError
 
 TOTAL = "total"
 CHECKPOINT = "checkpoint.pt"
@@ -269,13 +270,14 @@ class Trainer:
             self.losses = smooth
             draws = self.iteration % schedule.sample_every == 0 or last
             if (self.iteration % 50 == 0 or draws) and smooth.keys() >= losses.keys():
-                self._log(smooth)
+                self._show(partial(self._log, smooth))
             if self.iteration % schedule.checkpoint_every == 0 or last:
                 self.save()
                 if after:
                     after()
             if draws:
-                self._draw()
+                self._show(self._draw_sheet)
+                self._show(self._draw_curve)
         bar.close()
         if self.process.first and not schedule.iterations:  # what follows keeps its own state under this recipe
             self.save()
@@ -327,6 +329,16 @@ class Trainer:
             )
         return saved
 
+    def _show(self, write: Callable[[], None]) -> None:
+        """Writes something to look at. Where that fails, it is said and the training goes on: a night of it must not
+        end at a full disk that has room again, nor at a table that somebody has opened in a spreadsheet.
+        """
+        try:
+            write()
+        except (OSError, PictureError) as error:
+            cause = error.cause if isinstance(error, PictureError) else error
+            tqdm.write(f"artem-vr: {cause}; the training goes on", file=sys.stderr)
+
     def _log(self, losses: dict[str, float]) -> None:
         path = self.folder / "losses.csv"
         fresh = not path.exists()
@@ -350,9 +362,14 @@ class Trainer:
         else:
             path.unlink()
 
-    def _draw(self) -> None:
+    def _draw_sheet(self) -> None:
         from artem_vr.sources.pictures import save_picture
-        from artem_vr.training.curve import draw_curve
 
         save_picture(self.folder / f"sheet-{self.iteration:06d}.png", self.objective.sample_sheet())
-        draw_curve(self.folder / "losses.csv", self.folder / "losses.png")
+
+    def _draw_curve(self) -> None:
+        from artem_vr.training.curve import draw_curve
+
+        table = self.folder / "losses.csv"
+        if table.exists():  # else no batch was finite yet
+            draw_curve(table, self.folder / "losses.png")

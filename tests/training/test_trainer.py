@@ -309,6 +309,27 @@ def test_a_training_that_has_run_away_ends(pictures: Path, tmp_path: Path, monke
         trainer.run(progress=False)
 
 
+def test_where_no_batch_is_finite_there_is_no_curve_to_draw(pictures: Path, tmp_path: Path) -> None:
+    trainer = make_trainer(pictures, tmp_path, iterations=2)
+    step = trainer.objective.forward  # type: ignore[attr-defined]
+    trainer.objective.forward = lambda **batch: {k: v * float("inf") for k, v in step(**batch).items()}  # type: ignore[attr-defined]
+    trainer.run(progress=False)
+    assert {path.name for path in tmp_path.iterdir()} == {"checkpoint.pt", "sheet-000002.png"}
+
+
+def test_what_cannot_be_shown_does_not_end_a_training(
+    pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    in_the_way = {"sheet-000001.png", "losses.png"}
+    for name in in_the_way:
+        (tmp_path / name).mkdir()
+    make_trainer(pictures, tmp_path, iterations=1).run(progress=False)
+    said = capsys.readouterr().err.splitlines()
+    assert len(said) == 2 and all(line.endswith("; the training goes on") for line in said)
+    assert all(any(name in line for line in said) for name in in_the_way)
+    assert (tmp_path / "checkpoint.pt").is_file() and (tmp_path / "losses.csv").is_file()
+
+
 def test_a_disk_that_is_full_leaves_the_old_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "checkpoint.pt"
     save_state({"iteration": 1}, path)
