@@ -26,7 +26,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 from tqdm import tqdm
 
-from artem_vr.atomic_file import replace, write_atomically
+from artem_vr.atomic_file import part_of, replace, write_atomically
 from artem_vr.errors import ArtemError, EngineError, PictureError, SettingsError, WeightsError
 
 TOTAL = "total"
@@ -159,13 +159,14 @@ def take_own_gpu(number: int) -> None:
 
 def save_state(state: dict[str, Any], path: Path) -> None:
     """Writes what a training goes on from, in one step. Raises `WeightsError`; the old file is then still there."""
-    temporary = path.with_suffix(".partial")
+    temporary = part_of(path)  # a name of its own: the same training may have been started twice
     try:
         torch.save(state, temporary)
         replace(temporary, path)
     except (RuntimeError, OSError) as error:  # torch says of a full disk that a writer failed
-        temporary.unlink(missing_ok=True)
         raise WeightsError(f"{path} cannot be written", "Check the space left and the folder's rights") from error
+    finally:
+        temporary.unlink(missing_ok=True)  # also at Ctrl-C
 
 
 def load_state(path: Path, device: torch.device) -> dict[str, Any]:

@@ -345,6 +345,28 @@ def test_a_disk_that_is_full_leaves_the_old_state(tmp_path: Path, monkeypatch: p
     assert path.read_bytes() == old and os.listdir(tmp_path) == ["checkpoint.pt"]
 
 
+def test_two_trainings_in_one_folder_do_not_tear_their_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, save = tmp_path / "checkpoint.pt", torch.save
+
+    def slowly(state: object, file: Path) -> None:
+        save(state, file)
+        monkeypatch.setattr(torch, "save", save)
+        save_state({"iteration": 2}, path)  # the other one, meanwhile
+
+    monkeypatch.setattr(torch, "save", slowly)
+    save_state({"iteration": 1}, path)
+    assert torch.load(path, weights_only=True) == {"iteration": 1} and os.listdir(tmp_path) == ["checkpoint.pt"]
+
+    def interrupted(_state: object, file: Path) -> None:
+        file.write_bytes(b"half of it")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(torch, "save", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        save_state({"iteration": 3}, path)
+    assert os.listdir(tmp_path) == ["checkpoint.pt"]
+
+
 @pytest.mark.parametrize("rate", [1e-3, 1e-5, 1e-6])
 def test_the_learning_rate_never_rises_after_its_warm_up(rate: float) -> None:
     schedule = Schedule(iterations=400, learning_rate=rate, warm_up=10)
