@@ -11,12 +11,11 @@ import torch
 from torch import Tensor
 
 from artem_vr.evaluation.pictures import files
-from artem_vr.evaluation.split import held_out
 from artem_vr.networks.adain import AdaINDecoder, AdaINNetwork, adain, feature_scale, moments, vgg_sum
 from artem_vr.networks.vgg import VGG19
 from artem_vr.training import losses
 from artem_vr.training.compact import Paintings
-from artem_vr.training.data import Photographs, load_some, reduced, to_tensor
+from artem_vr.training.data import Photographs, load_left_out, reduced, to_tensor
 from artem_vr.training.sheets import blank, painted_bytes, rows_of
 from artem_vr.training.trainer import TOTAL, TrainedAlike
 
@@ -98,5 +97,4 @@ class AdaINObjective(TrainedAlike):
 def sheet_paintings(sources: Sequence[Path], count: int) -> list[np.ndarray]:
     """Some of the paintings that training leaves out, else some of all: for sample sheets. Raises `PictureError`."""
     found = [p for s in sources for p in ([s] if s.is_file() else files(s, "--style"))]
-    chosen = [path for path in found if held_out(path)] or found
-    return load_some(chosen, count)
+    return load_left_out(found, count)

@@ -64,6 +64,14 @@ def load_some(paths: list[Path], count: int) -> list[np.ndarray]:
     return found
 
 
+def load_left_out(paths: list[Path], count: int) -> list[np.ndarray]:
+    """`load_some` of those that training leaves out; where none of them can be read, of all. Raises `PictureError`."""
+    try:
+        return load_some([path for path in paths if held_out(path)], count)
+    except PictureError:
+        return load_some(paths, count)
+
+
 class Photographs:
     """Random crops of the photographs of a folder, at random scales.
 
@@ -129,10 +137,8 @@ class Photographs:
 
 
 def sheet_photographs(folder: Path, count: int = 3) -> list[np.ndarray]:
-    """Some held-out photographs of ``folder``, reduced to `SHEET_SIDE`: for sample sheets, never trained on."""
-    paths = files(folder, "--content")
-    chosen = [p for p in paths if held_out(p)] or paths
-    return [reduced(picture, SHEET_SIDE) for picture in load_some(chosen, count)]
+    """Some photographs of ``folder``, reduced to `SHEET_SIDE`: for sample sheets, if possible never trained on."""
+    return [reduced(picture, SHEET_SIDE) for picture in load_left_out(files(folder, "--content"), count)]
 
 
 def reduced(picture: np.ndarray, short_side: int) -> np.ndarray:

@@ -21,6 +21,7 @@ from artem_vr.evaluation.split import held_out
 from artem_vr.networks.fast import FastNetwork
 from artem_vr.networks.vgg import VGG19
 from artem_vr.sources.pictures import save_picture
+from artem_vr.training.adain import sheet_paintings
 from artem_vr.training.cli import join
 from artem_vr.training.compact import Paintings
 from artem_vr.training.data import Photographs, load_some, sheet_photographs
@@ -379,6 +380,18 @@ def test_photographs_of_a_sheet_are_reduced(tmp_path: Path) -> None:
     for size, shown in (((800, 1000), (384, 480)), ((200, 300), (200, 300))):
         save_picture(tmp_path / "a.png", np.zeros((*size, 3), np.uint8))
         assert [picture.shape for picture in sheet_photographs(tmp_path)] == [(*shown, 3)]
+
+
+def test_a_sheet_shows_others_where_those_left_out_cannot_be_read(tmp_path: Path) -> None:
+    for k in range(40):
+        path = tmp_path / f"{k}.png"
+        save_picture(path, np.full((80, 80, 3), 200 if held_out(path) else 90, np.uint8))
+    assert {picture[0, 0, 0] for picture in sheet_photographs(tmp_path)} == {200}
+    for path in tmp_path.iterdir():
+        if held_out(path):
+            path.write_bytes(b"torn")
+    shown = [*sheet_photographs(tmp_path, 3), *sheet_paintings([tmp_path], 3)]
+    assert [picture[0, 0, 0] for picture in shown] == [90] * 6
 
 
 def test_losses_are_told_as_if_there_had_been_no_interruption(pictures: Path, tmp_path: Path) -> None:
