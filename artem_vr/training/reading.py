@@ -34,6 +34,11 @@ LEAST_SPREAD = 1e-3
 """Deviation of a pooled number below which it is not magnified; it is kept in fp16."""
 
 
+LEAST_VARIANCE = 1e-6
+"""Of the first trait, summed over the paintings, before it is made 1: of blank ones rounding leaves 1e-11, of two
+different ones there is about 1."""
+
+
 @dataclass(frozen=True)
 class Traits:
     """Principal components of paintings' statistics: of mean 0, the first of deviation 1 over the paintings."""
@@ -45,7 +50,7 @@ class Traits:
 
     @staticmethod
     def of(paintings: Sequence[Statistics]) -> Traits:
-        """Raises `SettingsError` for fewer than two paintings."""
+        """Raises `SettingsError` for fewer than two paintings, and for such as are all alike."""
         if len(paintings) < 2:
             raise SettingsError("one painting has no traits of its own", "Give --style two or more paintings")
         rows = torch.stack([_vector(one) for one in paintings])
@@ -53,6 +58,8 @@ class Traits:
         rows -= centre
         values, vectors = torch.linalg.eigh((rows @ rows.T).double())  # N x N: D is in the hundred thousands
         values, vectors = values.flip(0)[:TRAITS], vectors.flip(1)[:, :TRAITS]
+        if values[0] < LEAST_VARIANCE:
+            raise SettingsError("the paintings cannot be told apart: all are blank or alike", "Give --style others")
         kept = values > 1e-6 * values[0].clamp_min(1e-12)
         # eigenvectors times the roots of the values are the products of unit components with the rows. Not whitened:
         # what hardly differs between paintings would disturb a training as much as what tells them apart

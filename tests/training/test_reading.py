@@ -53,6 +53,14 @@ def test_a_single_painting_is_refused() -> None:
         Traits.of([make_statistics(0)])
 
 
+def test_paintings_that_are_all_alike_are_refused() -> None:
+    """What tells them apart is rounding, which would be made traits of deviation 1."""
+    blank = make_statistics(0)
+    rounded = {name: value * (1 + 1e-7 * torch.randn_like(value)) for name, value in blank.items()}
+    with pytest.raises(SettingsError, match="blank or alike"):
+        Traits.of([blank, rounded, blank])
+
+
 def texture(grain: int, seed: int) -> Tensor:
     """(1, 3, 96, 96): grey noise in squares of ``grain`` pixels."""
     noise = torch.rand(1, 1, 96 // grain, 96 // grain, generator=torch.Generator().manual_seed(seed))
