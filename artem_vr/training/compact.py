@@ -102,7 +102,7 @@ class Paintings:
             return [source]
         paths = files(source, "--style")
         readable = [p for p in paths if not held_out(p)] or paths
-        readable = [p for p in readable if load_or_say(p) is not None]
+        readable = [p for p in readable if load_or_say(p, enough=1) is not None]
         if not readable:
             raise PictureError(f"no painting in {source} can be read", "Give --style a folder of sound pictures")
         return readable
@@ -130,7 +130,8 @@ class Paintings:
 
     def picture(self, view: View) -> Tensor:
         """(1, 3, window, window) RGB in [0, 1]."""
-        whole = resize_short_side(to_tensor(load_picture(view.path)), max(view.short_side, self.window))
+        side = max(view.short_side, self.window)
+        whole = resize_short_side(to_tensor(load_picture(view.path, enough=side)), side)
         top, left = (round(p * (n - self.window)) for p, n in zip(view.place, whole.shape[2:], strict=True))
         return whole[:, list(view.channels), top : top + self.window, left : left + self.window]
 

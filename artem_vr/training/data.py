@@ -39,10 +39,12 @@ def resize_short_side(picture: Tensor, short_side: int) -> Tensor:
     return resized.clamp(0, 1)
 
 
-def load_or_say(path: Path) -> np.ndarray | None:
-    """(H, W, 3) uint8 RGB; of a picture that cannot be read None, and a line on standard error."""
+def load_or_say(path: Path, enough: int | None = None) -> np.ndarray | None:
+    """(H, W, 3) uint8 RGB; of a picture that cannot be read None, and a line on standard error. For ``enough`` see
+    `load_picture`.
+    """
     try:
-        return load_picture(path)
+        return load_picture(path, enough=enough)
     except PictureError as error:
         tqdm.write(f"artem-vr: {path} is passed over ({error.cause})", file=sys.stderr)
         return None
@@ -117,12 +119,13 @@ class Photographs:
     def _readable(self, place: int) -> np.ndarray:
         """The photograph at ``place``, or the next that can be read; each that cannot is said once.
 
+        No larger than the smallest windows need: whole photographs of a camera take as long to decode as an iteration.
         Raises `PictureError` where there is none: a night's training must not end at one bad file.
         """
         for step in range(len(self.paths)):
             path = self.paths[(place + step) % len(self.paths)]
             if path not in self._unreadable:
-                picture = load_or_say(path)
+                picture = load_or_say(path, enough=math.ceil(self.crop * self.scales[1]))
                 if picture is not None:
                     return picture
                 self._unreadable.add(path)

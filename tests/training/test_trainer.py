@@ -20,7 +20,7 @@ from artem_vr.errors import EngineError, PictureError, SettingsError, WeightsErr
 from artem_vr.evaluation.split import held_out
 from artem_vr.networks.fast import FastNetwork
 from artem_vr.networks.vgg import VGG19
-from artem_vr.sources.pictures import save_picture
+from artem_vr.sources.pictures import load_picture, save_picture
 from artem_vr.training.adain import sheet_paintings
 from artem_vr.training.cli import join
 from artem_vr.training.compact import Paintings
@@ -158,6 +158,31 @@ def test_nor_does_it_end_at_paintings_or_the_pictures_of_a_sheet(
         (tmp_path / "deep").mkdir()
         (tmp_path / "deep" / "0.png").write_bytes(b"torn")
         Paintings([tmp_path / "deep"], 64, seed=0)
+
+
+def test_no_more_of_a_photograph_is_decoded_than_is_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A camera's JPEG; a PNG of the same size has no smaller form."""
+    y, x = np.mgrid[0:800, 0:1000]
+    smooth = np.stack([127 + 120 * np.sin(x / (40 + k)) * np.cos(y / 50) for k in range(3)], axis=-1).astype(np.uint8)
+    for name in ("a/a.jpg", "b/b.png"):
+        (tmp_path / name).parent.mkdir()
+        save_picture(tmp_path / name, smooth, quality=98)
+    decoded: list[tuple[int, ...]] = []
+
+    def load(path: Path, **how: int) -> np.ndarray:
+        picture = load_picture(path, **how)
+        decoded.append(picture.shape)
+        return picture
+
+    monkeypatch.setattr("artem_vr.training.data.load_picture", load)
+    monkeypatch.setattr("artem_vr.training.compact.load_picture", load)
+    small, whole = (Photographs(tmp_path / name, 64, seed=0).batch(0, 6) for name in "ab")
+    assert set(decoded) == {(200, 250, 3), (800, 1000, 3)}  # 3 times 64 pixels are enough
+    assert (small - whole).abs().mean() < 0.02
+    paintings = [Paintings([tmp_path / name], 64, seed=0, short_sides=(90, 100)) for name in "ab"]
+    decoded.clear()
+    small, whole = (torch.cat([each.picture(view) for view in each.all_views()]) for each in paintings)
+    assert set(decoded) == {(100, 125, 3), (800, 1000, 3)} and small.shape == whole.shape == (2, 3, 64, 64)
 
 
 def test_folders_and_what_is_hidden_are_no_photographs(tmp_path: Path) -> None:
