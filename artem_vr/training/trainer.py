@@ -248,16 +248,22 @@ class Trainer:
         self.resume()
         if self.process.first:
             self._drop_later_losses()
-        schedule, smooth = self.schedule, dict(self.losses)
+        schedule = self.schedule
         if self.process.first and 0 < schedule.iterations <= self.iteration:
             tqdm.write(f"artem-vr: the training in {self.folder} is finished already", file=sys.stderr)
-        bar = tqdm(
+        with tqdm(  # closed whatever happens: an error stands on a line of its own, not behind the bar
             total=schedule.iterations,
             initial=self.iteration,
             disable=not (progress and self.process.first and self.iteration < schedule.iterations),
             mininterval=2.0,
             dynamic_ncols=True,
-        )
+        ) as bar:
+            self._iterate(bar, after)
+        if self.process.first and not schedule.iterations:  # what follows keeps its own state under this recipe
+            self.save()
+
+    def _iterate(self, bar: tqdm[Any], after: Callable[[], None] | None) -> None:
+        schedule, smooth = self.schedule, dict(self.losses)
         while self.iteration < schedule.iterations:
             losses = self.step()
             for name, value in losses.items():
@@ -279,9 +285,6 @@ class Trainer:
             if draws:
                 self._show(self._draw_sheet)
                 self._show(self._draw_curve)
-        bar.close()
-        if self.process.first and not schedule.iterations:  # what follows keeps its own state under this recipe
-            self.save()
 
     def save(self) -> None:
         """Writes ``checkpoint.pt``: network, optimiser, iteration, recipe."""

@@ -335,6 +335,18 @@ def test_a_training_that_has_run_away_ends(pictures: Path, tmp_path: Path, monke
         trainer.run(progress=False)
 
 
+def test_an_error_stands_on_a_line_of_its_own(
+    pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And not behind the progress bar."""
+    trainer = make_trainer(pictures, tmp_path, iterations=1)
+    monkeypatch.setattr(trainer.objective, "forward", lambda **_: 1 / 0)
+    with pytest.raises(ZeroDivisionError) as caught:
+        trainer.run()
+    assert caught.tb  # keeps the bar alive, as the command does while it says the error
+    assert capsys.readouterr().err.endswith("\n")
+
+
 def test_where_no_batch_is_finite_there_is_no_curve_to_draw(pictures: Path, tmp_path: Path) -> None:
     trainer = make_trainer(pictures, tmp_path, iterations=2)
     step = trainer.objective.forward  # type: ignore[attr-defined]
