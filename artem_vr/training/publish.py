@@ -46,12 +46,14 @@ def publish(
         raise WeightsError(f"{weights.name} paints like any picture: it is no single style", "Give it to --compact")
     if normalize(name) != name:
         raise StyleError(f"A style cannot be named {name!r}", f"Name it {normalize(name)}")
+    file = f"{name}.safetensors"
+    if file in (COMPACT_FILE, DECODER_FILE):
+        raise StyleError(f"{file} is the file of a network for any painting", "Give another --name")
     header = _kept(metadata) | {"title": title, "artist": artist, "year": year}
     if painting is not None:
         header["smooth"] = f"{smooth_share(readable(load_picture(painting))):.3f}"
     index = _read_index(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    file = f"{name}.safetensors"
     entry = {
         "name": name,
         "file": file,

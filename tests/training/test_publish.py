@@ -187,6 +187,9 @@ def test_what_the_library_could_not_use_is_not_published(tmp_path: Path) -> None
     save_network(tmp_path / "a.safetensors", FastNetwork(16, 16, 8, 1), {})
     with pytest.raises(StyleError, match="my_style"):
         publish.publish(tmp_path / "a.safetensors", tmp_path / "into", "My Style", "Mine")
+    for name in ("compact", "decoder"):  # the files of the networks for any painting
+        with pytest.raises(StyleError, match="another --name"):
+            publish.publish(tmp_path / "a.safetensors", tmp_path / "into", name, "Mine")
     compact = Library().compact
     assert compact is not None
     with pytest.raises(WeightsError, match="--compact"):
