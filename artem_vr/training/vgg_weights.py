@@ -51,9 +51,13 @@ def load_vgg(
     The name of the address must carry the beginning of the file's sha256, as torch.hub has it
     ("vgg19-dcbb9e9d.pth"). Raises WeightsError.
     """
-    if path is None:
-        path = _cached(address, cache if cache is not None else default_cache())
-    return VGG19.from_state(to_inner(_read(path), path.name))
+    if path is not None:
+        return VGG19.from_state(to_inner(_read(path), path.name))
+    kept = _cached(address, cache if cache is not None else default_cache())
+    try:
+        return VGG19.from_state(to_inner(_read(kept), kept.name))
+    except WeightsError as error:  # a power cut, a disk that forgets
+        raise WeightsError(error.cause, f"Delete {kept}: then it is downloaded again") from error
 
 
 def default_cache() -> Path:

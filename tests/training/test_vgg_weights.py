@@ -176,6 +176,14 @@ def test_downloaded_once_checked_and_kept_as_safetensors(
         assert torch.equal(value, vgg.state_dict()[name]), name
 
 
+def test_a_damaged_file_in_the_cache_says_what_to_do(tmp_path: Path) -> None:
+    kept = tmp_path / "vgg19-00000000.safetensors"
+    kept.write_bytes(b"half of it")
+    with pytest.raises(WeightsError) as caught:
+        load_vgg(None, address="http://127.0.0.1:9/vgg19-00000000.pth", cache=tmp_path)
+    assert "cannot be read" in str(caught.value) and f"Delete {kept}" in str(caught.value)
+
+
 @pytest.mark.network
 def test_a_wrong_sum_leaves_nothing_behind(tmp_path: Path, official: bytes) -> None:
     with served(official) as (address, _), pytest.raises(WeightsError, match="sha256"):
