@@ -6,7 +6,7 @@ import argparse
 import hashlib
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -308,8 +308,10 @@ def _without_folder(value: Any) -> Any:
 
 
 def check(arguments: argparse.Namespace) -> None:
-    """What can be known before anything is read. Raises `SettingsError` or `PictureError`."""
-    from artem_vr.errors import PictureError, SettingsError
+    """What can be known before anything is read or downloaded. Raises `SettingsError`, `PictureError` or
+    `WeightsError`.
+    """
+    from artem_vr.errors import PictureError, SettingsError, WeightsError
 
     for name, value in vars(arguments).items():
         check_range(name, value)
@@ -317,8 +319,20 @@ def check(arguments: argparse.Namespace) -> None:
         raise SettingsError(f"--crop is {_shown(arguments.crop)}", "Give a multiple of 8 from 64 to 4096")
     if not arguments.content.is_dir():
         raise PictureError(f"no folder {arguments.content}", "Give --content a folder of photographs")
+    for option, path in named_files(arguments):
+        if not path.exists():
+            kind = PictureError if option == "style" else WeightsError
+            raise kind(f"there is no {path}, which --{option} names", "Check the name")
     check_run_folder(arguments)
     check_output(arguments)
+
+
+def named_files(arguments: argparse.Namespace) -> Iterator[tuple[str, Path]]:
+    """What a training reads beside its photographs: option and file (or folder of paintings) of all that are given."""
+    for option in ("style", "base", "teacher", "vgg"):
+        given = getattr(arguments, option, None) or []
+        for path in given if isinstance(given, list) else [given]:
+            yield option, path
 
 
 def check_run_folder(arguments: argparse.Namespace) -> None:
@@ -335,13 +349,11 @@ def check_run_folder(arguments: argparse.Namespace) -> None:
         if folder.is_dir() and run.resolve().is_relative_to(folder.resolve()):
             cause = f"{run}, where the training keeps its sheets, lies in {folder}, whose pictures it reads"
             raise SettingsError(cause, "Give --run a folder somewhere else")
-    for name in ("style", "base", "teacher", "vgg"):
-        given = getattr(arguments, name, None) or []
-        for path in given if isinstance(given, list) else [given]:
-            own = path.name in OWN_FILES or (path.name.startswith("sheet-") and path.suffix == ".png")
-            if own and path.is_file() and path.resolve().parent == run.resolve():
-                cause = f"{path} of --{name} is called as what the training writes there, and would be overwritten"
-                raise SettingsError(cause, "Give --run another folder")
+    for name, path in named_files(arguments):
+        own = path.name in OWN_FILES or (path.name.startswith("sheet-") and path.suffix == ".png")
+        if own and path.is_file() and path.resolve().parent == run.resolve():
+            cause = f"{path} of --{name} is called as what the training writes there, and would be overwritten"
+            raise SettingsError(cause, "Give --run another folder")
 
 
 def check_output(arguments: argparse.Namespace) -> None:
@@ -359,16 +371,14 @@ def check_output(arguments: argparse.Namespace) -> None:
     from artem_vr.evaluation.pictures import SUFFIXES
     from artem_vr.same_file import same_file
 
-    for name in ("style", "base", "teacher", "vgg", "content"):
-        given = getattr(arguments, name, None) or []
-        for path in given if isinstance(given, list) else [given]:
-            if same_file(output, path):
-                raise SettingsError(f"{output} is what --{name} names and would be overwritten", "Give -o another FILE")
-            pictures = (p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES) if path.is_dir() else ()
-            if any(same_file(output, picture) for picture in pictures):
-                raise SettingsError(
-                    f"{output} is a picture in {path} of --{name} and would be overwritten", "Give -o another FILE"
-                )
+    for name, path in [*named_files(arguments), ("content", arguments.content)]:
+        if same_file(output, path):
+            raise SettingsError(f"{output} is what --{name} names and would be overwritten", "Give -o another FILE")
+        pictures = (p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES) if path.is_dir() else ()
+        if any(same_file(output, picture) for picture in pictures):
+            raise SettingsError(
+                f"{output} is a picture in {path} of --{name} and would be overwritten", "Give -o another FILE"
+            )
 
 
 def check_range(name: str, value: Any) -> None:

@@ -217,6 +217,22 @@ def test_what_could_not_be_written_in_the_end_is_said_before_anything_is_read(
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["painting.png", "photographs"]
 
 
+@pytest.mark.parametrize(
+    ("kind", "option"),
+    [("fast", "--style"), ("fast", "--base"), ("fast", "--vgg"), ("binary", "--teacher"), ("adain", "--base")],
+)
+def test_what_is_not_there_is_said_before_vgg_is_downloaded(
+    kind: str, option: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("artem_vr.training.vgg_weights.load_vgg", lambda *_: pytest.fail("VGG-19 was read"))
+    Path("photographs").mkdir()
+    Path("painting.png").touch()
+    words = ["train", kind, "--content", "photographs", "--style", "painting.png", "-o", "new.safetensors"]
+    assert main([*words, option, "not there"]) == 2
+    assert_one_line(capsys, f"there is no not there, which {option} names")
+
+
 def test_weights_are_written_by_the_first_process_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").touch()
     arguments = argparse.Namespace(output=tmp_path / "file" / "new.safetensors")
