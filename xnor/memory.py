@@ -2,7 +2,8 @@
 
 A fresh block of tens of megabytes costs more than the kernel that fills it: the system hands it over page by page and
 clears each one. So the memory of a large result goes back on a shelf when the last array or tensor on it is gone,
-and the next result of that size takes it from there. The shelf holds at most SHELF_BYTES; `clear` empties it.
+and the next result of that size takes it from there. The shelf holds at most SHELF_BYTES: what has lain there longest
+goes first, so that sizes which are not asked for any more do not keep out others. `clear` empties it.
 """
 
 from __future__ import annotations
@@ -38,8 +39,10 @@ class _Lease:
     def __del__(self) -> None:
         try:
             with _lock:
-                if sum(block.nbytes for block in _shelf) + self.block.nbytes <= SHELF_BYTES:
+                if self.block.nbytes <= SHELF_BYTES:
                     _shelf.append(self.block)
+                while sum(block.nbytes for block in _shelf) > SHELF_BYTES:
+                    _shelf.pop(0)
         except TypeError:  # the interpreter is ending and this module is already taken apart
             pass
 

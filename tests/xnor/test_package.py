@@ -61,6 +61,18 @@ def test_the_shelf_has_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     memory.clear()
 
 
+def test_sizes_that_are_not_asked_for_any_more_make_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    memory.clear()
+    monkeypatch.setattr(memory, "SHELF_BYTES", 3 << 20)
+    old = [memory.empty((1 << 20,), np.uint8) for _ in range(2)]
+    del old
+    gc.collect()
+    address = memory.empty((2 << 20,), np.uint8).ctypes.data
+    gc.collect()
+    assert memory.empty((2 << 20,), np.uint8).ctypes.data == address
+    memory.clear()
+
+
 @pytest.mark.parametrize("count", ["1", "2", "5"])
 @pytest.mark.parametrize("tasks", [1, 3, 100])
 def test_ranges_cover_every_task_once(monkeypatch: pytest.MonkeyPatch, count: str, tasks: int) -> None:
