@@ -62,7 +62,8 @@ def binarise(
 
     Only nn.Conv2d and nn.Linear themselves are turned: subclasses, layers whose weight is computed (weight_norm,
     parametrizations), other convolutions (1 or 3 dimensions, transposed) and whatever else multiplies stay real.
-    `real_layers` names them. Hooks of a layer that is turned do not go over to the new one.
+    `real_layers` names the convolutions and linear layers among them. Hooks of a layer that is turned do not go over to
+    the new one.
 
     Raises XnorError where nothing is left to binarise, and for a layer that cannot be: an even kernel with
     padding='same'. The model is then as it was.
