@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -231,6 +232,19 @@ def test_what_is_not_there_is_said_before_vgg_is_downloaded(
     words = ["train", kind, "--content", "photographs", "--style", "painting.png", "-o", "new.safetensors"]
     assert main([*words, option, "not there"]) == 2
     assert_one_line(capsys, f"there is no not there, which {option} names")
+
+
+def test_torchrun_leaves_our_options_to_us() -> None:
+    """As docs/training.md writes the command: torchrun guesses at shortened options, wherever they stand."""
+    from torch.distributed.run import get_args_parser
+
+    text = (Path(__file__).parents[2] / "docs" / "training.md").read_text("utf-8")
+    found = re.search("`(torchrun .*train fast) ...`", text)
+    assert found is not None
+    ours = ["--run", "folder", "-o", "new.safetensors", "--style", "painting.png"]
+    understood = get_args_parser().parse_args([*found[1].split()[1:], *ours])
+    assert understood.module and understood.training_script == "artem_vr"
+    assert understood.training_script_args == ["train", "fast", *ours]
 
 
 def test_weights_are_written_by_the_first_process_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
