@@ -173,8 +173,11 @@ def load_state(path: Path, device: torch.device) -> dict[str, Any]:
     """What `save_state` wrote. Raises `WeightsError`."""
     try:
         state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
-    except Exception as error:
-        raise WeightsError(f"cannot resume from {path}: {error}", "Delete the folder to start anew") from error
+    except OSError as error:
+        raise WeightsError(f"{path} cannot be read ({error.strerror or error})", "Check its rights") from error
+    except Exception as error:  # torch says of some damages a number, or nothing, of others a page
+        cause = f"{path} cannot be read as the state of a training ({type(error).__name__})"
+        raise WeightsError(cause, "Delete it to begin anew") from error
     return state
 
 

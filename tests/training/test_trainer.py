@@ -26,7 +26,7 @@ from artem_vr.training.cli import join
 from artem_vr.training.compact import Paintings
 from artem_vr.training.data import Photographs, load_some, sheet_photographs
 from artem_vr.training.fast import FastObjective, LossWeights, StylePicture
-from artem_vr.training.trainer import Process, Schedule, Trainer, save_state
+from artem_vr.training.trainer import Process, Schedule, Trainer, load_state, save_state
 
 
 def make_trainer(pictures: Path, folder: Path, batch_size: int = 2, iterations: int = 12, **recipe: int) -> Trainer:
@@ -381,6 +381,20 @@ def test_a_disk_that_is_full_leaves_the_old_state(tmp_path: Path, monkeypatch: p
     with pytest.raises(WeightsError, match="cannot be written"):
         save_state({"iteration": 2}, path)
     assert path.read_bytes() == old and os.listdir(tmp_path) == ["checkpoint.pt"]
+
+
+def test_a_state_that_cannot_be_read_is_one_readable_line(tmp_path: Path) -> None:
+    path = tmp_path / "checkpoint.pt"
+    torch.save({"made with": Schedule()}, path)
+    for content in (path.read_bytes(), b"half of it", b""):
+        path.write_bytes(content)
+        with pytest.raises(WeightsError, match=r"checkpoint.pt cannot be read.*Delete it") as caught:
+            load_state(path, torch.device("cpu"))
+        assert len(str(caught.value)) < len(str(path)) + 120 and str(caught.value).isprintable()
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(WeightsError, match="Check its rights"):  # nor is what is sound to be deleted
+        load_state(path, torch.device("cpu"))
 
 
 def test_two_trainings_in_one_folder_do_not_tear_their_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
