@@ -335,6 +335,11 @@ def named_files(arguments: argparse.Namespace) -> Iterator[tuple[str, Path]]:
             yield option, path
 
 
+def first_process() -> bool:
+    """Whether this is the first of a ``torchrun``, which alone writes, or the only one."""
+    return os.environ.get("RANK", "0") == "0"
+
+
 def check_run_folder(arguments: argparse.Namespace) -> None:
     """Raises `SettingsError` where the training's sheets would be among the pictures that it reads when it goes on, or
     could not be written."""
@@ -344,7 +349,8 @@ def check_run_folder(arguments: argparse.Namespace) -> None:
     style, run = arguments.style, run_folder(arguments)
     if os.path.lexists(run) and not run.is_dir():
         raise SettingsError(f"{run}, where the training keeps its sheets, is no folder", "Give --run another one")
-    check_writable(run / OWN_FILES[0])
+    if first_process():
+        check_writable(run / OWN_FILES[0])
     for folder in [arguments.content, *(style if isinstance(style, list) else [style])]:
         if folder.is_dir() and run.resolve().is_relative_to(folder.resolve()):
             cause = f"{run}, where the training keeps its sheets, lies in {folder}, whose pictures it reads"
@@ -364,7 +370,7 @@ def check_output(arguments: argparse.Namespace) -> None:
     output: Path = arguments.output
     if output.suffix.lower() != ".safetensors" or output.is_dir():
         raise SettingsError(f"-o {output} is no name of weights", "Give it a name that ends in .safetensors")
-    if os.environ.get("RANK", "0") == "0":  # of several processes the first alone writes
+    if first_process():
         check_writable(output)
     if not output.exists():
         return

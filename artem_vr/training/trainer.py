@@ -247,7 +247,8 @@ class Trainer:
 
     def run(self, progress: bool = True, after: Callable[[], None] | None = None) -> None:
         """Trains until the schedule ends; resumes where ``folder`` left off. ``after`` runs at checkpoints."""
-        self.folder.mkdir(parents=True, exist_ok=True)
+        if self.process.first:
+            self.folder.mkdir(parents=True, exist_ok=True)
         self.resume()
         if self.process.first:
             self._drop_later_losses()

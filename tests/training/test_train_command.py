@@ -22,7 +22,7 @@ from artem_vr.networks.fast import FastNetwork
 from artem_vr.networks.johnson import JohnsonNetwork
 from artem_vr.sources.pictures import save_picture
 from artem_vr.styles.library import Library
-from artem_vr.training.cli import check_output, sums_of_inputs
+from artem_vr.training.cli import check_output, check_run_folder, sums_of_inputs
 from artem_vr.training.publish import publish
 from artem_vr.training.sheets import rows_of
 from tests.training.refusals import assert_one_line
@@ -249,11 +249,17 @@ def test_torchrun_leaves_our_options_to_us() -> None:
 
 def test_weights_are_written_by_the_first_process_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").touch()
-    arguments = argparse.Namespace(output=tmp_path / "file" / "new.safetensors")
-    with pytest.raises(SettingsError, match="cannot be written"):
-        check_output(arguments)
+    (tmp_path / "photographs").mkdir()
+    arguments = argparse.Namespace(
+        output=tmp_path / "file" / "new.safetensors", run=tmp_path / "file" / "run",
+        content=tmp_path / "photographs", style=tmp_path / "painting.png",
+    )  # fmt: skip
+    for check in (check_output, check_run_folder):
+        with pytest.raises(SettingsError, match="cannot be written"):
+            check(arguments)
     monkeypatch.setenv("RANK", "1")
     check_output(arguments)
+    check_run_folder(arguments)
 
 
 def test_weights_of_an_earlier_training_are_replaced(tmp_path: Path) -> None:
