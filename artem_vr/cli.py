@@ -142,20 +142,31 @@ def entry() -> NoReturn:
     A thread that was given up (a camera that does not answer, a network in preparation) may still be inside a
     library. Python's own way out would pull it down there, and the library then aborts the process; so it ends here.
     """
+    _open_streams()
     _write_any_name()
     status = main()
     if threading.active_count() > 1:
         for stream in (sys.stdout, sys.stderr):
-            with contextlib.suppress(OSError, ValueError, AttributeError):
+            with contextlib.suppress(OSError, ValueError):
                 stream.flush()
         os._exit(status)
     sys.exit(status)
 
 
+def _open_streams() -> None:
+    """Where there are no streams (pythonw; closed by whoever started us) nobody hears what is said: that is no error.
+
+    In their order: each takes its own closed place, into which a library's messages would go, whatever file is there.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115 (as long as the process)
+
+
 def _write_any_name() -> None:
     """What an encoding does not have appears with backslashes: names of files need not be text, nor of its letters."""
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # there is none under pythonw
+        if isinstance(stream, io.TextIOWrapper):  # what is put in their place need not be one
             stream.reconfigure(errors="backslashreplace")
 
 

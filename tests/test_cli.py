@@ -298,6 +298,30 @@ def test_a_thread_that_was_given_up_does_not_hold_the_process() -> None:
     assert (done.returncode, done.stdout, done.stderr) == (7, "done", "")
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="the shell that closes them")
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])
+def test_streams_that_are_closed_are_no_error(closed: str, tmp_path: Path) -> None:
+    """As under pythonw. And no file that is opened later takes their place, into which libraries write."""
+    code = (
+        "import os, sys, types\n"
+        "from artem_vr import cli\n"
+        "def run(arguments):\n"
+        "    with open('work', 'w') as file:\n"
+        "        for stream in (sys.stdout, sys.stderr):\n"
+        "            stream.write('said')\n"
+        "            stream.flush()\n"
+        "        file.write('well' if file.fileno() > 2 else 'in their place')\n"
+        "    return 7\n"
+        "sys.modules['artem_vr.commands.doctor'] = types.SimpleNamespace(add_arguments=lambda parser: None, run=run)\n"
+        "sys.argv = ['artem-vr', 'doctor']\n"
+        "cli.entry()\n"
+    )
+    command = ["sh", "-c", f'exec "$@" {closed}', "sh", sys.executable, "-c", code]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, timeout=120, check=False)
+    assert (done.returncode, (tmp_path / "work").read_text()) == (7, "well")
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="names are Unicode on Windows")
 def test_a_name_that_is_no_text_is_written_with_backslashes() -> None:
     """The work is done by then: it must not end with a traceback."""
