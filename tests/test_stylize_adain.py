@@ -120,6 +120,17 @@ def test_the_painting_is_not_written_over(place: Path, vgg_file: Path, capsys: p
     assert "would be overwritten" in capsys.readouterr().err and (place / "dark.png").read_bytes() == before
 
 
+def test_nor_where_it_is_called_as_a_picture_of_the_film(
+    place: Path, vgg_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A film may be painted like a picture of one that was painted before."""
+    frame = place / "frames" / "film_000002.png"
+    frame.parent.mkdir()
+    frame.write_bytes(before := (place / "dark.png").read_bytes())
+    assert paint(place, vgg_file, "--style", frame, photo="film.mp4", output="frames") == 2
+    assert "would be overwritten" in capsys.readouterr().err and frame.read_bytes() == before
+
+
 def test_another_vgg_is_refused(place: Path, vgg_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     tensors = load_file(vgg_file)
     save_file(tensors | {"conv1_2.bias": tensors["conv1_2.bias"] + 1}, place / "other.safetensors")

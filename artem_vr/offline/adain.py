@@ -19,8 +19,7 @@ from artem_vr.errors import EngineError, SettingsError, WeightsError, is_lack_of
 from artem_vr.networks.adain import AdaINDecoder, AdaINNetwork
 from artem_vr.networks.checkpoint import load_network
 from artem_vr.networks.layers import SmoothedStatistics
-from artem_vr.offline.files import Job, Look, Outcome, paint_all
-from artem_vr.same_file import same_file
+from artem_vr.offline.files import Job, Look, Outcome, overwrites, paint_all
 from artem_vr.sources.pictures import load_picture
 from artem_vr.styles.library import Library
 from artem_vr.stylize.statistics import RateKeeper
@@ -56,7 +55,7 @@ def stylize(jobs: Sequence[Job], order: Order, report: Callable[[str], None]) ->
         cause = f"{order.painting} is no picture file, and styles of the program have no painting in the package"
         raise SettingsError(cause, "Give --style a PICTURE with --method adain")
     for job in jobs:
-        if same_file(job.output, order.painting):
+        if overwrites(job, order.painting):
             raise SettingsError(f"{order.painting} is the style and would be overwritten", "Name another OUTPUT")
     painting = load_picture(order.painting)
     decoder = _decoder(order.decoder)

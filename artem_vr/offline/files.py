@@ -104,7 +104,7 @@ def plan(
             for (path, kind), name in zip(files, _names(files), strict=True)
         ]
     for job in jobs:
-        if victim := next((path for path, _ in files if _overwrites(job, path)), None):
+        if victim := next((path for path, _ in files if overwrites(job, path)), None):
             raise SettingsError(f"{victim} is one of the inputs and would be overwritten", "Name another OUTPUT")
     return jobs, errors
 
@@ -140,7 +140,7 @@ def _kind(path: Path) -> Kind | None:
     return "picture" if suffix in PICTURE_SUFFIXES else "video" if suffix in VIDEO_SUFFIXES else None
 
 
-def _overwrites(job: Job, path: Path) -> bool:
+def overwrites(job: Job, path: Path) -> bool:
     """Would ``job`` write over ``path``, which is read?"""
     if job.prefix is None:
         return same_file(job.output, path)
@@ -332,7 +332,7 @@ def stylize(
     library = Library()
     if settings.style:
         for path in library.find_for(settings.precision, settings.style).files:
-            if any(_overwrites(job, path) for job in jobs):
+            if any(overwrites(job, path) for job in jobs):
                 raise SettingsError(f"{path} is the style and would be overwritten", "Name another OUTPUT")
     style = load_style(library, settings.style, settings)
     facts = {"style": style.name, "strength": look.strength, "layout": look.layout}
