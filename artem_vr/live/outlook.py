@@ -47,10 +47,16 @@ class Outlook:
             self._check_time()
 
     def _check_style(self) -> None:
-        """Before the first painting there is no style that could go on in place of a damaged one."""
+        """Before the first painting there is no style that could go on in place of a damaged one; nor, where two are
+        wanted, outside the region."""
         state = self._stylizer.state()
-        if not self._log.distinct and state is not None and state.failed == self._deck.current.generation:
+        if self._log.distinct or state is None:
+            return
+        if state.failed == self._deck.current.generation:
             raise ArtemError(f"Nothing can be painted ({state.message.rstrip('.')})", "Try another --style")
+        if state.other_failed:
+            cause = f"Nothing can be painted outside the region ({state.message.rstrip('.')})"
+            raise ArtemError(cause, "Try another --region-style")
 
     def _check_source(self) -> None:
         """A source that is over and whose last frame is painted, or dropped, brings nothing more."""

@@ -100,6 +100,8 @@ class StylizerState:
     """Share of them that were steadied (`steadying`)."""
     failed: int = -1
     """The deck's generation whose style cannot be painted; -1: none. ``message`` says why."""
+    other_failed: bool = False
+    """The style outside the region cannot be painted; ``message`` says why, where the other one is well."""
 
 
 class _Series:
@@ -203,6 +205,7 @@ class Stylizer:
         """Seconds of the frames painted at the size that "auto" chose, since it thought about it."""
         self._count = 0
         self._message = self._other_message = self._ground_message = self._lost = ""
+        self._other_failed = False
 
     def recommend(self, eye_size: Size) -> None:
         """Another ``eye_size`` from the next frame on: another headset, or one that was set otherwise."""
@@ -242,6 +245,7 @@ class Stylizer:
             frames=self._count,
             steadied=self._steadied / max(1, self._count),
             failed=self._failed,
+            other_failed=self._other_failed,
         )
 
     def _prepare(self, key: PainterKey) -> StyledPainter:
@@ -271,7 +275,7 @@ class Stylizer:
         wanted = self._wanted = self._key(frame, selection.style)
         if not selection.outside:
             self._other_series.forget()
-            self._other_message = ""
+            self._other_message, self._other_failed = "", False
         self._want(wanted, selection)  # first, so that what is chosen next stays
         key, painter = self._choose(frame, wanted, selection)
         if key is None or painter is None:
@@ -403,7 +407,9 @@ class Stylizer:
         """
         before, key = self._other_series.key, wanted
         painter = self.painters.get(key)
-        self._other_message = self.painters.failure(key) or ("" if painter else f"Preparing {called(key.style)}")
+        failure = self.painters.failure(key)
+        self._other_message = failure or ("" if painter else f"Preparing {called(key.style)}")
+        self._other_failed = failure is not None
         if painter is None and before is not None and (before.style, before.eyes) == (key.style, key.eyes):
             key, painter, self._other_message = before, self.painters.get(before), ""  # only the size changes
         if painter is None:
@@ -416,8 +422,10 @@ class Stylizer:
             pictures = self._other_series.paint(canvas, frame.captured_at, key, painter, tuning)
         except Exception as error:  # noqa: BLE001 (rule 1)
             self._other_series.forget()
+            if painter.closed:  # as in `_paint`
+                return None, False
             self.painters.drop(key, f"{called(key.style)} failed while painting ({one_line(error)})")
-            self._other_message = self.painters.failure(key) or ""
+            self._other_message, self._other_failed = self.painters.failure(key) or "", True
             return None, False
         return self._hand.steady(self._other_series.steadier, pictures, ties, frame.captured_at), painter.coded
 

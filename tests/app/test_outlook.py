@@ -43,11 +43,11 @@ class TestStylizer:
     __test__ = False
 
     def __init__(self) -> None:
-        self.failed, self.message = -1, ""
+        self.failed, self.other_failed, self.message = -1, False, ""
         self.error: ArtemError | None = None
 
     def state(self) -> Any:
-        return SimpleNamespace(failed=self.failed, message=self.message)
+        return SimpleNamespace(failed=self.failed, other_failed=self.other_failed, message=self.message)
 
     def check(self) -> None:
         if self.error is not None:
@@ -86,6 +86,16 @@ def test_a_first_style_that_is_damaged_ends_a_run_at_once() -> None:
         ArtemError, match=r"Nothing can be painted \(alpha cannot be prepared .*no such tensor\)\)\. Try"
     ):
         run.outlook.check()
+
+
+def test_so_does_a_damaged_one_outside_the_region() -> None:
+    """Only what is painted in both styles is counted: that would never be."""
+    run = Run(limit=5)
+    run.stylizer.other_failed, run.stylizer.message = True, BROKEN
+    with pytest.raises(ArtemError, match=r"outside the region \(alpha cannot be prepared .*Try another --region-style"):
+        run.outlook.check()
+    run.paint()
+    assert run.goes_on()
 
 
 def test_a_damaged_style_ends_nothing_where_another_goes_on() -> None:

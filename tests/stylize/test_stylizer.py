@@ -713,9 +713,14 @@ def test_a_style_outside_that_fails_is_a_message_and_the_other_goes_on(make: Cal
 
     wait_for(lambda: told("damaged"))
     assert setup.stylizer.state().failed == -1  # the current style is well
+    assert setup.stylizer.state().other_failed
     setup.engine.raising.add(5)
     setup.deck.outside = "style5"
     wait_for(lambda: told("style5 failed"))
+    assert setup.stylizer.state().other_failed
+    setup.deck.outside = "style6"
+    wait_for(lambda: setup.paint("style0").other is not None)
+    assert not setup.stylizer.state().other_failed
     setup.deck.outside = ""
     wait_for(lambda: setup.paint("style0") and setup.stylizer.state().message == "")
 
@@ -1046,8 +1051,9 @@ def test_no_painter_is_closed_while_it_paints(make: Callable[..., Setup]) -> Non
         styled.paint(np.zeros((2, 64, 72, 3), np.uint8), None, 1.0, Tuning())
 
 
+@pytest.mark.parametrize("outside", [False, True])
 def test_one_that_was_closed_before_its_first_frame_has_not_failed(
-    make: Callable[..., Setup], monkeypatch: pytest.MonkeyPatch
+    make: Callable[..., Setup], outside: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     setup = make()
     setup.paint("style0")
@@ -1064,8 +1070,12 @@ def test_one_that_was_closed_before_its_first_frame_has_not_failed(
         return painter
 
     monkeypatch.setattr(setup.stylizer.painters, "get", taken_away)
-    setup.deck.select(4)
-    assert setup.paint("style4").style == "style4", "it is prepared anew"
+    if outside:
+        setup.deck.outside = "style4"
+        wait_for(lambda: setup.paint("style0").other is not None)
+    else:
+        setup.deck.select(4)
+        assert setup.paint("style4").style == "style4", "it is prepared anew"
     assert setup.stylizer.state().message == ""
 
 
