@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif")
 VIDEO_SUFFIXES = (
     *(".mp4", ".m4v", ".mov", ".mkv", ".avi", ".webm", ".mpg", ".mpeg", ".wmv", ".asf", ".ts", ".mts", ".m2ts", ".ogv"),
-    *(".3gp", ".3g2", ".flv", ".f4v", ".vob", ".mjpeg"),
+    *(".3gp", ".3g2", ".flv", ".f4v", ".vob", ".mjpeg", ".mjpg"),
 )
 
 Kind = Literal["picture", "video"]

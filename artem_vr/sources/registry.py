@@ -23,6 +23,8 @@ HEADSET_PATIENCE = 4.0
 OWN_PAIR = ("demo", "headset")
 """Sources that know which eye is which, whatever a layout says; their names are these words."""
 _PICTURE_ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff")
+_FILMS_OF_JPEGS = (".mjpeg", ".mjpg")
+"""Nothing but one after the other: they begin as a picture does."""
 
 
 @dataclass(frozen=True)
@@ -146,7 +148,8 @@ def _open_file(path: Path, layout: Layout, loop: bool, name: str) -> Source:
     problem = problem_of(path)
     if problem:
         raise SourceError(*problem)
-    if is_picture(path) or path.suffix.lower() in _PICTURE_ENDINGS:
+    ending = path.suffix.lower()
+    if ending in _PICTURE_ENDINGS or (ending not in _FILMS_OF_JPEGS and is_picture(path)):
         return StillPicture(path, layout, name)
     from artem_vr.sources.video import VideoSource
 

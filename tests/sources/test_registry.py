@@ -10,6 +10,7 @@ import pytest
 
 from artem_vr.errors import SourceError
 from artem_vr.live.chosen_source import ChosenSource
+from artem_vr.offline.files import plan
 from artem_vr.sources import opencv, registry
 from artem_vr.sources.demo import DemoSource
 from artem_vr.sources.headset_camera import HeadsetCameraSource
@@ -17,7 +18,7 @@ from artem_vr.sources.pictures import StillPicture
 from artem_vr.sources.registry import Spec, default_sources, open_source, parse_spec
 from artem_vr.sources.source import FinalSourceError, Shot
 from artem_vr.sources.video import VideoSource
-from tests.sources.samples import encoded, gradient
+from tests.sources.samples import encoded, gradient, grey_jpeg
 
 cv2 = opencv.load()
 
@@ -86,6 +87,17 @@ def test_files_are_known_by_what_is_in_them(tmp_path):
     assert shot is not None and shot.eyes.shape == (2, 32, 16, 3) and source.read() is None
     assert source.name == str(renamed)
     source.close()
+
+
+@pytest.mark.parametrize("ending", ["mjpeg", "MJPG"])
+def test_a_film_of_jpegs_is_no_picture(ending, tmp_path):
+    film = tmp_path / f"film.{ending}"
+    film.write_bytes(b"".join(grey_jpeg(level) for level in (50, 150)))
+    source = open_source(str(film))
+    assert [round(eyes_of(source).mean()) for _ in range(3)] == [50, 150, 50]
+    source.close()
+    jobs, _ = plan([film], tmp_path / "painted.mp4")
+    assert jobs[0].kind == "video"
 
 
 def eyes_of(source):
