@@ -15,7 +15,7 @@ from PIL import Image
 
 from artem_vr import cli
 from artem_vr.offline import style_sheet
-from artem_vr.offline.style_sheet import CELL, sheet
+from artem_vr.offline.style_sheet import BACKGROUND, CELL, sheet
 from artem_vr.sources.pictures import decode_picture, load_picture, save_picture
 from artem_vr.styles import library
 from artem_vr.styles.codes import read_code
@@ -301,6 +301,15 @@ def test_a_sheet_shows_every_picture_unchanged(count: int) -> None:
     whole = sheet([(str(index), picture) for index, picture in enumerate(pictures)])
     for picture in pictures:
         assert np.count_nonzero((whole == picture[0, 0]).all(axis=2)) >= 1200
+
+
+def test_titles_keep_to_their_pictures_and_to_the_letters_that_there_are() -> None:
+    """A phone's photographs are narrow, and titles of shipped styles have 34 letters."""
+    picture = np.full((480, 270, 3), 90, np.uint8)
+    long = sheet([(title, picture) for title in ("The Great Wave off Kanagawa (XNOR)", "x" * 120, "Été")])
+    assert (long[:, 284:292] == BACKGROUND).all(), "nothing is written between two pictures"
+    assert (long[:, -10:] == BACKGROUND).all(), "nor beyond the last one"
+    assert np.array_equal(sheet([("Été", picture)]), sheet([("Ete", picture)]))
 
 
 @pytest.mark.parametrize("name", ["sheet", "sheet.gif"])

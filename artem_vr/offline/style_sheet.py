@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from artem_vr.errors import ArtemError, StyleError
+from artem_vr.lettering import fitting
 from artem_vr.offline.brush import Brush, load_style
 from artem_vr.offline.files import check_suffix, progress, resized
 from artem_vr.same_file import same_file
@@ -21,7 +22,7 @@ from artem_vr.styles.library import Library
 
 CELL = 480
 """Longer side of each picture on the sheet, in pixels."""
-MARGIN, CAPTION, FONT_SIZE = 12, 30, 18
+MARGIN, CAPTION, FONT_SIZE, LEAST_FONT_SIZE = 12, 30, 18, 12
 BACKGROUND, INK = (250, 250, 247), (30, 30, 30)
 
 
@@ -69,16 +70,17 @@ def style_sheet(
 
 def sheet(cells: list[tuple[str, Picture]], columns: int = 0) -> Picture:
     """Titled pictures of one size, (H, W, 3) uint8 each, on a grid of ``columns``; 0: about as wide as it is high."""
-    from PIL import Image, ImageDraw, ImageFont
+    from PIL import Image, ImageDraw
 
     height, width = cells[0][1].shape[:2]
     columns = columns or max(1, min(len(cells), round(math.sqrt(len(cells) * (height + CAPTION) / width))))
     rows = math.ceil(len(cells) / columns)
     step_x, step_y = width + MARGIN, height + CAPTION + MARGIN
     image = Image.new("RGB", (columns * step_x + MARGIN, rows * step_y + MARGIN), BACKGROUND)
-    draw, font = ImageDraw.Draw(image), ImageFont.load_default(FONT_SIZE)
+    draw = ImageDraw.Draw(image)
     for index, (title, picture) in enumerate(cells):
         x, y = MARGIN + index % columns * step_x, MARGIN + index // columns * step_y
         image.paste(Image.fromarray(picture), (x, y))
-        draw.text((x, y + height + 5), title, fill=INK, font=font)
+        line, font = fitting(title, width, FONT_SIZE, LEAST_FONT_SIZE)
+        draw.text((x, y + height + 5), line, fill=INK, font=font)
     return np.array(image, np.uint8)

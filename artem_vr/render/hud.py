@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import functools
 import textwrap
-import unicodedata
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from artem_vr.lettering import font_of, printable
 from artem_vr.render import geometry, gl, target
 from artem_vr.render.geometry import Matrix
 from artem_vr.render.mesh import Mesh
@@ -202,7 +200,7 @@ def rasterise(text: HudText, scale: float = 1.0) -> Panel:
     from PIL import Image, ImageDraw
 
     lines = [(line, size, colour) for line, size, colour in _lines(text) if line]
-    fonts = [_font(round(size * scale)) for _, size, _ in lines]
+    fonts = [font_of(round(size * scale)) for _, size, _ in lines]
     padding, spacing = round(_PADDING * scale), round(_FONT_PIXELS * 0.35 * scale)
     widths = [font.getlength(line) for (line, _, _), font in zip(lines, fonts, strict=True)]
     heights = [sum(font.getmetrics()) for font in fonts]
@@ -225,9 +223,9 @@ def _lines(text: HudText) -> list[tuple[str, float, tuple[int, int, int]]]:
     white, grey, amber = (255, 255, 255), (190, 190, 196), (255, 190, 90)
     small = _FONT_PIXELS * 0.8
     plain = [(text.style, _FONT_PIXELS, white), (text.source, small, grey), (text.engine, small, grey)]
-    lines = [(_printable(cut(line)), float(size), colour) for line, size, colour in plain]
-    lines.append((_printable(cut(text.detail)), small, grey))
-    lines += [(_printable(line), small, amber) for line in _wrap(text.message)]
+    lines = [(printable(cut(line)), float(size), colour) for line, size, colour in plain]
+    lines.append((printable(cut(text.detail)), small, grey))
+    lines += [(printable(line), small, amber) for line in _wrap(text.message)]
     return lines
 
 
@@ -239,41 +237,3 @@ def cut(text: str, most: int = LONGEST) -> str:
 def _wrap(message: str, most: int = 6) -> list[str]:
     lines = [line for part in message.splitlines() for line in textwrap.wrap(part, LONGEST)]
     return lines if len(lines) <= most else [*lines[: most - 1], cut(lines[most - 1], LONGEST - 2) + " …"]
-
-
-_PLAIN = {
-    "–": "-",
-    "—": "-",
-    "×": "x",
-    "Ł": "L",
-    "ł": "l",
-    "Ø": "O",
-    "ø": "o",
-    "ß": "ss",
-    "æ": "ae",
-    "œ": "oe",
-    "→": ">",
-}
-
-
-def _printable(line: str) -> str:
-    """The line in the letters that Pillow's own font has: "é" becomes "e", unknown ones "?"."""
-    return "".join(map(_printable_letter, line))
-
-
-@functools.cache
-def _printable_letter(letter: str) -> str:
-    if letter.isspace():
-        return " "
-    font = _font(_FONT_PIXELS)
-    if bytes(font.getmask(letter)) != bytes(font.getmask("\uffff")):
-        return letter
-    plain = unicodedata.normalize("NFKD", letter)
-    return _PLAIN.get(letter) or "".join(part for part in plain if part.isascii()) or "?"
-
-
-@functools.cache
-def _font(pixels: int) -> Any:
-    from PIL import ImageFont
-
-    return ImageFont.load_default(pixels)
