@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -73,7 +74,8 @@ class StyleLoader:
         self._library, self._stroke_size = library, stroke_size
         self._encoder: Encoder | None = None
         self._read_already: dict[tuple[Path, int, int], Reading] = {}
-        """By file, time of its last change, and size; the pictures of a blend are not read again for each share."""
+        """By file, time of its last change, and size: a blend's pictures are not read again for each share, nor kept
+        ones at each switch, where the network is another one by now."""
 
     def __call__(self, style: Style) -> LoadedStyle:
         """Raises `StyleError`, `WeightsError` or `PictureError`."""
@@ -109,33 +111,39 @@ class StyleLoader:
             smooth = float(np.average([part.smooth for part in parts], weights=weights))
             return Reading(mixed([part.values for part in parts], weights), smooth)
         if style.form == "picture":
-            return self._read_picture(style)
+            return self._remembered(style.path, lambda: self._of_picture(style.path))
         code = read_code(style.path, style.sha256)
         if code.network == self.encoder().key:
             return Reading(code.values, code.smooth)
         if not code.picture:
             cause = f"{style.name} was made for another version of the network that reads paintings"
             raise StyleError(cause, "Add its picture again: artem-vr styles add PICTURE")
-        from artem_vr.sources.pictures import decode_picture
+        return self._remembered(style.path, lambda: self._of_bytes(code.picture))
 
-        return self.encoder().read(decode_picture(code.picture), self._stroke_size)
-
-    def _read_picture(self, style: Style) -> Reading:
-        from artem_vr.sources.pictures import load_picture
-
+    def _remembered(self, path: Path, read: Callable[[], Reading]) -> Reading:
+        """What ``read`` makes of the picture in a file, or made of it before, where the file has not changed."""
         try:
-            facts = style.path.stat()
-        except OSError:  # `load_picture` says it better
-            return self.encoder().read(load_picture(style.path), self._stroke_size)
-        place = style.path, facts.st_mtime_ns, facts.st_size
+            facts = path.stat()
+        except OSError:  # who reads it says it better
+            return read()
+        place = path, facts.st_mtime_ns, facts.st_size
         reading = self._read_already.pop(place, None)
         if reading is None:
-            picture = load_picture(style.path, enough=self._stroke_size)
-            reading = self.encoder().read(picture, self._stroke_size)
+            reading = read()
         self._read_already[place] = reading
         while len(self._read_already) > MOST_REMEMBERED:
             del self._read_already[next(iter(self._read_already))]  # the one that was not wanted for longest
         return reading
+
+    def _of_picture(self, path: Path) -> Reading:
+        from artem_vr.sources.pictures import load_picture
+
+        return self.encoder().read(load_picture(path, enough=self._stroke_size), self._stroke_size)
+
+    def _of_bytes(self, picture: bytes) -> Reading:
+        from artem_vr.sources.pictures import decode_picture
+
+        return self.encoder().read(decode_picture(picture), self._stroke_size)
 
 
 def load_network_style(style: Style) -> LoadedStyle:

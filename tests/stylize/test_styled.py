@@ -15,8 +15,8 @@ import pytest
 from artem_vr.errors import EngineError
 from artem_vr.mailbox import Mailbox
 from artem_vr.sources.frame import StereoFrame
-from artem_vr.sources.pictures import save_picture
-from artem_vr.styles.codes import adjusted
+from artem_vr.sources.pictures import load_picture, save_picture
+from artem_vr.styles.codes import StyleCode, adjusted, thumbnail, write_code
 from artem_vr.styles.deck import Deck
 from artem_vr.styles.library import Library, Style
 from artem_vr.stylize.engines.base import Code
@@ -150,7 +150,8 @@ def wait_for(condition: Any) -> Any:
 def test_a_picture_is_read_again_only_when_its_file_has_changed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A blend's shares are changed without reading its pictures anew."""
+    """A blend's shares are changed without reading its pictures anew; so it is with what was kept for another network:
+    after an update, all that a viewer kept."""
     import torch
 
     from artem_vr.networks.checkpoint import save_network
@@ -183,6 +184,11 @@ def test_a_picture_is_read_again_only_when_its_file_has_changed(
     other = loader.read(library.find(f"0.25*{paths[0]}+0.75*{paths[1]}"))
     assert not np.array_equal(other.values, least) and other.smooth == pytest.approx(0.25, abs=0.01)  # a bare picture
     assert len(read) == 3
+    kept = StyleCode(half, "0" * 64, "Kept", thumbnail(load_picture(paths[1])))
+    write_code(tmp_path / "own" / "kept.code.safetensors", kept)
+    first, again = (loader.read(library.find("kept")).values for _ in range(2))
+    assert np.array_equal(first, again) and not np.array_equal(first, half)
+    assert len(read) == 4
 
 
 def test_a_picture_that_comes_finds_its_network_compiled_and_the_old_style_goes_on_meanwhile() -> None:
