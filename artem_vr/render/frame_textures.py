@@ -19,7 +19,7 @@ class FrameTextures:
     Paintings are put into textures that nobody sees, and seen once all of them are there: a frame that cannot be
     uploaded leaves the one before. When the painting's ``key`` changes (another style), the last painting of the old
     one is kept to fade from. The source is uploaded only where it is asked for, by `upload_source` or else when it is
-    bound: at full strength nobody sees it.
+    bound: at full strength nobody sees it. The same array again is the same picture.
     """
 
     def __init__(self, cuda: CudaPictures | None = None) -> None:
@@ -29,6 +29,7 @@ class FrameTextures:
         self._painted, self._before, self._other = self._pair(), self._pair(), self._pair()
         self._spare, self._other_spare = self._pair(), self._pair()  # for the next painting
         self._pending: npt.NDArray[np.uint8] | None = None  # the source, until it is uploaded
+        self._uploaded: npt.NDArray[np.uint8] | None = None  # the source that its textures hold
         self._source_eyes = self._painted_eyes = self._before_eyes = self._other_eyes = 0
         self._key: object = None
         self.aspect = 16 / 9
@@ -90,7 +91,7 @@ class FrameTextures:
             painted_eyes, other_eyes = _upload(painted, self._spare), _upload(other, self._other_spare)
         finally:
             self.keep(painted, other)
-        self._pending = source
+        self._pending = None if source is self._uploaded else source  # of a photograph it is the same for ever
         self._source_eyes = source.shape[0]
         self.aspect = source.shape[2] / source.shape[1]
         if painted is None:
@@ -122,9 +123,10 @@ class FrameTextures:
     def upload_source(self) -> None:
         """Have the newest frame's source in its textures, before the time comes to draw it."""
         if self._pending is not None:
+            self._uploaded = None
             for texture, picture in zip(self._source, self._pending, strict=False):
                 texture.update(picture)
-            self._pending = None
+            self._uploaded, self._pending = self._pending, None
 
     def bind_painted(self, eye: int, unit: int) -> None:
         """Bind the painting of ``eye`` to a texture unit."""
@@ -145,7 +147,7 @@ class FrameTextures:
             texture.release()
         self._cuda.release()
         self._source_eyes = self._painted_eyes = self._before_eyes = self._other_eyes = 0
-        self._pending = None
+        self._pending = self._uploaded = None
 
 
 def _upload(pictures: Any, textures: Sequence[StreamTexture]) -> int:

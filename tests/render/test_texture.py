@@ -5,6 +5,7 @@ from artem_vr.render import gl, target
 from artem_vr.render.frame_textures import FrameTextures
 from artem_vr.render.region import Region
 from artem_vr.render.stage import Look, Stage
+from artem_vr.render.target import EyeTarget, read_back
 from artem_vr.render.texture import StreamTexture
 from tests.render.scenes import noise
 
@@ -132,6 +133,26 @@ def test_key_changes_are_told(context):
     assert frame.update(picture, picture, "b", now=4.0) is True
     assert (frame.fading, frame.changed_at) == (True, 4.0)
     frame.release()
+
+
+def test_a_photograph_is_uploaded_once(context, monkeypatch):
+    """It comes with every painting of it, ten a second, and has as many pixels as the camera had."""
+    stage, frame = Stage(), FrameTextures()
+    uploads = []
+    for texture in frame._source:
+        monkeypatch.setattr(texture, "update", lambda picture, update=texture.update: uploads.append(update(picture)))
+    photograph, other, painting = (noise(4, 4, 3, seed)[None] for seed in range(3))
+    for source, count in ((photograph, 1), (photograph, 1), (other, 2), (photograph, 3)):
+        frame.update(source, painting, "a")
+        frame.upload_source()
+        assert len(uploads) == count
+    frame.update(other, painting, "a")
+    frame.update(photograph, painting, "a")  # what was not asked for is not there
+    whole = EyeTarget(4, 4)
+    stage.draw_flat(whole, 0, frame, Look(strength=0.0))
+    assert np.array_equal(read_back(whole)[..., :3], photograph[0]) and len(uploads) == 3
+    for part in (whole, stage, frame):
+        part.release()
 
 
 class LostOnTheWay:

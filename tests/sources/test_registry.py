@@ -119,6 +119,7 @@ def test_eyes_are_exchanged_from_the_next_picture_on(tmp_path):
     right_first = eyes_of(source)
     assert not np.array_equal(left_first[0], left_first[1])
     assert np.array_equal(right_first, left_first[::-1]) and right_first.flags.c_contiguous
+    assert eyes_of(source) is right_first, "a photograph stays the same picture: it need not be uploaded again"
     source.skip()
     source.close()
     mono = open_source(str(path), "mono", swapped=lambda: True)
