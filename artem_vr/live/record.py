@@ -6,6 +6,8 @@ newest wins. A full disk ends the recording and not the run.
 
 from __future__ import annotations
 
+import errno
+import shutil
 import threading
 from pathlib import Path
 from typing import Any, Protocol
@@ -33,6 +35,9 @@ PICTURES = (".png", ".jpg", ".jpeg", ".webp")
 
 FRAMES_PER_SECOND = 30
 
+ROOM = 64 * 2**20
+"""Bytes that a film leaves free on its disk: where its end has no room, an MP4 is no film at all."""
+
 MAX_REPEATS = 10 * FRAMES_PER_SECOND
 """The longest pause, in frames, that a film shows as a still picture; a longer one is cut to this."""
 
@@ -50,12 +55,16 @@ class Writer(Protocol):
 
 
 class FilmWriter:
-    """A film through OpenCV. All pictures get the size of the first one. Raises OSError."""
+    """A film through OpenCV. All pictures get the size of the first one. Raises OSError.
+
+    OpenCV does not say that a disk is full: room is looked for once a second of film, and at the end the last picture.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._video: Any = None
         self._size = (0, 0)
+        self._written = 0
 
     def write(self, picture: Picture) -> None:
         cv2 = opencv.load()
@@ -68,11 +77,35 @@ class FilmWriter:
                 raise OSError("OpenCV cannot write such a film here")
         if (width, height) != self._size:
             picture = np.asarray(cv2.resize(picture, self._size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+        if self._written % FRAMES_PER_SECOND == 0:
+            self._check_room()
         self._video.write(cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+        self._written += 1
 
     def close(self) -> None:
-        if self._video is not None:
-            self._video.release()
+        if self._video is None:
+            return
+        self._video.release()
+        if self._written and not _ends_with(self._path, self._written):
+            raise OSError("not all of its pictures reached the disk: is it full?")
+
+    def _check_room(self) -> None:
+        try:
+            free = shutil.disk_usage(self._path.parent).free
+        except OSError:  # nobody knows
+            return
+        if free < ROOM:
+            raise OSError(errno.ENOSPC, "the disk is all but full; what was recorded until then is kept")
+
+
+def _ends_with(path: Path, number: int) -> bool:
+    """Whether a film has that many pictures, and the last one can be read. Looks at the film's ends only."""
+    cv2 = opencv.load()
+    film = cv2.VideoCapture(opencv.name_of(path), cv2.CAP_FFMPEG)
+    film.set(cv2.CAP_PROP_POS_FRAMES, number - 1)
+    whole = film.grab() and abs(film.get(cv2.CAP_PROP_FRAME_COUNT) - number) <= 1
+    film.release()
+    return bool(whole)
 
 
 class PictureWriter:

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import threading
+import time
+from collections.abc import Callable
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -8,7 +11,8 @@ import pytest
 from PIL import Image
 
 from artem_vr.errors import SettingsError
-from artem_vr.live.record import FRAMES_PER_SECOND, MAX_REPEATS, Recorder, frames_due
+from artem_vr.live import record
+from artem_vr.live.record import FILMS, FRAMES_PER_SECOND, MAX_REPEATS, Recorder, frames_due
 
 
 def flat(value: int, height: int = 48, width: int = 64) -> np.ndarray:
@@ -35,6 +39,13 @@ def put_and_wait(recorder: Recorder, kept: Kept, value: int, now: float) -> None
     kept.wrote.clear()
     recorder.put(flat(value), now)
     assert kept.wrote.wait(60)
+
+
+def wait_for(condition: Callable[[], object]) -> None:
+    end = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < end, "it did not happen"
+        time.sleep(0.001)
 
 
 def test_frames_due_follow_the_clock():
@@ -130,6 +141,44 @@ def test_a_full_disk_ends_the_recording_only(tmp_path):
     assert "\n" not in recorder.failure
     assert not recorder.wants(10.0)
     assert not recorder.close(60)
+
+
+@pytest.fixture
+def small_disk():
+    """No file grows beyond 20 kB: to whoever writes one, the disk is full."""
+    resource = pytest.importorskip("resource")  # Windows has no such limit
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@pytest.mark.parametrize("pictures", [2, 40])
+@pytest.mark.parametrize("suffix", FILMS)
+def test_a_film_that_did_not_reach_the_disk_is_not_said_to_be_kept(tmp_path, small_disk, suffix, pictures):
+    """OpenCV writes on in silence."""
+    recorder = Recorder(tmp_path / f"film{suffix}")
+    rng = np.random.default_rng(0)
+    for number in range(pictures):
+        recorder.put(rng.integers(0, 255, (240, 320, 3), np.uint8), number / 30)
+        wait_for(lambda: recorder._pictures._item is None)
+    assert not recorder.close(60)
+    assert recorder.failure.endswith("(not all of its pictures reached the disk: is it full?)")
+
+
+@pytest.mark.parametrize("suffix", FILMS)
+def test_a_film_ends_whole_before_the_disk_is_full(tmp_path, monkeypatch, suffix):
+    free = [record.ROOM, record.ROOM - 1]
+    monkeypatch.setattr(record.shutil, "disk_usage", lambda folder: SimpleNamespace(free=free.pop(0)))
+    recorder = Recorder(tmp_path / f"film{suffix}")
+    recorder.put(flat(10), 0.0)
+    wait_for(lambda: recorder._written)
+    recorder.put(flat(200), 1.0)  # 30 pictures: the second look
+    recorder._thread.join(60)
+    assert "all but full; what was recorded until then is kept" in recorder.failure
+    assert not recorder.close(60)
+    film = cv2.VideoCapture(str(recorder.path))
+    assert [film.grab() for _ in range(31)] == [True] * 30 + [False]
 
 
 def test_a_stuck_disk_does_not_hold_the_end_up(tmp_path):
