@@ -71,7 +71,8 @@ class Parts:
 
 
 def run(settings: Settings, parts: Parts = Parts()) -> int:
-    """Run until told to quit; the exit status. Raises `ArtemError` for what the user can mend."""
+    """Run until told to quit; the exit status, 2 where a recording came to nothing. Raises `ArtemError` for what the
+    user can mend."""
     threads: list[Stoppable] = []
     status, error = 2, None
     with Interpreter() as interpreter, ends_on_request():
@@ -221,7 +222,7 @@ def show(settings: Settings, parts: Parts, threads: list[Stoppable], interpreter
             say(f"kept in {recorder.path}" if kept else recorder.failure or "nothing was recorded")
     if settings.frames:
         print(one_line(report), flush=True)
-    return 0
+    return 0 if kept or recorder is None else 2
 
 
 def go_on(loop: RenderLoop, view: View, outlook: Outlook, log: PaintingLog, interpreter: Interpreter) -> None:

@@ -101,6 +101,17 @@ def test_frames_prints_one_line_of_json(tmp_path: Path, picture: Path, display: 
 
 
 @pytest.mark.graphics
+def test_a_recording_that_came_to_nothing_is_status_2(tmp_path: Path, picture: Path) -> None:
+    resource = pytest.importorskip("resource")  # Windows has no such limit
+    started = program(tmp_path, None, "--source", str(picture), "--frames", "3", "--record", "film.mp4")
+    full = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))  # noqa: E731
+    done = subprocess.run(**started, capture_output=True, timeout=300, check=False, preexec_fn=full)
+    assert done.returncode == 2, done.stderr
+    assert "Recording to film.mp4 has ended (not all of its pictures" in done.stderr.splitlines()[-1]
+    assert json.loads(done.stdout)["frames"] == 3, "what was measured is there"
+
+
+@pytest.mark.graphics
 @pytest.mark.parametrize(
     ("options", "words"),
     [
