@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import signal
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +21,7 @@ from hypothesis import strategies as st
 
 from artem_vr import cli, typed_path
 from artem_vr.errors import ArtemError, SettingsError, SourceError
+from artem_vr.live.process import REQUESTS
 from artem_vr.live.record import Recorder
 from artem_vr.offline import files as offline
 from artem_vr.offline.files import Job, Look, blended, joined, paint_all, painted, plan, typed_as_folder, with_colors_of
@@ -696,3 +699,25 @@ def test_a_file_that_is_named_in_two_ways_is_painted_once(tmp_path: Path, monkey
         [Path("photo.png"), tmp_path / "photo.png", Path()], Path("painted"), True, lambda line: None
     )
     assert [job.input for job in jobs] == [Path("photo.png")] and errors == []
+
+
+@pytest.mark.parametrize("name", [name for name in REQUESTS if hasattr(signal, name)])
+def test_a_request_to_end_ends_it_in_order(name: str, tmp_path: Path) -> None:
+    """As Ctrl-C does: begun files go, and an hour of optimising is kept."""
+    code = (
+        "import signal, sys\n"
+        "from artem_vr import cli\n"
+        "from artem_vr.offline import files\n"
+        "def stylize(*_):\n"
+        "    try:\n"
+        f"        signal.raise_signal(signal.{name})\n"
+        "    finally:\n"
+        "        print('in order')\n"
+        "files.stylize = stylize\n"
+        "sys.exit(cli.main(['stylize', 'a.png', '-o', 'b.png']))\n"
+    )
+    save_picture(tmp_path / "a.png", noise(32, 32))
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])}
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (130, "in order\n"), done.stderr

@@ -102,6 +102,7 @@ def run(arguments: argparse.Namespace) -> int:
     settings = dataclasses.replace(settings, strength=given.get("strength", 1.0), layout=given.get("layout", "mono"))
     optimizing = arguments.method == "optimize"
     _check_method(arguments)
+    from artem_vr.live.process import ends_on_request
     from artem_vr.offline import files
 
     look = files.Look(settings.layout, settings.strength, arguments.preserve_color, arguments.size)
@@ -117,12 +118,13 @@ def run(arguments: argparse.Namespace) -> int:
 
     jobs, errors = files.plan(inputs, Path(arguments.output), files.typed_as_folder(arguments.output), report)
     outcome, facts = files.Outcome(), dict[str, Any]()
-    if jobs and optimizing:
-        outcome, facts = _optimize(arguments, jobs, settings.device, report)
-    elif jobs and arguments.method == "adain":
-        outcome, facts = _adain(arguments, jobs, look, settings, report)
-    elif jobs:
-        outcome, facts = files.stylize(jobs, look, settings, report)
+    with ends_on_request():  # begun files go, an optimised picture is kept as far as it is
+        if jobs and optimizing:
+            outcome, facts = _optimize(arguments, jobs, settings.device, report)
+        elif jobs and arguments.method == "adain":
+            outcome, facts = _adain(arguments, jobs, look, settings, report)
+        elif jobs:
+            outcome, facts = files.stylize(jobs, look, settings, report)
     outcome.errors[:0] = [{"input": str(path), "error": line} for path, line in errors]
     if arguments.json:
         print(json.dumps({**facts, "outputs": outcome.outputs, "errors": outcome.errors}))
