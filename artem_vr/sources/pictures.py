@@ -170,11 +170,11 @@ class StillPicture:
 
 def _to_rgb(image: Any) -> Picture:
     """A PIL image of any mode -> (H, W, 3) uint8 sRGB. Decodes."""
-    from PIL import Image, ImageOps
+    from PIL import Image
 
     image.load()
     profile = image.info.get("icc_profile")
-    image = ImageOps.exif_transpose(image)
+    image = _upright(image)
     if image.mode in ("I", "F") or image.mode.startswith("I;16"):  # 16 bits (held in 32 for mode I) to 8
         deep = np.asarray(image).astype(np.float32)  # and in place: 40 megapixels of it are enough
         deep *= 255.0 if image.mode == "F" and deep.max(initial=0) <= 1 else 1 / 257
@@ -186,6 +186,23 @@ def _to_rgb(image: Any) -> Picture:
     if profile:
         image = _in_srgb(image, profile)
     return np.array(image.convert("RGB"), np.uint8, order="C")
+
+
+def _upright(image: Any) -> Any:
+    """A PIL image as its camera was held. Nothing else of what the camera wrote matters: `ImageOps.exif_transpose`
+    writes all of it anew, and fails where anything of it makes no sense."""
+    from PIL import ExifTags, Image
+
+    try:
+        orientation = image.getexif().get(ExifTags.Base.Orientation)
+    except Exception:  # noqa: BLE001  what is damaged says nothing, and the picture may be sound
+        return image
+    turn = Image.Transpose
+    turns = {
+        2: turn.FLIP_LEFT_RIGHT, 3: turn.ROTATE_180, 4: turn.FLIP_TOP_BOTTOM, 5: turn.TRANSPOSE,
+        6: turn.ROTATE_270, 7: turn.TRANSVERSE, 8: turn.ROTATE_90,
+    }  # fmt: skip
+    return image.transpose(turns[orientation]) if orientation in turns else image
 
 
 def _in_srgb(image: Any, profile: bytes) -> Any:

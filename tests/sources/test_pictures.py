@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image, ImageCms, ImageFile
+from PIL import Image, ImageCms, ImageFile, ImageOps
 
 from artem_vr.errors import PictureError
 from artem_vr.sources import pictures
@@ -63,9 +63,22 @@ def test_slim_pictures_are_pictures(tmp_path, size):
     assert load_picture(path).shape == (*size, 3)
 
 
-def test_the_orientation_of_the_camera_is_applied(tmp_path):
+@pytest.mark.parametrize("orientation", range(10))
+def test_the_orientation_of_the_camera_is_applied(tmp_path, orientation):
     exif = Image.Exif()
-    exif[0x0112] = 6  # the camera was turned: the picture's top is at the right
+    exif[0x0112] = orientation
+    path = tmp_path / "turned.png"
+    path.write_bytes(encoded(gradient(), "PNG", exif=exif))
+    with Image.open(path) as picture:
+        assert np.array_equal(load_picture(path), np.asarray(ImageOps.exif_transpose(picture)))
+    if orientation == 6:  # the camera was turned: the picture's top is at the right
+        assert np.array_equal(load_picture(path), np.rot90(gradient(), -1))
+
+
+def test_a_sound_picture_is_shown_whatever_its_camera_wrote(tmp_path):
+    """A resolution that is text, as some programs leave it."""
+    entries = struct.pack("<HHIHH", 0x112, 3, 1, 6, 0) + struct.pack("<HHI4s", 0x11A, 2, 4, b"72\0\0")
+    exif = b"Exif\0\0II*\0" + struct.pack("<IH", 8, 2) + entries + bytes(4)
     path = tmp_path / "turned.png"
     path.write_bytes(encoded(gradient(), "PNG", exif=exif))
     assert np.array_equal(load_picture(path), np.rot90(gradient(), -1))
