@@ -200,7 +200,7 @@ class Library:
 
         Blends are typed as ``great_wave+the_scream`` or ``0.7*great_wave+0.3*picture.jpg``; a part that is a network
         of its own stands for the code of the same painting. Raises `StyleError`, with near matches, when there is
-        none, and `PictureError` for a file that is no picture.
+        none, `PictureError` for a file that is no picture, and `WeightsError` for one of the user's that is of no use.
         """
         styles = self.styles()
         known = _called(styles, name)
@@ -276,7 +276,7 @@ class Library:
         return name
 
     def _outside(self, styles: list[Style], name: str) -> Style:
-        """The file of that name, as a style. Raises `StyleError` or `PictureError`."""
+        """The file of that name, as a style. Raises `ArtemError`; of one of the user's own that is left out, why."""
         path = path_of(name)
         suffix = path.suffix.lower()
         if suffix == ".safetensors":
@@ -288,6 +288,9 @@ class Library:
             return Style(normalize(path.stem) or "own", title_of(path.stem) or "A network", "own", path)
         if suffix in PICTURE_SUFFIXES or (_is_file(name) and _is_picture(path)):
             return self._picture(name, path)
+        if left_out := _called(self._left_out(styles), name):
+            _own_style(left_out.path, self.compact)  # raises why it is
+            raise StyleError(f"{name[:60]!r} is a code, and {NO_COMPACT}", _REINSTALL)
         if not styles:
             reason = self.problems[0] if self.problems else "no style is installed"
             raise StyleError(f"There is no style {name[:60]!r}: {reason}", "Reinstall the program, or train a style")
@@ -373,17 +376,12 @@ class Library:
             problems.append(f"Your styles in {self.own} cannot be read ({error.strerror or error})")
             return
         for path in paths:
-            if not path.name.endswith(SUFFIX):
-                yield _own_network(path)
-                continue
             try:
-                code = read_code(path)
-                if compact is not None:
-                    _check_usable(path, code, compact)
+                style = _own_style(path, compact)
             except ArtemError as error:
                 problems.append(str(error).rstrip("."))
                 continue
-            yield _own_code(path, code)
+            yield style
 
     def _own_files(self) -> list[Path]:
         """The files of the user's own styles, whatever is in them, by name. Raises OSError."""
@@ -410,6 +408,16 @@ def _check_usable(path: Path, code: StyleCode, compact: tuple[Path, str]) -> Non
     if code.network != compact[1] and not code.picture:
         cause = f"{path.name} is for another network and keeps no picture to be read again"
         raise WeightsError(cause, "Add its picture again: artem-vr styles add PICTURE")
+
+
+def _own_style(path: Path, compact: tuple[Path, str] | None) -> Style:
+    """Raises `WeightsError` for a code that is of no use."""
+    if not path.name.endswith(SUFFIX):
+        return _own_network(path)
+    code = read_code(path)
+    if compact is not None:
+        _check_usable(path, code, compact)
+    return _own_code(path, code)
 
 
 def _own_network(path: Path) -> Style:

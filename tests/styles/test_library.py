@@ -270,6 +270,12 @@ def test_own_codes_that_cannot_be_used_are_named(tmp_path: Path) -> None:
     assert [s.name for s in library.styles() if s.kind == "own"] == ["old_with_picture"]
     assert len(library.problems) == 2
     assert "bad.code" in library.problems[0] and "another network" in library.problems[1]
+    for name, why in (("bad", "bad.code.safetensors"), ("Old", "another network"), ("bad+the_scream", "bad.code")):
+        with pytest.raises(WeightsError, match=why):  # who asks for one is not told that there is none
+            library.find(name)
+    (tmp_path / "weights" / "compact.safetensors").unlink()
+    with pytest.raises(StyleError, match=r"'old_with_picture' is a code, and .* not installed"):
+        library.find("old_with_picture")
 
 
 def test_a_code_that_cannot_be_used_is_not_added(tmp_path: Path) -> None:
