@@ -17,6 +17,7 @@ from pathlib import Path
 
 from artem_vr.errors import ArtemError, PictureError, StyleError
 from artem_vr.live.blending import Parts, grown
+from artem_vr.same_file import content_of
 from artem_vr.styles.codes import StyleCode
 from artem_vr.styles.library import PICTURE_SUFFIXES, Library, Style
 from artem_vr.stylize.encoder import STROKE_SIZE
@@ -156,16 +157,7 @@ class Curator:
 def _identity(style: Style) -> tuple[object, ...]:
     """Other for another blend, another file, and another content of the same file."""
     parts = [part for _, part in style.parts] or [style]
-    return (style.name if style.form == "blend" else "", *(_content(part.path) for part in parts))
-
-
-def _content(path: Path) -> tuple[Path, int, int]:
-    """What changes with a file's content, as far as is known without reading it: time of the last change, and size."""
-    try:
-        facts = path.stat()
-    except OSError:  # who reads it will say so
-        return path, 0, 0
-    return path, facts.st_mtime_ns, facts.st_size
+    return (style.name if style.form == "blend" else "", *(content_of(part.path) for part in parts))
 
 
 def brought(library: Library, path: Path) -> tuple[str, str]:

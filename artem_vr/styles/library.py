@@ -21,6 +21,7 @@ from artem_vr import assets
 from artem_vr.atomic_file import write_atomically
 from artem_vr.errors import ArtemError, PictureError, StyleError, WeightsError
 from artem_vr.networks.header import architecture_of
+from artem_vr.same_file import content_of
 from artem_vr.styles.blends import is_blend, read_blend, write_blend
 from artem_vr.styles.codes import SUFFIX, StyleCode, clean_title, read_code, write_code
 from artem_vr.typed_path import path_of
@@ -124,6 +125,9 @@ class Library:
     def __init__(self, shipped: Path | None = None, own: Path | None = None) -> None:
         """``shipped`` holds index.json and weights (None: the program's); ``own`` *.safetensors of both forms."""
         self._shipped, self._own = shipped, own
+        self._looked_at: dict[tuple[object, ...], Style] = {}
+        """What the user's own files were found to be. They keep pictures, and every switch asks: of a hundred of them
+        14 MB would be read each time."""
         self.problems: list[str] = []
         """One line for each file that had to be left out, of the last `styles` call."""
 
@@ -375,12 +379,15 @@ class Library:
         except OSError as error:
             problems.append(f"Your styles in {self.own} cannot be read ({error.strerror or error})")
             return
+        before, self._looked_at = self._looked_at, {}
         for path in paths:
+            key = content_of(path), compact
             try:
-                style = _own_style(path, compact)
+                style = before.get(key) or _own_style(path, compact)
             except ArtemError as error:
                 problems.append(str(error).rstrip("."))
                 continue
+            self._looked_at[key] = style
             yield style
 
     def _own_files(self) -> list[Path]:

@@ -278,6 +278,28 @@ def test_own_codes_that_cannot_be_used_are_named(tmp_path: Path) -> None:
         library.find("old_with_picture")
 
 
+def test_own_files_are_read_again_only_when_they_have_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every switch asks for them all, and each keeps a picture."""
+    library, read = make_coded(tmp_path), []
+    own = tmp_path / "own"
+    code_file(own / "a.code.safetensors", title="A")
+    code_file(own / "b.code.safetensors", title="B")
+
+    def counted(path: Path) -> StyleCode:
+        read.append(path.name[0])
+        return read_code(path)
+
+    monkeypatch.setattr("artem_vr.styles.library.read_code", counted)
+    titles = [[library.find(name).title for name in "ab"] for _ in range(3)]
+    assert titles == [["A", "B"]] * 3 and read == ["a", "b"]
+    code_file(own / "b.code.safetensors", title="Another")
+    assert library.find("b").title == "Another" and read == ["a", "b", "b"]
+    (own / "a.code.safetensors").write_bytes(b"no")
+    for _ in range(2):  # a disk may have been away
+        assert [style.name for style in library.styles() if style.kind == "own"] == ["b"] and len(library.problems) == 1
+    assert read == ["a", "b", "b", "a", "a"]
+
+
 def test_a_code_that_cannot_be_used_is_not_added(tmp_path: Path) -> None:
     library = make_coded(tmp_path)
     old, pictured = tmp_path / "old.code.safetensors", tmp_path / "pictured.code.safetensors"
