@@ -6,10 +6,14 @@ import os
 import types
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from artem_vr import typed_path
-from artem_vr.typed_path import path_of, paths_of
+from artem_vr.cli import main
+from artem_vr.live.record import Recorder
+from artem_vr.sources.pictures import save_picture
+from artem_vr.typed_path import named, path_of, paths_of
 
 
 @pytest.fixture(autouse=True)
@@ -37,6 +41,27 @@ def test_a_name_that_begins_with_a_tilde_is_a_file(place: Path, monkeypatch: pyt
     monkeypatch.setattr(Path, "expanduser", lambda path: place / "Users" / path.name[1:])
     assert path_of("~backup.jpg") == Path("~backup.jpg")
     assert path_of("~other.jpg") == place / "Users" / "other.jpg"
+
+
+def test_what_is_to_be_written_may_begin_with_a_tilde(place: Path) -> None:
+    assert named("~/a.png") == paths_of("~/a.png")[0] == place / "home" / "a.png"
+    for other in ("~a.png", "a/~/b.png", "~", ""):
+        assert named(other) == Path(other)
+    (place / "~").mkdir()
+    (place / "~" / "a.png").touch()
+    assert named("~/a.png") == Path("~/a.png"), "a file that is called so"
+
+
+def test_nothing_is_written_into_a_folder_called_tilde(place: Path) -> None:
+    """Where a shell leaves it to us: those of Windows, and others in --output=~/a.png."""
+    (place / "home").mkdir()
+    save_picture(place / "home" / "photo.png", np.full((20, 30, 3), 99, np.uint8))
+    assert main(["stylize", "~/photo.png", "--output=~/new/painted.png", "--strength", "0"]) == 0
+    assert (place / "home" / "new" / "painted.png").is_file()
+    recorder = Recorder("~/film.mp4")
+    recorder.close()
+    assert recorder.path == place / "home" / "film.mp4"
+    assert sorted(path.name for path in place.iterdir()) == ["home"]
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from artem_vr.commands.options import add_setting, load_settings
+from artem_vr.typed_path import named
 
 if TYPE_CHECKING:
     from artem_vr.styles.library import Library, Style
@@ -27,14 +28,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="print JSON")
         if name == "add":
             action.add_argument(
-                "file", type=Path, metavar="PICTURE", help="a picture, or a .safetensors file of weights or of a code"
+                "file", type=named, metavar="PICTURE", help="a picture, or a .safetensors file of weights or of a code"
             )
             action.add_argument("--name", help="how the style is to be called (default: as the file)")
         elif name == "remove":
             action.add_argument("name", metavar="NAME")
         elif name == "sheet":
-            action.add_argument("photo", type=Path, metavar="PHOTO")
-            action.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help="a picture file")
+            action.add_argument("photo", type=named, metavar="PHOTO")
+            action.add_argument("-o", "--output", type=named, required=True, metavar="FILE", help="a picture file")
             add_setting(action, "device", "engine", "precision")
 
 

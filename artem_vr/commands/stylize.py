@@ -7,12 +7,11 @@ import dataclasses
 import json
 import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from artem_vr.commands.options import add_setting, load_settings
 from artem_vr.errors import SettingsError
-from artem_vr.typed_path import path_of, paths_of
+from artem_vr.typed_path import named, path_of, paths_of
 
 if TYPE_CHECKING:
     from artem_vr.offline.files import Job, Look, Outcome
@@ -41,11 +40,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "(default: network)",
     )  # fmt: skip
     parser.add_argument(
-        "--vgg", type=Path, metavar="FILE", default=argparse.SUPPRESS,
+        "--vgg", type=named, metavar="FILE", default=argparse.SUPPRESS,
         help="with --method adain and optimize: VGG-19's weights (default: downloaded once, checked)",
     )  # fmt: skip
     parser.add_argument(
-        "--decoder", type=Path, metavar="FILE", default=argparse.SUPPRESS,
+        "--decoder", type=named, metavar="FILE", default=argparse.SUPPRESS,
         help="with --method adain: what artem-vr train adain --encoder vgg19 has trained (default: the shipped one)",
     )  # fmt: skip
     _add_optimize_arguments(parser)
@@ -116,7 +115,7 @@ def run(arguments: argparse.Namespace) -> int:
     def report(line: str) -> None:
         print(f"artem-vr: {line}", file=sys.stderr)
 
-    jobs, errors = files.plan(inputs, Path(arguments.output), files.typed_as_folder(arguments.output), report)
+    jobs, errors = files.plan(inputs, named(arguments.output), files.typed_as_folder(arguments.output), report)
     outcome, facts = files.Outcome(), dict[str, Any]()
     with ends_on_request():  # begun files go, an optimised picture is kept as far as it is
         if jobs and optimizing:
@@ -189,7 +188,7 @@ def _optimize(
         path_of(arguments.style),
         options,
         size=arguments.size or SIZE,
-        resume="newest" if resume == "" else resume and Path(resume),
+        resume="newest" if resume == "" else resume and named(resume),
         device=device,
         **others,
     )

@@ -23,7 +23,7 @@ from artem_vr.settings import Settings
 from artem_vr.sources import opencv
 from artem_vr.sources.registry import parse_spec
 from artem_vr.styles.library import Library
-from artem_vr.typed_path import path_of
+from artem_vr.typed_path import named, path_of
 
 Picture = npt.NDArray[np.uint8]  # (H, W, 3) uint8 RGB, top row first
 
@@ -141,7 +141,7 @@ def check_record(library: Library, settings: Settings) -> None:
         if typed := getattr(settings, name):
             read[name.replace("_", "-")] = library.find_for(settings.precision, typed).files
     for option, paths in read.items():
-        if any(same_file(Path(settings.record), path) for path in paths):
+        if any(same_file(named(settings.record), path) for path in paths):
             cause = f"{settings.record} is what --{option} names and would be overwritten"
             raise SettingsError(cause, "Give --record another FILE")
 
@@ -154,7 +154,7 @@ class Recorder:
     """
 
     def __init__(self, path: str | Path, writer: Writer | None = None) -> None:
-        self.path = Path(path)
+        self.path = named(path) if isinstance(path, str) else path
         self.failure = ""
         self.still = self.path.suffix.lower() in PICTURES
         self._writer = writer or _writer(self.path)
