@@ -342,6 +342,16 @@ def test_a_video_becomes_numbered_pictures(tmp_path: Path) -> None:
     assert names == ["film_000001.png", "film_000002.png", "film_000003.png"]
 
 
+def test_pictures_of_a_longer_film_that_are_still_there_are_told_of(tmp_path: Path) -> None:
+    """Who makes a film of them again would have the old one's end behind the new one's."""
+    said: list[str] = []
+    for frames in (5, 3):
+        job = Job(film(tmp_path / "film.avi", frames), "video", tmp_path / "out", "film")
+        outcome = paint_all([job], Look(), lambda kind: invert, said.append)
+    assert said == [f"{tmp_path / 'out'} holds 2 older pictures behind the last one of {tmp_path / 'film.avi'}."]
+    assert outcome.outputs[0]["notice"] == said[0] and len(os.listdir(tmp_path / "out")) == 5
+
+
 def test_frames_of_a_film_know_the_time_since_the_last(tmp_path: Path) -> None:
     seen: list[float | None] = []
 

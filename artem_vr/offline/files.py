@@ -7,6 +7,7 @@ follow the film as they do live. Outputs appear whole or not at all, and an inpu
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -304,9 +305,24 @@ def paint_video(job: Job, look: Look, paint: PaintEyes) -> dict[str, Any]:
         said = video.count
     assert result is not None  # the reader raises when there is no picture
     facts: dict[str, Any] = {"width": result.shape[1], "height": result.shape[0], "frames": frames, "fps": video.rate}
+    notices = []
     if said is not None and frames < 0.9 * said:
-        facts["notice"] = f"{job.input} ends after {frames} of {said} frames; it may be cut off."
+        notices.append(f"{job.input} ends after {frames} of {said} frames; it may be cut off.")
+    if older := _numbered_beyond(job, frames):
+        pictures = "picture" if older == 1 else "pictures"
+        notices.append(f"{job.output} holds {older} older {pictures} behind the last one of {job.input}.")
+    if notices:
+        facts["notice"] = " ".join(notices)
     return facts
+
+
+def _numbered_beyond(job: Job, frames: int) -> int:
+    """How many pictures of a longer film of that name are there, which would be taken for the end of this one."""
+    if job.prefix is None:
+        return 0
+    names = (path.name for path in job.output.iterdir())
+    numbers = (re.fullmatch(rf"{re.escape(job.prefix)}_(\d{{6,}})\.png", name) for name in names)
+    return sum(int(number[1]) > frames for number in numbers if number)
 
 
 def _check_video(check_file: Callable[[Path], None], path: Path) -> None:
