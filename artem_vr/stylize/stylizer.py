@@ -403,7 +403,7 @@ class Stylizer:
     ) -> tuple[Any, bool]:
         """The frame in the style ``wanted``, and whether that is coded; None while it is not ready or fails.
 
-        ``eyes`` are the frame's at the size of the other style.
+        ``eyes``: the frame's, at the size in which the style inside is painted.
         """
         before, key = self._other_series.key, wanted
         painter = self.painters.get(key)
