@@ -54,8 +54,9 @@ def empty(shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
         return np.empty(shape, dtype)
     size = nbytes + _ALIGNMENT
     with _lock:
-        found = next((i for i, block in enumerate(_shelf) if block.nbytes == size), None)
-        block = _shelf.pop(found) if found is not None else None
+        block = next((one for one in _shelf if one.nbytes == size), None)
+        # not by its place, which is another one when a lease ended meanwhile in this thread
+        _shelf[:] = [one for one in _shelf if one is not block]
     if block is None:
         block = np.empty(size, np.uint8)
     return np.asarray(_Lease(block, nbytes)).view(dtype).reshape(shape)

@@ -7,6 +7,8 @@ import gc
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -49,6 +51,27 @@ def test_large_memory_is_recycled_when_nobody_looks_at_it() -> None:
     third = memory.empty((1000, 600), np.int32)
     assert third.ctypes.data == address
     memory.clear()
+
+
+def test_what_comes_back_while_the_shelf_is_searched_does_not_exchange_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A collection may end leases at any moment, in the thread that searches: what lay there longest goes then."""
+    small, wanted, large = (np.empty(memory.LEAST_BYTES * n + memory._ALIGNMENT, np.uint8) for n in (1, 2, 3))
+    lease: Any = SimpleNamespace(block=large)
+
+    class Searched(np.ndarray):
+        @property
+        def nbytes(self) -> int:
+            if len(memory._shelf) == 3:
+                memory._Lease.__del__(lease)
+            return super().nbytes
+
+    monkeypatch.setattr(memory, "_shelf", [small, small.copy(), wanted.view(Searched)])
+    monkeypatch.setattr(memory, "SHELF_BYTES", small.nbytes + wanted.nbytes + large.nbytes)
+    block = memory.empty((memory.LEAST_BYTES * 2,), np.uint8)
+    base = block
+    while isinstance(base, np.ndarray):
+        base = base.base
+    assert base.block.size == wanted.size
 
 
 def test_the_shelf_has_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
