@@ -68,7 +68,7 @@ def test_what_comes_back_while_the_shelf_is_searched_does_not_exchange_blocks(mo
     monkeypatch.setattr(memory, "_shelf", [small, small.copy(), wanted.view(Searched)])
     monkeypatch.setattr(memory, "SHELF_BYTES", small.nbytes + wanted.nbytes + large.nbytes)
     block = memory.empty((memory.LEAST_BYTES * 2,), np.uint8)
-    base = block
+    base: Any = block
     while isinstance(base, np.ndarray):
         base = base.base
     assert base.block.size == wanted.size
