@@ -463,7 +463,7 @@ def test_the_command_paints(stylize: Any, tmp_path: Path) -> None:
 def test_on_windows_a_pattern_is_all_of_its_files(
     stylize: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(typed_path, "os", SimpleNamespace(name="nt", path=os.path))
+    monkeypatch.setattr(typed_path, "os", SimpleNamespace(name="nt", path=os.path, sep=os.sep))
     for name in ("a.png", "b.png"):
         save_picture(tmp_path / name, noise(16, 16))
     status, out, err = stylize("?.png", "-o", "painted", "--strength", "0")
