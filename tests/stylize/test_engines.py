@@ -235,6 +235,33 @@ def test_the_cache_saves_the_conversion_and_survives_damage(tmp_path: Path) -> N
         assert len(file.read_bytes()) > 1000 and file.read_bytes()[-100:] != damaged[-100:]
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no stacks for signals")
+def test_signals_are_heard_after_engines_have_gone(tmp_path: Path) -> None:
+    """OpenVINO's cores take a stack for signals with them: Ctrl-C after a picture was painted was a crash."""
+    code = (
+        "import gc, signal, sys\n"
+        "from pathlib import Path\n"
+        "import numpy as np\n"
+        "from artem_vr.networks.fast import FastNetwork\n"
+        "from artem_vr.stylize.engines import choose_engine, initial_state\n"
+        "engines = [choose_engine('openvino', precision='fp32', cache=Path(sys.argv[1])) for _ in range(3)]\n"
+        "for engine in engines:\n"
+        "    painter = engine.prepare('x', FastNetwork(8, 8, 8, 1).eval(), 1, 64, 64)\n"
+        "    painter.paint(np.zeros((1, 64, 64, 3), np.uint8), initial_state(painter.channels), 1.0)\n"
+        "    painter.close()\n"
+        "while engines:\n"
+        "    del engines[0], engine, painter\n"
+        "    engine = painter = None\n"
+        "    gc.collect()\n"
+        "signal.signal(signal.SIGINT, lambda *_: print('heard'))\n"
+        "signal.raise_signal(signal.SIGINT)\n"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path)]
+    root = Path(__file__).parents[2]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "heard\n"), done.stderr
+
+
 def test_what_was_compiled_is_taken_up_again_and_damage_is_noticed(tmp_path: Path) -> None:
     pictures, compilations = film(3, 2, 72, 64, 9), []
 

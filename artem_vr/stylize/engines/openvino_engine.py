@@ -8,6 +8,7 @@ is kept there, too: taking that up again takes a third of the time.
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import io
 import json
@@ -96,6 +97,25 @@ class OpenVinoPainter:
         self._request = None
 
 
+_core_lock = threading.Lock()
+
+
+def _core() -> Any:
+    """OpenVINO's core, one for the whole process and never given up. Raises ImportError without OpenVINO.
+
+    Each gives the thread that it is made in a stack for signals of its own, and takes that away when it goes. Of two
+    that go in the order in which they came the thread is left with one that is no memory any more: the next signal,
+    Ctrl-C among them, is then a crash.
+    """
+    with _core_lock:  # a cache alone might make two at a time
+        return _one_core()
+
+
+@functools.cache
+def _one_core() -> Any:
+    return import_openvino().Core()
+
+
 class OpenVinoEngine:
     """``precision`` "auto" (the fastest: int8, else bf16 where the CPU has it, else fp32), "fp32", "bf16" or "int8".
 
@@ -116,7 +136,7 @@ class OpenVinoEngine:
             remedy = f"Install it: {pip_install('openvino')}, or take --engine torch"
             raise EngineError("OpenVINO is not installed", remedy) from None
         self._openvino = openvino
-        self._core = openvino.Core()
+        self._core = _core()
         self._lock = threading.Lock()
         self._cache = cache if cache is not None else default_cache()
         able = {str(c).upper() for c in self._core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")}
