@@ -222,16 +222,19 @@ def _check_sheet(arguments: argparse.Namespace) -> None:
 
 
 def _depth(text: str) -> float | Literal["auto"]:
-    return "auto" if text == "auto" else float(text)
+    try:
+        return "auto" if text == "auto" else float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is neither a number from 0 to 1 nor auto") from None
 
 
 def _depth_for(wanted: float | Literal["auto"], painting: Tensor) -> float:
     """Of the ground; ``painting`` is (1, 3, H, W), RGB in [0, 1]."""
     from artem_vr.evaluation.pictures import bytes_of
-    from artem_vr.stylize.encoder import readable
-    from artem_vr.stylize.ground import DEPTH, share_for, smooth_share
+    from artem_vr.stylize.encoder import smooth_share_of
+    from artem_vr.stylize.ground import DEPTH, share_for
 
-    return DEPTH * share_for(smooth_share(readable(bytes_of(painting)[0]))) if wanted == "auto" else wanted
+    return DEPTH * share_for(smooth_share_of(bytes_of(painting)[0])) if wanted == "auto" else wanted
 
 
 def _paintings(folder: Path, most_held_out: int | None) -> PictureFiles:

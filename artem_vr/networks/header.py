@@ -34,6 +34,11 @@ def read_metadata(name: str, data: bytes) -> dict[str, str]:
     return dict(metadata)
 
 
+def smooth_entry(share: float) -> dict[str, str]:
+    """What `smooth_of` reads."""
+    return {"smooth": f"{share:.3f}"}
+
+
 def smooth_of(metadata: Mapping[str, str]) -> float:
     """Share of the painting that its painter left smooth (`stylize.ground.smooth_share`); 0 where nothing is said."""
     try:

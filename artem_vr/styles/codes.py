@@ -22,7 +22,7 @@ import numpy.typing as npt
 
 from artem_vr.atomic_file import write_atomically
 from artem_vr.errors import WeightsError
-from artem_vr.networks.header import read_metadata, smooth_of, with_sorted_metadata
+from artem_vr.networks.header import read_metadata, smooth_entry, smooth_of, with_sorted_metadata
 
 SUFFIX = ".code.safetensors"
 """How names of files of codes end."""
@@ -121,7 +121,7 @@ def write_code(path: Path, code: StyleCode) -> str:
         "kind": KIND,
         "network": code.network,
         "title": clean_title(code.title),
-        "smooth": f"{code.smooth:.3f}",
+        **smooth_entry(code.smooth),
     }
     data = with_sorted_metadata(safetensors.numpy.save(tensors, header))
     if len(data) > MAX_BYTES:

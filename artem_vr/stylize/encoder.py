@@ -104,6 +104,11 @@ class Encoder:
         return StyleCode(reading.values, self.key, title, thumbnail(picture), reading.smooth)
 
 
+def smooth_share_of(painting: npt.NDArray[np.uint8]) -> float:
+    """`smooth_share`, 0 to 1, of (H, W, 3) uint8 RGB of any size, for styles that no encoder reads."""
+    return smooth_share(readable(painting))
+
+
 def readable(picture: npt.NDArray[np.uint8], stroke_size: int = STROKE_SIZE) -> npt.NDArray[np.uint8]:
     """``picture``, (H, W, 3) uint8, resized (bicubic, antialiased) as the encoder reads it.
 

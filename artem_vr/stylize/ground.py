@@ -33,8 +33,8 @@ SMOOTH, ROUGH = 3.0, 9.0
 has enough of its own."""
 WINDOW = 9
 """Side, in pixels of the halved picture, of the windows in which that is looked at."""
-SMOOTH_HALF = 0.5
-"""Share of a painting that is smooth (`smooth_share`) from which on "auto" lays nothing for it."""
+BARE = 0.5
+"""Share of a painting that is smooth (`smooth_share`) from which on "auto" lays nothing in its style."""
 
 CREASED = 0.5
 """Pixels by which neighbours' ways may differ; more is smoothed out."""
@@ -60,7 +60,7 @@ def depth_for(wanted: Depth, stands: bool, eyes: int, follows: bool = False) -> 
 
 def share_for(smooth: float) -> float:
     """How much of DEPTH "auto" lays, 0 to 1, like a painting of which the share ``smooth`` is so (`smooth_share`)."""
-    return max(0.0, 1 - smooth / SMOOTH_HALF)
+    return max(0.0, 1 - smooth / BARE)
 
 
 def smooth_share(painting: Bytes) -> float:
@@ -91,6 +91,8 @@ class Ground:
         self._at = 0.0
         self._layers: list[_Layer] = []
         """The one that goes, if there is one, before the one that stays; empty: the relief stands."""
+        self._under: tuple[Bytes, list[Floats]] | None = None
+        """Eyes of the frame and `_under_smooth` of them: where two styles share a picture both are laid on it."""
 
     def get_ready(self) -> None:
         """Make what takes time, if it may be needed."""
@@ -104,6 +106,7 @@ class Ground:
         (`StereoFrame.stands`). ``follows``: ties are looked for in frame after frame.
         """
         elapsed, self._at = max(0.0, at - self._at), at
+        self._under = None
         self._deepen(depth_for(self.wanted, stands, eyes, follows), elapsed)
         if not self._depth or (stands and eyes == 1):
             self._layers.clear()
@@ -120,10 +123,11 @@ class Ground:
         depth = (self._depth or 0.0) * (share_for(smooth) if self.wanted == "auto" else 1.0)
         if not depth:
             return eyes
-        if not self._layers:
-            return with_ground(eyes, depth)
-        half = _half(eyes)
-        return _with_waves(eyes, [self._waves(number, *half) for number in range(len(eyes))], depth)
+        if self._under is None or self._under[0] is not eyes:
+            half = _half(eyes)
+            waves = [self._waves(n, *half) if self._layers else _standing(*half) for n in range(len(eyes))]
+            self._under = eyes, _under_smooth(eyes, waves)
+        return _raised(eyes, self._under[1], depth)
 
     def _deepen(self, wanted: float, elapsed: float) -> None:
         """From what it was towards what is wanted, at once for the first frame."""
@@ -183,7 +187,7 @@ def with_ground(pictures: Bytes, depth: float) -> Bytes:
     """``pictures``, (E, H, W, 3) uint8 RGB, with a relief that stands; themselves where there is none (``depth`` 0)."""
     if depth <= 0:
         return pictures
-    return _with_waves(pictures, [_standing(*_half(pictures))] * len(pictures), depth)
+    return _raised(pictures, _under_smooth(pictures, [_standing(*_half(pictures))] * len(pictures)), depth)
 
 
 def smoothness(picture: Bytes) -> Floats:
@@ -203,14 +207,19 @@ def _half(pictures: Bytes) -> tuple[int, int]:
     return (pictures.shape[1] + 1) // 2, (pictures.shape[2] + 1) // 2
 
 
-def _with_waves(pictures: Bytes, waves: list[Floats], depth: float) -> Bytes:
-    """``waves``, (H/2, W/2) for each picture, under its smooth parts."""
+def _under_smooth(pictures: Bytes, waves: list[Floats]) -> list[Floats]:
+    """``waves``, (H/2, W/2) for each picture, where it is smooth; 0 elsewhere."""
+    return [wave * smoothness(picture) for picture, wave in zip(pictures, waves, strict=True)]
+
+
+def _raised(pictures: Bytes, under: list[Floats], depth: float) -> Bytes:
+    """``pictures`` with what is ``under`` each of them, (H/2, W/2) of deviation near 1, in this ``depth``."""
     import cv2
 
     size = pictures.shape[2], pictures.shape[1]
     result = np.empty(pictures.shape, np.uint8)
-    for picture, under, other in zip(pictures, waves, result, strict=True):
-        added = cv2.resize(depth * LEVELS * under * smoothness(picture), size, interpolation=cv2.INTER_LINEAR)
+    for picture, waves, other in zip(pictures, under, result, strict=True):
+        added = cv2.resize(np.float32(depth * LEVELS) * waves, size, interpolation=cv2.INTER_LINEAR)
         cv2.add(picture, cv2.merge((added, added, added)), dst=other, dtype=cv2.CV_8U)
     return result
 

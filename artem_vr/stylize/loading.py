@@ -12,6 +12,7 @@ import numpy as np
 
 from artem_vr.errors import StyleError, WeightsError
 from artem_vr.networks.header import read_metadata, smooth_of
+from artem_vr.same_file import content_of
 from artem_vr.styles.codes import mixed, read_code
 from artem_vr.styles.library import Library, Style
 from artem_vr.stylize.encoder import STROKE_SIZE, Encoder, Reading
@@ -122,15 +123,9 @@ class StyleLoader:
 
     def _remembered(self, path: Path, read: Callable[[], Reading]) -> Reading:
         """What ``read`` makes of the picture in a file, or made of it before, where the file has not changed."""
-        try:
-            facts = path.stat()
-        except OSError:  # who reads it says it better
-            return read()
-        place = path, facts.st_mtime_ns, facts.st_size
-        reading = self._read_already.pop(place, None)
-        if reading is None:
-            reading = read()
-        self._read_already[place] = reading
+        content = content_of(path)
+        reading = self._read_already.pop(content, None) or read()
+        self._read_already[content] = reading
         while len(self._read_already) > MOST_REMEMBERED:
             del self._read_already[next(iter(self._read_already))]  # the one that was not wanted for longest
         return reading

@@ -250,11 +250,11 @@ def train(
 
 def _painting(path: Path) -> dict[str, str]:
     """What the weights' header says of the painting. Raises `PictureError`."""
+    from artem_vr.networks.header import smooth_entry
     from artem_vr.sources.pictures import load_picture
-    from artem_vr.stylize.encoder import readable
-    from artem_vr.stylize.ground import smooth_share
+    from artem_vr.stylize.encoder import smooth_share_of
 
-    return {"style": path.stem, "smooth": f"{smooth_share(readable(load_picture(path))):.3f}"}
+    return {"style": path.stem} | smooth_entry(smooth_share_of(load_picture(path)))
 
 
 def run_folder(arguments: argparse.Namespace) -> Path:

@@ -23,11 +23,11 @@ from artem_vr.evaluation.pictures import by_stem, files
 from artem_vr.networks.adain import AdaINDecoder
 from artem_vr.networks.checkpoint import load_network, save_network
 from artem_vr.networks.compact import CompactNetwork
+from artem_vr.networks.header import smooth_entry
 from artem_vr.sources.pictures import load_picture
 from artem_vr.styles.codes import SUFFIX, StyleCode, write_code
 from artem_vr.styles.library import INDEX, INDEX_VERSION, normalize, title_of
-from artem_vr.stylize.encoder import Encoder, readable
-from artem_vr.stylize.ground import smooth_share
+from artem_vr.stylize.encoder import Encoder, smooth_share_of
 
 COMPACT_FILE = "compact.safetensors"
 DECODER_FILE = "decoder.safetensors"
@@ -51,7 +51,7 @@ def publish(
         raise StyleError(f"{file} is the file of a network for any painting", "Give another --name")
     header = _kept(metadata) | {"title": title, "artist": artist, "year": year}
     if painting is not None:
-        header["smooth"] = f"{smooth_share(readable(load_picture(painting))):.3f}"
+        header |= smooth_entry(smooth_share_of(load_picture(painting)))
     index = _read_index(folder)
     folder.mkdir(parents=True, exist_ok=True)
     entry = {

@@ -101,6 +101,8 @@ def test_the_ground_is_as_deep_as_the_program_lays_it_for_the_painting(
     assert run(place / "a.safetensors", *usual(place), "--json", "--no-baselines", "--ground", "auto") == 0
     (row,) = json.loads(capsys.readouterr().out)["rows"]
     assert row["network"] == "fast, ground auto"
+    with pytest.raises(argparse.ArgumentTypeError, match="neither a number"):
+        cli._depth("deep")
 
 
 @pytest.mark.parametrize("end", [KeyboardInterrupt(), EngineError("memory does not suffice", "Use a smaller --size")])

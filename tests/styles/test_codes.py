@@ -16,6 +16,7 @@ from hypothesis.extra.numpy import arrays
 from PIL import Image
 
 from artem_vr.errors import WeightsError
+from artem_vr.networks.header import smooth_entry, smooth_of
 from artem_vr.styles.codes import MAX_BYTES, MAX_VALUE, StyleCode, adjusted, mixed, read_code, thumbnail, write_code
 from artem_vr.styles.library import Library
 from artem_vr.stylize.loading import StyleLoader
@@ -46,6 +47,13 @@ def test_what_is_kept_comes_back_bit_for_bit(
     assert (back.network, back.picture) == (NETWORK, picture)
     assert back.title.isprintable() and "\n" not in back.title
     assert [p.name for p in path.parent.iterdir()] == [path.name]
+
+
+@pytest.mark.parametrize("said", ["nan", "-0.1", "1.5", "much", "inf", ""])
+def test_how_smooth_a_painting_is_may_be_nonsense(said: str) -> None:
+    """A file is trusted in nothing: the ground is then laid as under a painting that is nowhere smooth."""
+    assert smooth_of({"smooth": said}) == smooth_of({}) == 0
+    assert smooth_of(smooth_entry(0.25)) == 0.25
 
 
 @settings(max_examples=100, deadline=None)

@@ -47,6 +47,9 @@ def test_less_is_laid_in_the_style_of_who_leaves_much_smooth() -> None:
     assert np.array_equal(auto.laid(bare, 0.3), with_ground(bare, DEPTH * share_for(0.3)))
     assert auto.laid(bare, 0.6) is bare
     assert np.array_equal(told.laid(bare, 0.6), with_ground(bare, 0.4))  # who says how much gets that
+    auto.follow(1, NO_TIES, 0.1, stands=True)
+    bare[:, :48] = random.integers(0, 256, (48, 128, 3), np.uint8)  # the next frame in the same memory
+    assert np.array_equal(auto.laid(bare, 0.3), with_ground(bare, DEPTH * share_for(0.3)))
 
 
 def test_the_relief_is_even_seamless_and_always_the_same() -> None:
