@@ -847,9 +847,14 @@ def test_painting_makes_way_for_what_is_waited_for_behind_a_polite_preparation(m
     setup.paint("style0")
     wait_for(lambda: setup.stylizer.painters.alive == 2)
     setup.engine.prepare_gate.clear()
-    setup.stylizer.painters.want([key_of("style0")])
-    setup.stylizer.painters.want([key_of("style0"), key_of("style4")])
-    wait_for(lambda: setup.stylizer.painters._preparing == key_of("style4"))  # a neighbour, politely
+
+    def prepares_a_neighbour() -> bool:
+        """Politely. Asked for again until then: a last frame that was on its way may have asked for another one."""
+        setup.stylizer.painters.want([key_of("style0")])
+        setup.stylizer.painters.want([key_of("style0"), key_of("style4")])
+        return setup.stylizer.painters._preparing == key_of("style4")
+
+    wait_for(prepares_a_neighbour)
     assert not setup.stylizer.painters.held_up and not rested
     setup.deck.select("style2")
     wait_for(lambda: setup.paint() and rested)
