@@ -91,6 +91,8 @@ class Painters:
         self._politely = False
         """How `_preparing` is prepared."""
         self._preparing: PainterKey | None = None
+        self._stale = False
+        """`_preparing` was begun before `begin_anew`."""
         self._stopping = self._woken = False
         self._thread = threading.Thread(target=self._run, name="prepare", daemon=True)
 
@@ -179,6 +181,7 @@ class Painters:
         with self._condition:
             gone, self._failed = list(self._ready.values()), {}
             self._ready.clear()
+            self._stale = True
             self._condition.notify_all()
         for painter in gone:
             with contextlib.suppress(Exception):  # their GPU is gone
@@ -211,7 +214,7 @@ class Painters:
                 if key is None:
                     continue
                 in_the_way = self._make_room(key)
-                self._preparing = key
+                self._preparing, self._stale = key, False
                 self._politely = key not in self._urgent
             while in_the_way:  # not under the lock: large networks take a while to go, and `wake` returns at once
                 in_the_way.pop().close()
@@ -225,7 +228,7 @@ class Painters:
     def _make(self, key: PainterKey, politely: bool = False) -> None:
         if politely:
             _lower_priority()
-        painter, reason = None, ""
+        painter, gone, reason = None, None, ""
         try:
             painter = self._prepared(key)
         except ArtemError as error:
@@ -234,13 +237,16 @@ class Painters:
             reason = f"{called(key.style)} cannot be prepared ({one_line(error)})"
         with self._condition:
             self._preparing = None
-            if painter is None:
+            if self._stale or self._stopping:
+                gone = painter
+            elif painter is None:
                 self._failed[key] = reason
-            elif self._stopping:
-                painter.close()
             else:
                 self._ready[key] = painter
             self._condition.notify_all()
+        if gone is not None:
+            with contextlib.suppress(Exception):  # its GPU may be gone
+                gone.close()
 
     def _prepared(self, key: PainterKey) -> StyledPainter:
         """Where memory does not suffice, whatever is not painting now goes, and it is tried once more."""

@@ -110,10 +110,21 @@ class Setup:
         self.smooth: dict[str, float] = {}
         """By style, where its painting is so in part."""
         self.count = 0
-        options = {"scale": 1.0} | options
+        options = {"scale": 1.0, "clock": lambda: 0.0} | options  # however busy the machine is: there is time
         self.stylizer = Stylizer(
             self.frames, self.deck, self.library, self.engine, load=self, **options  # type: ignore[arg-type]
         )  # fmt: skip
+        self.seen: StereoFrame | None = None
+        """What the stylizer was done with last, painted or not."""
+        step = self.stylizer._step_one
+
+        def noted(frame: StereoFrame) -> bool:
+            try:
+                return step(frame)
+            finally:
+                self.seen = frame
+
+        self.stylizer._step_one = noted  # type: ignore[method-assign]
         self.stylizer.start()
 
     reads_pictures = False
@@ -142,6 +153,11 @@ class Setup:
         self.frames.put(frame)
         return frame
 
+    @property
+    def ready(self) -> int:
+        """How many painters are, not counting one that is being made."""
+        return len(self.stylizer.painters._ready)
+
     def stuck(self) -> StereoFrame:
         """A frame that is being painted until ``engine.gate`` is set."""
         self.engine.gate.clear()
@@ -151,11 +167,12 @@ class Setup:
         return frame
 
     def paint(self, style: str | None = None, **frame: Any) -> PaintedFrame:
-        """Send frames until one comes back painted (in ``style``)."""
+        """Send frames, each when it is done with the one before, until one comes back painted (in ``style``)."""
 
         def attempt() -> PaintedFrame | None:
-            self.send(**frame)
-            painted = self.stylizer.painted.take(timeout=0.05)
+            sent = self.send(**frame)
+            wait_for(lambda: self.seen is sent)
+            painted = self.stylizer.painted.take()
             if painted is not None and style in (None, painted.style):
                 return painted
             return None
@@ -300,7 +317,7 @@ def test_newest_wins_after_a_stall(make: Callable[..., Setup]) -> None:
 def test_a_switch_keeps_the_old_style_until_the_new_one_is_ready(make: Callable[..., Setup]) -> None:
     setup = make(keep=2)
     setup.paint("style0")
-    wait_for(lambda: setup.stylizer.painters.alive == 2)
+    wait_for(lambda: setup.ready == 2)
     setup.engine.preparing.clear()
     setup.engine.prepare_gate.clear()
     setup.deck.select("style5")
@@ -319,7 +336,7 @@ def test_a_switch_keeps_the_old_style_until_the_new_one_is_ready(make: Callable[
 def test_a_style_is_prepared_while_the_frame_before_it_is_still_being_painted(make: Callable[..., Setup]) -> None:
     setup = make(keep=2)
     setup.paint("style0")
-    wait_for(lambda: setup.stylizer.painters.alive == 2)
+    wait_for(lambda: setup.ready == 2)
     setup.stuck()
     setup.deck.select("style5")
     wait_for(lambda: 5 in {painter.number for painter in setup.engine.made})
@@ -389,11 +406,11 @@ def test_codes_are_ready_beside_each_other_where_memory_is_short(make: Callable[
     setup.library.coded.update(NAMES[:3])
     setup.deck.select("style1")
     setup.paint("style1")
-    wait_for(lambda: setup.stylizer.painters.alive == 3)  # and both neighbours
+    wait_for(lambda: setup.ready == 3)  # and both neighbours
     setup.deck.select("style5")
     setup.paint("style5")
     setup.paint("style5")  # nothing needs the codes any more
-    wait_for(lambda: setup.stylizer.painters.alive == 2)  # this one, and one neighbour
+    wait_for(lambda: setup.ready == 2)  # this one, and one neighbour
 
 
 @pytest.fixture
@@ -402,7 +419,7 @@ def reading(make: Callable[..., Setup]) -> Setup:
     setup = make()
     setup.library.coded.update(NAMES)
     setup.paint("style0")
-    wait_for(lambda: setup.stylizer.painters.alive == 3)
+    wait_for(lambda: setup.ready == 3)
     setup.stuck()
     setup.engine.prepare_gate.clear()
     setup.deck.select("style5")
@@ -510,10 +527,18 @@ def test_where_the_gpu_fails_for_good_the_processor_paints_on(
     setup = make(spare=lambda: spare)
     setup.engine.device = "cuda"
     setup.paint("style0")
+    wait_for(lambda: setup.ready == 3)
+    setup.engine.preparing.clear()
+    setup.engine.prepare_gate.clear()
+    setup.deck.select(5)
+    setup.paint("style0")
+    assert setup.engine.preparing.wait(PATIENCE)  # while one more is made
     monkeypatch.setattr("artem_vr.stylize.stylizer.cuda_failure", lambda: "CUDA error: unspecified launch failure")
     setup.engine.raising = set(range(len(NAMES)))
-    wait_for(lambda: setup.paint() and setup.stylizer.state().engine == "spare")
-    assert setup.paint("style0").style == "style0", "the same one"
+    wait_for(lambda: setup.send() and setup.stylizer._engine.name == "spare")
+    setup.engine.prepare_gate.set()
+    wait_for(lambda: setup.paint("style5") and spare.painting.is_set())  # by none of those that were there
+    wait_for(lambda: setup.ready == 3)
     state = setup.stylizer.state()
     assert (state.engine, state.device) == ("spare", "cpu")
     assert state.message.startswith("The GPU has failed, the processor paints on")
@@ -541,7 +566,7 @@ def test_a_style_that_fails_on_a_sound_gpu_is_no_failure_of_that(
 def test_the_running_style_breaks(make: Callable[..., Setup]) -> None:
     setup = make()
     setup.paint("style0")
-    wait_for(lambda: setup.stylizer.painters.alive == 3)
+    wait_for(lambda: setup.ready == 3)
     setup.engine.raising.add(0)
     assert setup.paint("style1").style == "style1"
     assert "style0 failed" in setup.stylizer.state().message
@@ -845,7 +870,7 @@ def test_painting_makes_way_for_what_is_waited_for_behind_a_polite_preparation(m
     setup.engine.preparing.clear()
     setup.engine.prepare_gate.set()
     setup.paint("style0")
-    wait_for(lambda: setup.stylizer.painters.alive == 2)
+    wait_for(lambda: setup.ready == 2)
     setup.engine.prepare_gate.clear()
 
     def prepares_a_neighbour() -> bool:
