@@ -193,8 +193,11 @@ class Stylizer:
         self._steadied = 0
         self._engines: dict[PainterKey, Engine] = {}
         self._networks: dict[str, str] = {}
+        self._last: StereoFrame | None = None
         self._wanted: PainterKey | None = None
         """For the last frame."""
+        self._shown: object = None
+        """What the newest painting is of a selection, as `_of` tells it."""
         self._awaited: PainterKey | None = None
         """Waited for by `_stood_back`."""
         self._generation = deck.current.generation
@@ -258,6 +261,8 @@ class Stylizer:
         while not self._stop.is_set():
             try:
                 frame = self._frames.take(timeout=0.1)
+                if frame is None and self._choice_waits():
+                    frame = self._last
                 while frame is not None and not self._step_one(frame):
                     frame = self._frames.take() or frame
                 self._make_way()
@@ -268,6 +273,7 @@ class Stylizer:
         """Paint the frame, if anything can. False: time has passed instead, and there may be a newer one."""
         if self._stood_back():
             return False
+        self._last = frame
         selection = self._deck.current
         if selection.generation != self._asked:  # a new choice: what failed before gets another chance
             self._asked = selection.generation
@@ -298,6 +304,27 @@ class Stylizer:
         if self._wanted is not None:
             selection = self._deck.current
             self._want(self._like(self._wanted, selection.style), selection)
+
+    def _choice_waits(self) -> bool:
+        """Whether what is chosen is ready and not painted yet; where the source has stalled the last frame will do.
+
+        What is not ready is wanted.
+        """
+        if self._wanted is None:
+            return False
+        selection = self._deck.current
+        key, outside = self._like(self._wanted, selection.style), self._like(self._wanted, selection.outside)
+        self._want(key, selection)
+        painter, other = self.painters.get(key), self.painters.get(outside)
+        if painter is None or (outside.style and other is None and self.painters.failure(outside) is None):
+            return False
+        coded = painter.coded or (other is not None and other.coded)
+        return self._shown != self._of(key, outside, selection.strength, coded)
+
+    @staticmethod
+    def _of(key: PainterKey, outside: PainterKey, strength: float, coded: bool) -> object:
+        """What makes two paintings of one frame differ; ``strength`` is the renderer's where nothing is ``coded``."""
+        return key, outside, strength if coded else None
 
     def _make_way(self) -> None:
         """Rest as long as a frame takes while the viewer waits for what is prepared politely beside the painting."""
@@ -377,6 +404,7 @@ class Stylizer:
         if outside.style:
             painted = replace(painted, outside=outside.style, other=other, other_coded=other_coded)
         self.painted.put(painted)
+        self._shown = self._of(key, outside, tuning.strength, painter.coded or other_coded)
         apart = self._engine.device != "cpu"  # a GPU's speed says nothing of what the processor does beside it
         if not (frame.still or hurries):
             self._hand.took(now - begun, may_refuse=apart or not self._can_shrink(frame))

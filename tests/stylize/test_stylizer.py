@@ -685,6 +685,42 @@ def until_both(setup: Setup, style: str, outside: str) -> PaintedFrame:
     return result
 
 
+def test_a_choice_is_seen_where_the_source_has_stalled(make: Callable[..., Setup]) -> None:
+    """A camera that hangs, a telephone out of reach: in the picture that was there last, and once."""
+
+    def newest(count: int) -> PaintedFrame:
+        wait_for(lambda: setup.stylizer.state().frames >= count)
+        painted: PaintedFrame = wait_for(setup.stylizer.painted.take)
+        return painted
+
+    setup = make()
+    last = setup.paint("style0").source
+    count = setup.stylizer.state().frames
+    setup.deck.select("style3")
+    painted = newest(count + 1)
+    assert painted.style == "style3" and painted.source is last and (painted.pictures == 3).all()
+    setup.deck.outside = "style5"
+    painted = newest(count + 2)
+    assert (painted.style, painted.outside) == ("style3", "style5") and (painted.other == 5).all()
+    setup.engine.raising.add(6)
+    setup.deck.select("style6")
+    wait_for(lambda: "style6 failed" in setup.stylizer.state().message)
+    setup.deck.strength = 0.5  # the renderer's own, where no style is a code
+    assert setup.stylizer.painted.take(timeout=0.5) is None and setup.stylizer.state().frames == count + 2
+
+
+def test_the_strength_of_a_code_is_seen_where_the_source_has_stalled(make: Callable[..., Setup]) -> None:
+    setup = make()
+    setup.paint("style0")
+    wait_for(lambda: setup.ready == 3)
+    for painter in setup.stylizer.painters._ready.values():
+        painter.coded = True
+    setup.paint("style0")
+    setup.deck.strength = 0.5
+    assert wait_for(setup.stylizer.painted.take).style == "style0"
+    assert setup.stylizer.painted.take(timeout=0.5) is None
+
+
 def test_the_same_frame_is_painted_in_the_style_outside_too(make: Callable[..., Setup]) -> None:
     setup = make()
     assert setup.paint("style0").other is None
