@@ -16,6 +16,7 @@ from torch import nn
 from artem_vr.live.controls import View
 from artem_vr.live.curator import Curator
 from artem_vr.live.headset_seeker import HeadsetSeeker
+from artem_vr.live.process import Stoppable, stop_all
 from artem_vr.live.render_loop import RenderLoop
 from artem_vr.live.run_report import PaintingLog, RunMeter
 from artem_vr.live.scene import Scene
@@ -79,9 +80,12 @@ class Watched(PaintingLog):
     def __init__(self) -> None:
         super().__init__()
         self.arrived = threading.Semaphore(0)
+        self.source: StereoFrame | None = None
+        """What the newest painting shows."""
 
     def put(self, item: Any) -> None:
         super().put(item)
+        self.source = item.source
         self.arrived.release()
 
 
@@ -175,9 +179,10 @@ class Rig:
 
     def paint(self, eyes: Pictures) -> None:
         """A frame is captured, and its painting is in the mailbox. Put again while painters are made ready."""
+        captured = []
         for _ in range(int(PATIENCE / 0.1)):
-            self.put(eyes)
-            if self.log.arrived.acquire(timeout=0.1):
+            captured.append(self.put(eyes))
+            if self.log.arrived.acquire(timeout=0.1) and any(frame is self.log.source for frame in captured):
                 return
         raise AssertionError(f"nothing was painted: {self.stylizer.state().message}")
 
@@ -243,6 +248,17 @@ def flat(left: tuple[int, int, int], right: tuple[int, int, int]) -> Pictures:
     eyes = np.empty((2, EYE_HEIGHT, EYE_WIDTH, 3), np.uint8)
     eyes[0], eyes[1] = left, right
     return eyes
+
+
+@pytest.fixture(autouse=True)
+def busy_is_not_hung(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run in this process is given time to end, however busy the machine is: where something hangs it ends the
+    process, and that is the one of the tests. What the program does about it is tried in processes of its own."""
+
+    def patient(parts: Sequence[Stoppable], seconds: float = PATIENCE) -> bool:
+        return stop_all(parts, seconds)
+
+    monkeypatch.setattr("artem_vr.app.stop_all", patient)
 
 
 @pytest.fixture(scope="session")

@@ -182,7 +182,7 @@ def test_while_a_picture_is_read_every_vsync_gets_a_pair_of_the_old_style(
     coded.turn()
     assert equal(coded.seen("left"), before)
     assert coded.stylizer.state().frames > painted  # the stylizer did not wait either
-    assert "Preparing my_holiday.png" in coded.stylizer.state().message
+    until(coded, lambda: "Preparing my_holiday.png" in coded.stylizer.state().message, eyes)
     loader.gate.set()
     coded.until_painted_in(str(picture), eyes)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import sys
 import threading
 import time
@@ -57,10 +56,10 @@ def test_every_pixel_arrives_in_its_eye(rig: Rig) -> None:
 
 def test_strokes_that_tremble_and_differ_between_the_eyes_arrive_steady_and_alike(rig: Rig) -> None:
     """Of a scene in which nothing moves, and which both eyes see from one place."""
-    paintings = itertools.count()
+    moment = 0
 
     def paint(style: str, pictures: np.ndarray) -> np.ndarray:
-        painted = np.full_like(pictures, 100 * (next(paintings) % 2))
+        painted = np.full_like(pictures, 100 * (moment % 2))
         painted[1] = 200
         return painted
 
@@ -69,7 +68,7 @@ def test_strokes_that_tremble_and_differ_between_the_eyes_arrive_steady_and_alik
     spots = cv2.GaussianBlur(noise(4)[0].astype(float), (0, 0), 2)
     scene = np.stack([np.clip(127 + 4 * (spots - 127), 0, 255).astype(np.uint8)] * 2)
     seen = []
-    for _ in range(12):
+    for moment in range(12):  # noqa: B007 (`paint` looks at it)
         rig.paint(scene)
         rig.turn(2)
         middle = slice(20, -20)
