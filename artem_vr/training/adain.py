@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from artem_vr.evaluation.lattice import weave
 from artem_vr.evaluation.pictures import files
 from artem_vr.networks.adain import AdaINDecoder, AdaINNetwork, adain, feature_scale, moments, vgg_sum
 from artem_vr.networks.vgg import VGG19
@@ -28,10 +29,11 @@ SHEET_SIDE = 256
 
 @dataclass(frozen=True)
 class AdaINLossWeights:
-    """Weights of the two losses of the paper, made relative; without unit."""
+    """Weights of the two losses of the paper, made relative, and of `evaluation.lattice.weave`; without unit."""
 
     content: float = 1.0
     style: float = 10.0
+    weave: float = 0.0
 
 
 class AdaINObjective(TrainedAlike):
@@ -51,15 +53,19 @@ class AdaINObjective(TrainedAlike):
         weights: AdaINLossWeights,
         sheet: tuple[list[np.ndarray], list[np.ndarray]],
     ) -> None:
-        """``sheet``: photographs and paintings, (H, W, 3) uint8 RGB each, none of them trained on."""
+        """``sheet``: photographs and paintings, (H, W, 3) uint8 RGB each, none of them trained on.
+
+        Raises ValueError if ``decoder`` was trained before, with another VGG-19.
+        """
         super().__init__()
         self.network = decoder
         self.paintings, self.photographs, self.weights = paintings, photographs, weights
         self._sheet = sheet
         device = next(decoder.parameters()).device
         whole = AdaINNetwork(vgg, decoder)
-        decoder.scale.copy_(feature_scale(whole.vgg, decoder.layer, photographs.batch(0, 8).to(device)))
-        decoder.encoder.fill_(vgg_sum(whole.vgg))
+        if not int(decoder.encoder):  # else it goes on with the scale that it knows
+            decoder.scale.copy_(feature_scale(whole.vgg, decoder.layer, photographs.batch(0, 8).to(device)))
+            decoder.encoder.fill_(vgg_sum(whole.vgg))
         self._fixed = (vgg, whole)  # a tuple hides them from parameters() and state_dict()
 
     def batch(self, iteration: int, batch_size: int, first: int) -> dict[str, Tensor]:
@@ -75,11 +81,14 @@ class AdaINObjective(TrainedAlike):
             styles = vgg(paintings, losses.STYLE_LAYERS)
             wanted = adain(whole.features(pictures), *moments(whole.scaled(styles[self.network.layer])))  # t
             targets = {layer: moments(x) for layer, x in styles.items()}
-        features = vgg(self.network(wanted), losses.STYLE_LAYERS)
+        painted = self.network(wanted)
+        features = vgg(painted, losses.STYLE_LAYERS)
         reached = whole.scaled(features[self.network.layer])  # f(g(t))
         style = sum((losses.moments_distance(moments(features[k]), targets[k]) for k in targets), torch.zeros(()))
         result = {"content": losses.feature_distance(reached, wanted).mean(), "style": style.mean()}
-        result[TOTAL] = self.weights.content * result["content"] + self.weights.style * result["style"]
+        if self.weights.weave:
+            result["weave"] = weave(painted.float()).mean()
+        result[TOTAL] = sum((getattr(self.weights, name) * loss for name, loss in result.items()), torch.zeros(()))
         return result
 
     @torch.no_grad()

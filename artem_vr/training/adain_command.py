@@ -32,7 +32,14 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "answer_rounds": 3,
         "learning_rate": 2e-4,
     },
-    "vgg19": {"depth": "relu4_1", "content_weight": 1.0, "style_weight": 10.0, "learning_rate": 1e-4},
+    "vgg19": {
+        "base": None,
+        "depth": "relu4_1",
+        "content_weight": 1.0,
+        "style_weight": 10.0,
+        "weave_weight": 0.0,
+        "learning_rate": 1e-4,
+    },
 }
 """What can be told with each ``--encoder``, and what holds when it is not."""
 
@@ -50,7 +57,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--style", type=Path, required=True, nargs="+", metavar="PICTURE|DIR", help="paintings, or folders of them"
     )
-    parser.add_argument("--base", type=Path, metavar="WEIGHTS", help="start from a fast or compact network's weights")
+    parser.add_argument(
+        "--base",
+        type=Path,
+        metavar="WEIGHTS",
+        help="start from the weights of another: of a fast or a compact network, or of a decoder",
+    )
     parser.add_argument("--blocks", type=int, help="residual blocks of the compact network's painter (default: 7)")
     parser.add_argument(
         "--crops",
@@ -144,17 +156,24 @@ def _vgg19(arguments: argparse.Namespace, vgg: Any, process: Process, device: An
     """The objective, what makes the network of it in the end, and what the recipe counts."""
     import torch
 
+    from artem_vr.errors import WeightsError
     from artem_vr.networks.adain import AdaINDecoder
+    from artem_vr.training import cli
     from artem_vr.training.adain import VIEWS, AdaINLossWeights, AdaINObjective, sheet_paintings
     from artem_vr.training.compact import Paintings
     from artem_vr.training.data import Photographs, sheet_photographs
 
-    decoder = AdaINDecoder(int(arguments.depth[4])).to(device)
-    decoder = decoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    decoder = AdaINDecoder(int(arguments.depth[4]))
+    if arguments.base:
+        cli.take_over(decoder, arguments.base, "--depth")
+    decoder = decoder.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     photographs = Photographs(arguments.content, arguments.crop, arguments.seed)
     paintings = Paintings(arguments.style, window=arguments.crop, seed=arguments.seed, views=VIEWS)
     sheet = sheet_photographs(arguments.content, 4), sheet_paintings(arguments.style, 6)
-    weights = AdaINLossWeights(content=arguments.content_weight, style=arguments.style_weight)
-    objective = AdaINObjective(decoder, vgg, paintings, photographs, weights, sheet)
+    weights = AdaINLossWeights(arguments.content_weight, arguments.style_weight, arguments.weave_weight)
+    try:
+        objective = AdaINObjective(decoder, vgg, paintings, photographs, weights, sheet)
+    except ValueError as error:  # the base's
+        raise WeightsError(str(error), "Give --vgg the file of then, or leave --base out") from None
     counted = {"photographs": len(photographs.paths), "paintings": len(paintings.paths)}
     return objective, lambda: objective.network, counted

@@ -6,6 +6,7 @@ import argparse
 import hashlib
 import json
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -177,17 +178,21 @@ def begin(arguments: argparse.Namespace) -> tuple[Process, torch.device, VGG19]:
     return process, device, vgg.to(torch.bfloat16) if arguments.precision == "bf16" else vgg
 
 
-def take_over(network: torch.nn.Module, path: Path) -> None:
-    """Begin with the weights in ``path``. Raises `WeightsError` if they are of another kind or size of network."""
+def take_over(network: torch.nn.Module, path: Path, option: str = "") -> None:
+    """Begin with the weights in ``path``. Raises `WeightsError` if they are of another kind or size of network.
+
+    ``option`` is the one that says of which size ``network`` is, if there is one.
+    """
     from artem_vr.errors import WeightsError
     from artem_vr.networks.checkpoint import load_network
 
-    base, metadata = load_network(path)
+    base, metadata = load_network(path, parts=True)
     kind, options = getattr(network, "architecture", ""), getattr(network, "options", {})
     if type(base) is not type(network) or getattr(base, "options", {}) != options:
         sizes = f" of {metadata['options']}" if type(base) is type(network) else ""
         cause = f"{path.name} is a {metadata['architecture']} network{sizes}, and a {kind} one is to be trained"
-        raise WeightsError(cause, f"Give --base a {kind} network{f' of {options}' if sizes else ''}")
+        other = f", or another {option}" if sizes and option else ""
+        raise WeightsError(cause, f"Give --base a {kind} network{f' of {options}' if sizes else ''}{other}")
     network.load_state_dict(base.state_dict())
 
 
@@ -279,10 +284,10 @@ def sums_of_inputs(arguments: argparse.Namespace) -> dict[str, str]:
     By option: the beginning of a file's sha256; of a folder's, that of the names and sizes of the pictures in it.
     """
     sums: dict[str, str] = {}
-    for option in ("style", "base", "teacher", "vgg"):
-        given = getattr(arguments, option, None) or []
-        for number, path in enumerate(given if isinstance(given, list) else [given]):
-            sums[f"{option} {number}"] = _sum_of(path)
+    numbers: Counter[str] = Counter()
+    for option, path in named_files(arguments):
+        sums[f"{option} {numbers[option]}"] = _sum_of(path)
+        numbers[option] += 1
     return sums
 
 

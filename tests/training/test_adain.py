@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from artem_vr.cli import main
 from artem_vr.networks.adain import AdaINDecoder, AdaINNetwork, moments
@@ -94,6 +95,35 @@ def test_a_decoder_is_trained_with_its_recipe(pictures: Path, vgg_file: Path, tm
 
     assert train(pictures, vgg_file, tmp_path, "--depth", depth, *single) == 0  # the same again is done at once
     assert train(pictures, vgg_file, tmp_path, "--depth", depth, *single, "--style-weight", "3") == 2
+
+
+def test_a_decoder_goes_on_from_another_and_keeps_the_scale_that_it_knows(
+    pictures: Path, vgg_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    first.mkdir()
+    second.mkdir()
+    assert train(pictures, vgg_file, first, "--depth", "relu3_1") == 0
+    more = ["--depth", "relu3_1", "--base", str(first / "decoder.safetensors"), "--weave-weight", "20"]
+    assert train(pictures, vgg_file, second, *more, "--crop", "72", "--iterations", "0") == 0
+    (base, _), (decoder, metadata) = (load_network(d / "decoder.safetensors", parts=True) for d in (first, second))
+    assert base.state_dict().keys() == decoder.state_dict().keys()
+    assert all(torch.equal(decoder.state_dict()[name], tensor) for name, tensor in base.state_dict().items())
+    assert json.loads(metadata["recipe"])["base"] == "decoder.safetensors"
+
+    capsys.readouterr()
+    assert train(pictures, vgg_file, tmp_path, *more, "--depth", "relu4_1") == 2
+    assert_one_line(capsys, "or another --depth")
+    save_file({name: 2 * tensor for name, tensor in load_file(vgg_file).items()}, tmp_path / "other.safetensors")
+    assert train(pictures, tmp_path / "other.safetensors", tmp_path, *more) == 2
+    assert_one_line(capsys, "other weights of VGG-19")
+
+
+def test_the_loss_of_weave_is_told_with_the_others(pictures: Path, vgg_file: Path, tmp_path: Path) -> None:
+    assert train(pictures, vgg_file, tmp_path, "--weave-weight", "20") == 0
+    told = json.loads(load_network(tmp_path / "decoder.safetensors", parts=True)[1]["losses"])
+    assert told["total"] == pytest.approx(told["content"] + 10 * told["style"] + 20 * told["weave"], rel=1e-4)
+    assert told["weave"] > 0
 
 
 @pytest.mark.parametrize(
