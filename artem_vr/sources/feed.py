@@ -209,10 +209,11 @@ class Feed:
             return self._over, message, self._over_at
         if self._last_at is None:
             return "opening", message, self._begun
-        busy = self._reader is not None and self._reader.busy_since is not None
-        silent = busy and now - self._last_at > self._stale_after
-        if message or silent:
-            return "stale", message or f"No picture for {now - self._last_at:.0f} s", self._last_at
+        # Not since the last frame: for as long as nobody came for another, or looked, none was read.
+        busy_since = self._reader.busy_since if self._reader is not None else None
+        silence = 0.0 if busy_since is None else now - busy_since
+        if message or silence > self._stale_after:
+            return "stale", message or f"No picture for {silence:.0f} s", self._last_at
         return "live", "", self._first_at
 
     def _note(self, error: ArtemError) -> None:

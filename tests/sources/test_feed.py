@@ -445,6 +445,23 @@ def test_unpaced_waiting_for_the_taker_is_not_stale_and_can_be_stopped(feeds):
     assert feed.stop(30)
 
 
+@pytest.mark.parametrize("watched", [False, True], ids=["nobody looks", "nobody comes for a frame"])
+def test_a_file_that_was_waited_with_is_not_stale_while_it_is_read_again(feeds, watched):
+    clock, looks = Clock(), threading.Event()
+    source = Scripted(1, live=False, rate=10.0)
+    if watched:
+        looks.set()
+    feed = feeds(source, clock=clock, paced=not watched, watched=looks)
+    until(lambda: feed.latest is not None and feed._reader is not None and feed._reader.busy_since is None)
+    clock.now += 100
+    looks.set()
+    assert feed.frames.take(30) is not None
+    assert source.reading.wait(30)
+    assert (feed.state().kind, feed.state().message) == ("live", "")
+    clock.now += 3
+    assert (feed.state().kind, feed.state().message) == ("stale", "No picture for 3 s")
+
+
 def test_waiting_for_the_first_frame(feeds):
     assert feeds(Scripted(1)).wait_first(30)
     assert not feeds(Scripted()).wait_first(0.01)
