@@ -22,7 +22,7 @@ from artem_vr.live.run_report import RunMeter
 from artem_vr.live.scene import Scene, ShownFrame
 from artem_vr.mailbox import Mailbox
 from artem_vr.render.context import Context
-from artem_vr.render.events import MouseButton, MouseMoved, Resized
+from artem_vr.render.events import MouseButton, MouseMoved, Resized, Uncovered
 from artem_vr.render.hud import HudText
 from artem_vr.render.region import Region
 from artem_vr.render.stage import STALE_BRIGHTNESS, Look
@@ -221,7 +221,7 @@ class RenderLoop:
         self._view.mono = newest is not None and len(newest.eyes) == 1
         self._view.own_pair = self._source_name() in OWN_PAIR
         for event in self._context.poll():
-            if isinstance(event, Resized):
+            if isinstance(event, (Resized, Uncovered)):
                 self._redraw = True
             elif isinstance(event, MouseButton) and event.button == "left":
                 self._dragging = event.pressed

@@ -23,6 +23,7 @@ from artem_vr.render.events import (
     MouseMoved,
     Resized,
     Scrolled,
+    Uncovered,
 )
 from artem_vr.render.held_window import HeldWindow, start_timer
 from artem_vr.render.target import EyeTarget, Target
@@ -406,6 +407,7 @@ class WindowContext:
         glfw.set_key_callback(window, on_key)
         glfw.set_window_close_callback(window, on_close)
         glfw.set_framebuffer_size_callback(window, lambda _window, width, height: put(Resized(width, height)))
+        glfw.set_window_refresh_callback(window, lambda _window: put(Uncovered()))
         glfw.set_drop_callback(window, lambda _window, paths: put(FilesDropped(tuple(map(Path, paths)))))
         glfw.set_cursor_pos_callback(window, on_move)
         glfw.set_mouse_button_callback(window, on_button)

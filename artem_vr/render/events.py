@@ -42,6 +42,11 @@ class Resized:
 
 
 @dataclass(frozen=True)
+class Uncovered:
+    """What the window showed is lost (another lay over it, or it was minimised): it is to be drawn again."""
+
+
+@dataclass(frozen=True)
 class CloseRequested:
     """The user closed the window; it stays open until the program closes it."""
 
@@ -72,4 +77,4 @@ class Scrolled:
     dy: float
 
 
-Event = KeyPressed | FilesDropped | Resized | CloseRequested | MouseMoved | MouseButton | Scrolled
+Event = KeyPressed | FilesDropped | Resized | Uncovered | CloseRequested | MouseMoved | MouseButton | Scrolled

@@ -20,7 +20,7 @@ from artem_vr.live.record import Recorder
 from artem_vr.mailbox import Mailbox
 from artem_vr.render import gl, interop
 from artem_vr.render.context import WindowContext
-from artem_vr.render.events import CloseRequested, Event, FilesDropped, KeyPressed, MouseButton, MouseMoved
+from artem_vr.render.events import CloseRequested, Event, FilesDropped, KeyPressed, MouseButton, MouseMoved, Uncovered
 from artem_vr.render.hud import FADE_SECONDS, SHOWN_SECONDS
 from artem_vr.render.texture import StreamTexture
 from artem_vr.sources.feed import FeedState
@@ -578,6 +578,24 @@ def test_f_fills_the_screen_and_gives_it_back(rig: Rig, monkeypatch: pytest.Monk
         events.append(KeyPressed("f"))
         rig.turn(3)
     assert asked == [True, False]
+
+
+def test_while_the_headset_sleeps_a_window_that_was_covered_is_drawn_again(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    events: list[Event] = []
+    shown: list[None] = []
+    rig.paint(noise(9))
+    rig.turn(2)
+    rig.runtime.push_event(ovr.ENTER_STANDBY)
+    rig.turn(3)
+    monkeypatch.setattr(rig.context, "poll", lambda: [events.pop()] if events else [])
+    monkeypatch.setattr(rig.context, "swap", lambda: shown.append(None))
+    rig.turn(3)
+    assert not shown, "there is nothing new to see"
+    events.append(Uncovered())
+    rig.turn(3)
+    assert len(shown) == 1
 
 
 def test_in_the_window_dragging_with_the_left_button_turns_the_head(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:

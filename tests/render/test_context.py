@@ -143,6 +143,7 @@ def test_mouse_files_and_close(fresh):
     assert hear(fresh, "drop", 2, ["/a b/ü.png".encode(), b"c"]) == [
         events.FilesDropped((Path("/a b/ü.png"), Path("c")))
     ]
+    assert hear(fresh, "window_refresh") == [events.Uncovered()]
     assert hear(fresh, "window_close") == [events.CloseRequested()]
     assert not glfw.window_should_close(fresh._window)
 
