@@ -55,7 +55,7 @@ class ShownFrame:
     other: Any = None
     """The same frame in another style, as ``painted``."""
     camera_poses: Matrix | None = None
-    """Of pictures that the headset took: camera-to-world of each eye, (E, 4, 4) float32, when it did."""
+    """Of pictures that the headset took: each eye's camera in tracking space, (E, 4, 4) float32, when it did."""
     span: float = 0.0
     """And its width at a distance of 1, 0 where nobody knows."""
 
@@ -118,7 +118,7 @@ class Scene:
             if desktop == ("right", "left")[eye]:
                 continue
             seen = view_projection(
-                projections[eye], poses.head_to_world, eye_to_head[eye], self._taken_from(eye, desktop)
+                projections[eye], poses.head_to_world, eye_to_head[eye], self._taken_from(eye, poses, desktop)
             )
             if moved := self._moved(screen, eye, desktop):
                 seen = seen @ translation(moved, 0, 0)
@@ -146,7 +146,7 @@ class Scene:
             eye_to_world = poses.head_to_world @ headset.eye_to_head[eye]
             across, up = through(headset.projections[eye], 2 * x - 1, 2 * y - 1)
             return pointed_at(screen, aspect, eye_to_world[:3, 3], eye_to_world[:3, :3] @ (across, up, -1))
-        taken_from = self._taken_from(0, desktop)
+        taken_from = self._taken_from(0, poses, desktop)
         hands = self._hands.of(headset.hand_poses(), poses.displayed_at)
         for hand in ("right", "left"):
             if hand in hands:
@@ -198,7 +198,7 @@ class Scene:
 
     def _before(self, screen: Screen, poses: FramePoses) -> float:
         """Metres from the head to where the HUD is: never behind the screen, at both of which eyes could not look."""
-        ahead = distance_ahead(screen, seen_as(poses.head_to_world, self._taken_from(0, None)))
+        ahead = distance_ahead(screen, seen_as(poses.head_to_world, self._taken_from(0, poses)))
         return min(EYE_DISTANCE, max(NEAREST_PANEL, BEFORE_SCREEN * ahead))
 
     def _moved(self, screen: Screen, eye: int, desktop: MirrorMode | None) -> float:
@@ -208,12 +208,13 @@ class Scene:
             return 0.0
         return (0.5, -0.5)[eye] * self._stereo_shift * screen.width
 
-    def _taken_from(self, eye: int, desktop: MirrorMode | None) -> Matrix | None:
-        """Where the camera was that took an eye's picture; None: the headset did not, or nobody looks from a head."""
+    def _taken_from(self, eye: int, poses: FramePoses, desktop: MirrorMode | None = None) -> Matrix | None:
+        """Where in the world the camera was that took an eye's picture; None: the headset did not, or nobody looks from
+        a head."""
         if desktop or self._shown is None or self._shown.camera_poses is None:
             return None
-        poses = self._shown.camera_poses
-        return np.asarray(poses[min(eye, len(poses) - 1)])
+        cameras = self._shown.camera_poses
+        return np.asarray(poses.tracking_to_world @ cameras[min(eye, len(cameras) - 1)])
 
     def release(self) -> None:
         """Delete what lies in OpenGL. May be called again."""

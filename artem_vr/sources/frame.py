@@ -19,8 +19,8 @@ class StereoFrame:
     mono frame, stylised once and shown to both eyes.
     ``captured_at`` is ``time.perf_counter()`` in seconds when the picture was taken.
     ``sequence`` counts the frames of one source from 0, without gaps for frames never read.
-    ``camera_poses`` is camera-to-world of each eye, (E, 4, 4) float32, at that time, where the headset
-    took the pictures; None elsewhere. ``span``: how wide such a picture is at a distance of 1 (its width over
+    ``camera_poses`` is each eye's camera in the headset's tracking space, (E, 4, 4) float32, at that time, where the
+    headset took the pictures; None elsewhere. ``span``: how wide such a picture is at a distance of 1 (its width over
     the lens's focal length), 0 where nobody knows.
     ``still``: of a photograph, in which nothing will ever move. ``stands``: of a picture that as a whole stands in its
     place, as a photograph and a desktop do: no camera moves.

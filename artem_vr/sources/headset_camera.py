@@ -29,7 +29,8 @@ class CameraPicture(Protocol):
 
     @property
     def camera_poses(self) -> npt.NDArray[np.float32] | None:
-        """Camera-to-world of each eye, (E, 4, 4) float32, at the time of exposure; None where it is not known."""
+        """Each eye's camera in tracking space, (E, 4, 4) float32, at the time of exposure; None where it is not
+        known."""
 
     @property
     def span(self) -> float:

@@ -18,7 +18,6 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -26,7 +25,6 @@ import numpy as np
 
 from artem_vr.errors import HeadsetError
 from artem_vr.vr.headset import CameraFrame
-from artem_vr.vr.poses import Matrix
 
 Answer = CameraFrame | HeadsetError | None
 """None: there is no new picture."""
@@ -96,18 +94,16 @@ class CameraProcess:
     The process begins at once. One that has ended, or does not answer, costs an error; the next reading begins another.
 
     Args:
-        to_world: turns a pose in tracking space into one in the world.
         asleep: whether the headset sleeps now; asked by the thread that reads.
     """
 
     def __init__(
         self,
-        to_world: Callable[[Matrix], Matrix],
         asleep: Callable[[], bool],
         command: Sequence[str] = COMMAND,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
-        self._to_world, self._asleep, self._command, self._clock = to_world, asleep, command, clock
+        self._asleep, self._command, self._clock = asleep, command, clock
         self._lock = threading.Lock()  # not held while anything is waited for
         self._closed = False
         self._child: _Child | None = _Child(command, clock)
@@ -126,14 +122,11 @@ class CameraProcess:
             if self._child is None:
                 self._child = _Child(self._command, self._clock)
             try:
-                frame = self._child.newest()
+                return self._child.newest()
             except HeadsetError:
                 if self._child.ended:
                     self._child = None
                 raise
-        if frame is None or frame.camera_poses is None:
-            return frame
-        return replace(frame, camera_poses=np.stack([self._to_world(pose) for pose in frame.camera_poses]))
 
     def close(self) -> None:
         with self._lock:

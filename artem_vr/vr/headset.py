@@ -1,14 +1,15 @@
 """The protocol that every headset keeps, whether OpenVR or the desktop that stands in for one.
 
 World space is right-handed, in metres: +x right, +y up, -z forward. Its origin is where the
-wearer's head was at the last recentring, turned the way the head looked, but level. Matrices are
+wearer's head was at the last recentring, turned the way the head looked, but level. Tracking space, the
+runtime's own, stays where it is: what was seen a while ago is known by its place there. Matrices are
 4x4 float32 for column vectors: v' = M @ v.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from types import TracebackType
 from typing import Protocol
@@ -45,6 +46,7 @@ class FramePoses:
     (``time.perf_counter`` outside tests).
     ``should_render`` False means: neither draw nor submit, but keep calling `begin_frame`.
     ``reduce_work`` True means: the runtime is short of time; draw less if you can.
+    ``tracking_to_world``, (4, 4) float32, is another one after each recentring.
     """
 
     frame: int
@@ -54,6 +56,7 @@ class FramePoses:
     focus: Focus = Focus.FOCUSED
     should_render: bool = True
     reduce_work: bool = False
+    tracking_to_world: Matrix = field(default_factory=lambda: np.eye(4, dtype=np.float32))
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,8 +66,8 @@ class CameraFrame:
     ``pictures`` is (E, H, W, 4) uint8 RGBA, top row first, C-contiguous, E as in `HeadsetCamera.eyes`,
     left eye first whatever order the device has. Alpha is 0 where the camera saw nothing.
     ``sequence`` is the camera's own count: equal for the same picture, growing, possibly with gaps.
-    ``camera_poses`` is camera-to-world of each eye, (E, 4, 4) float32, at the time of exposure, or None where the
-    runtime does not know it.
+    ``camera_poses`` is each eye's camera in tracking space, (E, 4, 4) float32, at the time of exposure, or None where
+    the runtime does not know it.
     ``span`` is the width of one eye's picture over the lens's focal length, both in pixels; 0 where it is not known.
     """
 

@@ -172,6 +172,7 @@ class OpenVRHeadset:
             focus=focus,
             should_render=focus in (Focus.FOCUSED, Focus.VISIBLE) and not self._quitting,
             reduce_work=bool(self._system.shouldApplicationReduceRenderingWork()),
+            tracking_to_world=self._from_tracking,
         )
 
     def _wait(self) -> None:
@@ -362,7 +363,7 @@ class OpenVRHeadset:
     def camera(self) -> HeadsetCamera | None:
         if self._camera is None and has_camera():
             try:
-                self._camera = CameraProcess(self._to_world, lambda: self._standby)
+                self._camera = CameraProcess(lambda: self._standby)
             except HeadsetError as error:
                 self._untold.append(notice(str(error).rstrip(".")))
         return self._camera

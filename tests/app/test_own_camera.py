@@ -55,6 +55,19 @@ def test_it_stays_where_it_was_taken(rig: Rig, eyes: Pictures) -> None:
     assert rig.seen("left").max() == 0, "the head has turned away from what was taken"
 
 
+def test_it_stays_there_when_the_wearer_recentres(rig: Rig, eyes: Pictures) -> None:
+    """The room does not turn with the world's origin, not even until the next painting."""
+    rig.turn()
+    rig.runtime.set_pose(THERE)
+    painted(rig, eyes)
+    rig.turn(2)
+    rig.headset.recenter()
+    rig.turn(2)
+    assert not np.allclose(rig.headset.begin_frame().head_to_world, THERE, atol=0.1)
+    for eye, name in enumerate(("left", "right")):
+        assert np.abs(rig.seen(name).astype(int) - eyes[eye % len(eyes)][INSIDE]).max() <= 3
+
+
 def test_each_eye_sees_what_its_own_camera_took_from_where_that_looked(rig: Rig) -> None:
     turned = np.stack([yaw_pitch(math.radians(100), 0), yaw_pitch(0, 0)])
     rig.turn()
