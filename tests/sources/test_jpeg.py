@@ -36,4 +36,8 @@ def test_cut_and_spoilt_files_are_read_without_harm(cut, spoilt):
 def test_whole_and_cut():
     data = encoded(gradient())
     assert is_complete(data) and is_complete(data + b"\r\n\0\0")
+    assert is_complete(data + bytes(512)), "padded to a block"
+    assert is_complete(data + b"Image_UTC_Data1234567890123\0" * 9 + b"SEFT"), "a Samsung phone's"
+    thumbnail = encoded(gradient(), exif=b"Exif\0\0" + data)
+    assert is_complete(thumbnail) and not is_complete(thumbnail[:-40])
     assert not is_complete(data[:-40]) and not is_complete(b"") and not is_complete(b"GIF89a\xff\xd9")
