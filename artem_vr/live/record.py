@@ -18,6 +18,7 @@ import numpy.typing as npt
 from artem_vr.atomic_file import replace
 from artem_vr.errors import SettingsError
 from artem_vr.mailbox import Mailbox
+from artem_vr.render.geometry import letterbox
 from artem_vr.same_file import same_file
 from artem_vr.settings import Settings
 from artem_vr.sources import opencv
@@ -55,7 +56,8 @@ class Writer(Protocol):
 
 
 class FilmWriter:
-    """A film through OpenCV. All pictures get the size of the first one. Raises OSError.
+    """A film through OpenCV. All pictures get the size of the first one; those of another shape lie between black bars.
+    Raises OSError.
 
     OpenCV does not say that a disk is full: room is looked for once a second of film, and at the end the last picture.
     """
@@ -68,15 +70,16 @@ class FilmWriter:
 
     def write(self, picture: Picture) -> None:
         cv2 = opencv.load()
-        height, width = picture.shape[:2]
+        width, height = (max(pixels // 2 * 2, 2) for pixels in picture.shape[1::-1])  # codecs want even sizes
+        picture = picture[:height, :width]
         if self._video is None:
-            self._size = (max(width // 2 * 2, 2), max(height // 2 * 2, 2))  # codecs want even sizes
+            self._size = width, height
             code = cv2.VideoWriter.fourcc(*FILMS[self._path.suffix.lower()])
             self._video = cv2.VideoWriter(opencv.name_of(self._path), code, float(FRAMES_PER_SECOND), self._size)
             if not self._video.isOpened():
                 raise OSError("OpenCV cannot write such a film here")
-        if (width, height) != self._size:
-            picture = np.asarray(cv2.resize(picture, self._size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+        if picture.shape[1::-1] != self._size:
+            picture = _fitted(picture, *self._size)
         if self._written % FRAMES_PER_SECOND == 0:
             self._check_room()
         self._video.write(cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
@@ -96,6 +99,16 @@ class FilmWriter:
             return
         if free < ROOM:
             raise OSError(errno.ENOSPC, "the disk is all but full; what was recorded until then is kept")
+
+
+def _fitted(picture: Picture, width: int, height: int) -> Picture:
+    """``picture`` as large as it fits into ``width`` x ``height`` pixels, in its own shape."""
+    left, top, across, down = letterbox(width, height, picture.shape[1] / picture.shape[0])
+    whole = np.zeros((height, width, 3), np.uint8)
+    cv2 = opencv.load()
+    resized = cv2.resize(picture, (across, down), interpolation=cv2.INTER_AREA)
+    whole[top : top + down, left : left + across] = resized
+    return whole
 
 
 def _ends_with(path: Path, number: int) -> bool:

@@ -12,7 +12,7 @@ from PIL import Image
 
 from artem_vr.errors import SettingsError
 from artem_vr.live import record
-from artem_vr.live.record import FILMS, FRAMES_PER_SECOND, MAX_REPEATS, Recorder, frames_due
+from artem_vr.live.record import FILMS, FRAMES_PER_SECOND, MAX_REPEATS, FilmWriter, Recorder, frames_due
 
 
 def flat(value: int, height: int = 48, width: int = 64) -> np.ndarray:
@@ -100,6 +100,23 @@ def test_a_film_comes_back(tmp_path, suffix):
     assert good
     assert frame.shape == (48, 64, 3)
     assert np.abs(frame[24, 32].astype(int) - (20, 60, 200)).max() < 12
+
+
+@pytest.mark.parametrize(("height", "width"), [(96, 32), (16, 64), (49, 65), (1, 1)])
+def test_in_a_film_a_window_of_another_size_keeps_its_shape(tmp_path, height, width):
+    writer = FilmWriter(tmp_path / "film.mp4")
+    writer.write(flat(128))
+    writer.write(flat(255, height, width))
+    writer.close()
+    film = cv2.VideoCapture(str(tmp_path / "film.mp4"), cv2.CAP_FFMPEG)
+    assert film.grab()
+    _, picture = film.read()
+    film.release()
+    assert picture.shape == (48, 64, 3)
+    bright = picture.min(axis=2) > 128
+    rows, columns = bright.any(axis=1).sum(), bright.any(axis=0).sum()
+    scale = min(48 / (height // 2 * 2 or 1), 64 / (width // 2 * 2 or 1))
+    assert abs(rows - scale * height) <= 2 and abs(columns - scale * width) <= 2
 
 
 def test_a_picture_file_keeps_the_last_picture(tmp_path):
