@@ -43,9 +43,7 @@ class VideoSource:
     def read(self) -> Shot | None:
         cv2 = opencv.load()
         good, bgr = self._capture.read()
-        if not good and self._loop and self._read_any:
-            self._capture.release()
-            self._capture = self._open()  # seeking back is not exact in every format; opening again is
+        if not good and self._begins_again():
             good, bgr = self._capture.read()
         if not good or bgr is None:
             if not self._read_any or self._loop:
@@ -55,10 +53,19 @@ class VideoSource:
         return Shot(split(cv2.cvtColor(self._square(bgr), cv2.COLOR_BGR2RGB), self._layout))
 
     def skip(self) -> None:
-        self._capture.grab()
+        if not self._capture.grab() and self._begins_again():  # else the film would stand at its end meanwhile
+            self._capture.grab()
 
     def close(self) -> None:
         self._capture.release()
+
+    def _begins_again(self) -> bool:
+        """At the film's end: go back to its first frame, if that is wished. Raises `SourceError`."""
+        if not (self._loop and self._read_any):
+            return False
+        self._capture.release()
+        self._capture = self._open()  # seeking back is not exact in every format; opening again is
+        return True
 
     def _open(self) -> Any:
         cv2 = opencv.load()

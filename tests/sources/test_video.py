@@ -68,6 +68,18 @@ def test_frames_are_skipped(film):
     source.close()
 
 
+def test_frames_are_skipped_over_the_end(film):
+    """Else a short film would show its first frame alone to a painter that takes longer than it plays."""
+    source = VideoSource(film)
+    seen = []
+    for _ in range(6):
+        seen.append(level(source))
+        for _ in range(len(LEVELS)):
+            source.skip()
+    assert seen == LEVELS
+    source.close()
+
+
 def test_pictures_are_rgb_and_taken_apart(film):
     source = VideoSource(film, "sbs", name="film.avi")
     shot = source.read()
