@@ -153,8 +153,8 @@ def show(settings: Settings, parts: Parts, threads: list[Stoppable], interpreter
             if not settings.frames:
                 log.limit = OFFSCREEN_FRAMES
                 recorder = recorder or Recorder(picture_path())
+        hz = min(settings.desktop_refresh_hz, SOFTWARE_HZ) if gl.is_software() else settings.desktop_refresh_hz
         if desktop:
-            hz = min(settings.desktop_refresh_hz, SOFTWARE_HZ) if gl.is_software() else settings.desktop_refresh_hz
             headset = DesktopHeadset(desktop_eye_size(settings, context), hz)
         screen = Screen(settings.screen_distance, settings.screen_width, settings.screen_curvature)
         scene = Scene(context, headset.eye_size, screen, settings.stereo_shift, pictures)
@@ -186,6 +186,7 @@ def show(settings: Settings, parts: Parts, threads: list[Stoppable], interpreter
             source_name=lambda: source.name,
             titles=titles,
             fade_seconds=settings.fade_seconds,
+            desktop_hz=hz,
             recorder=recorder,
             watched=None if log.limit or recorder is not None else watched,
             whole=whole,

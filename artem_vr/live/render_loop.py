@@ -84,21 +84,23 @@ class RenderLoop:
         source_name: Callable[[], str],
         titles: dict[str, str],
         fade_seconds: float = 0.3,
+        desktop_hz: float = 60.0,
         recorder: Recorder | None = None,
         watched: threading.Event | None = None,
         whole: Iterable[str] = (),
         eyes_changed: Callable[[Headset], None] = lambda headset: None,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
-        """``titles``: a style's name to the painting's title; those of styles that come are added. ``watched``: kept
-        set while somebody looks into the headset, or there is none; None: nobody wants to know. ``whole``: names of
-        styles that are no blends, whatever they look like. ``eyes_changed``: is told of another headset, or of one
-        that wants pictures of another size."""
+        """``titles``: a style's name to the painting's title; those of styles that come are added. ``desktop_hz``:
+        pictures a second in the window once a headset was lost. ``watched``: kept set while somebody looks into the
+        headset, or there is none; None: nobody wants to know. ``whole``: names of styles that are no blends, whatever
+        they look like. ``eyes_changed``: is told of another headset, or of one that wants pictures of another size."""
         self.headset = headset
         self._context, self._scene, self._feed, self._stylizer = context, scene, feed, stylizer
         self._deck, self._view, self._meter, self._recorder = deck, view, meter, recorder
         self._curator, self._watched = curator, watched
         self._seeker, self._eyes_changed = seeker, eyes_changed
+        self._desktop_hz = desktop_hz
         self._fitted = headset.eye_size  # what the scene was asked for last
         self._controls = Controls(deck, view, curator, titles, whole)
         self._source_name, self._titles, self._fade_seconds = source_name, titles, fade_seconds
@@ -183,7 +185,7 @@ class RenderLoop:
             error = error.with_renderer(self._context.renderer)
         self.headset.close()
         self._deck.compare = False  # whoever held the trigger can never let it go
-        self.headset = DesktopHeadset(self.headset.eye_size, clock=self._clock)
+        self.headset = DesktopHeadset(self.headset.eye_size, self._desktop_hz, self._clock)
         self._view.note(f"{error} The window goes on; V looks for the headset again", self._clock(), seconds=30.0)
 
     def _seek_headset(self, now: float) -> None:

@@ -730,6 +730,7 @@ def test_a_headset_that_was_lost_is_found_again_at_the_press_of_a_key(
     rig.turn(2)
     assert isinstance(rig.loop.headset, DesktopHeadset)
     assert "V looks for the headset again" in rig.view.message(rig.clock())
+    assert rig.loop.headset.refresh_hz == 50.0, "as the window's is to be"
 
     rig.runtime.fail_init(scene=ovr.HMD_NOT_FOUND)
     events.append(KeyPressed("v"))

@@ -397,7 +397,7 @@ def test_a_run_uses_every_setting(
     assert options["tuning"] == Tuning(mean_weight=0.6, contrast=1.3)
     assert seen["scene"]._screen == Screen(3.5, 1.8, 0.4)
     assert seen["scene"]._stereo_shift == 0.02
-    assert seen["headset"].refresh_hz == 24.0
+    assert seen["headset"].refresh_hz == seen["desktop_hz"] == 24.0
     assert seen["fade_seconds"] == 0.9
     assert (seen["deck"].current.style, seen["deck"].strength, seen["deck"].outside) == ("gamma", 0.8, "beta")
     for name in ("mirror", "hud", "preserve_color", "region", "region_style", "region_size", "region_softness"):
