@@ -62,3 +62,17 @@ def test_bits_are_painted_on_the_processor_where_their_kernels_cannot_be_compile
     network: Any = SimpleNamespace(architecture=BINARY)
     engine = engine_for(TorchEngine("cuda"), network)
     assert (engine.device, engine.precision) == (device, "xnor")
+
+
+@pytest.mark.parametrize(("compiler", "device"), [(True, "cuda"), (False, "cpu")])
+def test_precision_xnor_takes_the_gpu_only_where_the_kernels_of_bits_can_be_compiled(
+    monkeypatch: pytest.MonkeyPatch, compiler: bool, device: str
+) -> None:
+    monkeypatch.setattr("artem_vr.stylize.engines._cuda_is_likely", lambda: True)
+    monkeypatch.setattr("artem_vr.stylize.engines.torch_engine.cuda_trouble", lambda: "")
+    monkeypatch.setattr("xnor.cuda.available", lambda: compiler)
+    engine = choose_engine(precision="xnor")
+    assert (engine.name, engine.device, engine.precision) == ("torch", device, "xnor")
+    if not compiler:
+        with pytest.raises(EngineError, match=r"networks of bits do not run on the GPU.*--device cpu"):
+            choose_engine(device="cuda", precision="xnor")

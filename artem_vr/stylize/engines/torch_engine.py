@@ -14,6 +14,7 @@ import torch
 
 from artem_vr.errors import EngineError
 from artem_vr.hardware import cpu_has_bf16, cuda_trouble
+from artem_vr.installing import pip_install
 from artem_vr.stylize.engines.base import (
     BINARY,
     Code,
@@ -165,6 +166,12 @@ class TorchEngine:
         if device == "cuda" and (trouble := cuda_trouble()):
             remedy = "Install the GPU's driver and a torch built for CUDA and this card, or take --device cpu"
             raise EngineError(trouble, remedy)
+        if device == "cuda" and precision == "xnor":
+            from xnor.cuda import available
+
+            if not available():
+                remedy = f"Install a compiler for them: {pip_install('gpu')}, update the driver, or take --device cpu"
+                raise EngineError("Kernels for networks of bits do not run on the GPU here", remedy)
         if precision == "auto":
             precision = "fp16" if device == "cuda" else "bf16" if cpu_has_bf16() else "fp32"
         dtypes = _DTYPES | {"xnor": torch.float16 if device == "cuda" else torch.float32}
