@@ -154,8 +154,9 @@ def openvino(answer: Answer) -> Finding:
     if answer.get("missing"):
         remedy = f"On a processor it is the fastest engine: {pip_install('openvino')}"
         return Finding("OpenVINO", "absent", "not installed", remedy)
-    if "error" in answer:
-        return Finding("OpenVINO", "absent", answer["error"], "Reinstall it: pip install --force-reinstall openvino")
+    if "error" in answer or "CPU" not in answer["devices"]:
+        detail = answer.get("error", "its part for processors is missing or does not load")
+        return Finding("OpenVINO", "absent", detail, "Reinstall it: pip install --force-reinstall openvino")
     floats = "bf16" if "BF16" in answer["cpu"] else "no bf16, so what is not in int8 is in fp32"
     return Finding("OpenVINO", "ok", f"{answer['version']}, {', '.join(answer['devices'])}, {floats}")
 

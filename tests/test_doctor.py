@@ -99,6 +99,11 @@ def test_an_ill_machine_learns_what_to_do(capsys: pytest.CaptureFixture[str]) ->
     assert "cannot run here yet" in capsys.readouterr().out
 
 
+def test_an_openvino_that_computes_on_no_processor_is_not_ok() -> None:
+    found = doctor.openvino({"version": "2026.4", "devices": ["GPU"], "cpu": []})
+    assert found.status == "absent" and "force-reinstall" in found.remedy
+
+
 def test_it_runs_without_what_is_only_useful(capsys: pytest.CaptureFixture[str]) -> None:
     bare = ILL | {name: WELL[name] for name in ("engine", "graphics")}
     bare["torch"] = {"version": "2.13.0+cpu", "threads": 2, "gpus": [], "cuda": None}

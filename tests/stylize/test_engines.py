@@ -362,3 +362,14 @@ def test_choice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(EngineError, match="not installed"):
         choose_engine("openvino")
     assert choose_engine("auto", "cpu").name == "torch"
+
+
+def test_an_openvino_that_is_not_whole_is_as_good_as_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Core:
+        def get_property(self, *_: str) -> None:
+            raise RuntimeError('Exception from core.cpp:268:\nDevice with "CPU" name is not registered\n\n')
+
+    monkeypatch.setattr("artem_vr.stylize.engines.openvino_engine._core", Core)
+    assert choose_engine("auto", "cpu").name == "torch"
+    with pytest.raises(EngineError, match=r'does not start here \(Device with "CPU" name is not registered\)'):
+        choose_engine("openvino")

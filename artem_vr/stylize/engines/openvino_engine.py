@@ -128,7 +128,7 @@ class OpenVinoEngine:
     def __init__(self, precision: str = "auto", cache: Path | None = None, threads: int = 0) -> None:
         """``cache``: folder for converted models (None: the user's). ``threads``: 0 is OpenVINO's choice.
 
-        Raises `EngineError` when OpenVINO is missing or lacks the precision.
+        Raises `EngineError` when OpenVINO is missing, damaged, or lacks the precision.
         """
         try:
             openvino: Any = import_openvino()
@@ -136,10 +136,16 @@ class OpenVinoEngine:
             remedy = f"Install it: {pip_install('openvino')}, or take --engine torch"
             raise EngineError("OpenVINO is not installed", remedy) from None
         self._openvino = openvino
-        self._core = _core()
+        try:
+            self._core = _core()
+            able = {str(c).upper() for c in self._core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")}
+        except RuntimeError as error:  # its part for processors is missing or does not load
+            *_, reason = ["no reason given", *str(error).strip().splitlines()]  # before it, places in its own source
+            cause = f"OpenVINO does not start here ({reason})"
+            remedy = "Reinstall it: pip install --force-reinstall openvino, or take --engine torch"
+            raise EngineError(cause, remedy) from None
         self._lock = threading.Lock()
         self._cache = cache if cache is not None else default_cache()
-        able = {str(c).upper() for c in self._core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")}
         floats = "bf16" if "BF16" in able else "fp32"
         if precision == "auto":
             precision = "int8" if "INT8" in able and platform.machine() in _EIGHT_BITS else floats
