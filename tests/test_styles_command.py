@@ -312,13 +312,23 @@ def test_titles_keep_to_their_pictures_and_to_the_letters_that_there_are() -> No
     assert np.array_equal(sheet([("Été", picture)]), sheet([("Ete", picture)]))
 
 
-@pytest.mark.parametrize("name", ["sheet", "sheet.gif"])
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("sheet", "which kind of picture"),
+        ("sheet.gif", "which kind of picture"),
+        ("folder.png", "it is a folder"),
+        (f"{'long' * 70}.png", "cannot be written"),
+    ],
+)
 def test_a_sheet_that_could_not_be_written_is_refused_before_anything_is_painted(
-    name: str, room: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    name: str, says: str, room: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    (room / "folder.png").mkdir()
+    save_picture(room / "photo.png", np.zeros((64, 96, 3), np.uint8))
     monkeypatch.setattr(style_sheet, "Brush", lambda *_, **__: pytest.fail("it was painted"))
     assert cli.main(["styles", "sheet", "photo.png", "-o", name]) == 2
-    assert "which kind of picture" in capsys.readouterr().err
+    assert says in capsys.readouterr().err
 
 
 def test_the_folder_of_a_sheet_is_made(room: Path) -> None:

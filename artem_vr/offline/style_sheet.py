@@ -19,6 +19,7 @@ from artem_vr.settings import Settings
 from artem_vr.sources.frame import Picture
 from artem_vr.sources.pictures import load_picture, save_picture
 from artem_vr.styles.library import Library
+from artem_vr.writable import check_writable
 
 CELL = 480
 """Longer side of each picture on the sheet, in pixels."""
@@ -39,6 +40,7 @@ def style_sheet(
     if same_file(output, photo):
         raise StyleError(f"{output} is the photograph itself", "Name another FILE")
     check_suffix(output, "picture")
+    check_writable(output)
     picture = resized(load_picture(photo), CELL)
     output.parent.mkdir(parents=True, exist_ok=True)
     cells = [("the photograph", picture)]
