@@ -263,14 +263,18 @@ def _rows(
 def steadying_ms(eyes: int, height: int, width: int, repeats: int) -> tuple[float, float]:
     """Median milliseconds in which a painting on the CPU is steadied, looking at its source included; and those in
     which its ground goes along and is laid."""
+    from artem_vr.sources.demo import DemoSource
     from artem_vr.stylize.ground import Ground
     from artem_vr.stylize.matching import Matcher
     from artem_vr.stylize.steadying import Steadier
 
     matcher, steadier, ground = Matcher(), Steadier(), Ground("auto")
-    pictures = np.random.default_rng(0).integers(0, 256, (eyes, height, width, 3), dtype=np.uint8)
+    demo = DemoSource(max(64, width), max(64, height))  # no less is drawn
     steadying, laying = [], []
     for number in range(repeats * CALLS_A_TURN + 1):
+        shot = demo.read()
+        assert shot is not None  # it has no end
+        pictures = shot.eyes[:eyes, :height, :width]
         begun = time.perf_counter()
         ties = matcher.ties(pictures)
         steadier.steadied(pictures, ties, number / 30)

@@ -16,10 +16,11 @@ from artem_vr.styles.library import Library
 from artem_vr.stylize.engines import Engine, choose_engine, engine_for
 from artem_vr.stylize.ground import Ground
 from artem_vr.stylize.loading import LoadedStyle, StyleLoader
-from artem_vr.stylize.matching import NO_TIES, Matcher
+from artem_vr.stylize.matching import Matcher
 from artem_vr.stylize.statistics import RateKeeper
 from artem_vr.stylize.steadying import Steadier
 from artem_vr.stylize.styled import StyledPainter, Tuning, Workshop
+from artem_vr.stylize.ties import NO_TIES
 
 KEPT_PAINTERS = 2
 """Sizes that stay prepared; a folder of photographs mostly has two, upright and across."""

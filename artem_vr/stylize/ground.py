@@ -6,7 +6,7 @@ one (`relief`) networks make strokes of their own painting.
 
 Where the picture as a whole stands in its place (a photograph, a desktop), it stands, too, like canvas. Under a moving
 camera's pictures it would lie like a dirty pane: there it goes with what is seen, by the ties that steadying finds
-(`matching`), as textures are advected in animated watercolour (Bousseau et al. 2007). Smooth parts themselves say
+(`ties`), as textures are advected in animated watercolour (Bousseau et al. 2007). Smooth parts themselves say
 little of where they go, so they go with what is around them. Both eyes have the same relief, at the depth of the scene.
 
 Some painters leave much smooth themselves (Hokusai's sky is bare paper). In such styles less of it is laid.
@@ -21,8 +21,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from artem_vr.stylize.matching import NO_TIES, Bytes, Floats, Ties, places_of, read_at
 from artem_vr.stylize.relief import SIDE, relief, repeated
+from artem_vr.stylize.ties import NO_TIES, Bytes, Floats, Ties, places_of, read_at
 
 DEPTH = 0.5
 """What "auto" lays."""

@@ -1,7 +1,7 @@
 """Paintings that stay on what they show: from frame to frame, and from eye to eye.
 
 A network paints every frame anew, and each eye by itself: strokes tremble, and differ between the eyes, where the
-source hardly does. Where `matching` knows that a pixel shows what another one showed a moment before, the painting
+source hardly does. Where `matching` has found that a pixel shows what another one showed a moment before, the painting
 keeps much of what it was there (recursively, as temporal filters of video do); where the right eye sees what the left
 one sees, it is given the left one's strokes. What only now comes into view, or only one eye sees, is painted as ever.
 """
@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import numpy as np
 
-from artem_vr.stylize.matching import NO_TIES, Bytes, Floats, Matcher, Tie, Ties, places_of, read_at
+from artem_vr.stylize.matching import Matcher
 from artem_vr.stylize.painters import one_line
+from artem_vr.stylize.ties import NO_TIES, Bytes, Floats, Tie, Ties, places_of, read_at, scaled
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -234,9 +235,9 @@ def _painting_stream(pictures: Any) -> Iterator[None]:
         stream.synchronize()
 
 
-def _scale(tie: Tie, picture: Any) -> Floats:
-    """(2,): pixels of ``picture`` in one of the tie's grid, across and down."""
-    return np.array([picture.shape[1] / tie.trust.shape[1], picture.shape[0] / tie.trust.shape[0]], np.float32)
+def _shift_for(tie: Tie, picture: Any) -> Floats:
+    """(h, w, 2) on the tie's grid: its shift in pixels of ``picture``."""
+    return scaled(tie.shift, picture.shape[1] / tie.trust.shape[1], picture.shape[0] / tie.trust.shape[0])
 
 
 class _Host:
@@ -252,7 +253,8 @@ class _Host:
         import cv2
 
         height, width = picture.shape[:2]
-        shift = cv2.resize(tie.shift * _scale(tie, picture), (width, height), interpolation=cv2.INTER_LINEAR)
+        between = cv2.INTER_NEAREST_EXACT if tie.leaps else cv2.INTER_LINEAR
+        shift = cv2.resize(_shift_for(tie, picture), (width, height), interpolation=between)
         places: Any = cv2.add(shift, places_of(height, width))
         moved = read_at(other, places, cv2.INTER_CUBIC)
         weight: Any = cv2.resize(tie.trust * np.float32(share), (width, height), interpolation=cv2.INTER_LINEAR)
@@ -281,12 +283,14 @@ class _Device:
         height, width = picture.shape[:2]
         device = picture.device
 
-        def spread(values: Floats) -> Tensor:
+        def spread(values: Floats, nearest: bool = False) -> Tensor:
             """(h, w, C) to (1, C, H, W)."""
             small = torch.from_numpy(np.ascontiguousarray(values)).to(device).permute(2, 0, 1)[None]
+            if nearest:
+                return F.interpolate(small, size=(height, width), mode="nearest-exact")
             return F.interpolate(small, size=(height, width), mode="bilinear", align_corners=False)
 
-        shift = spread(tie.shift * _scale(tie, picture))
+        shift = spread(_shift_for(tie, picture), tie.leaps)
         x = (2 * (shift[:, 0] + torch.arange(width, device=device)) + 1) / width - 1
         y = (2 * (shift[:, 1] + torch.arange(height, device=device)[:, None]) + 1) / height - 1
         now, then = (p.permute(2, 0, 1)[None] for p in (picture, other))

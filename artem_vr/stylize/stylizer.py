@@ -27,7 +27,6 @@ from artem_vr.styles.library import Library
 from artem_vr.stylize.engines import Engine, State, engine_for
 from artem_vr.stylize.ground import Ground
 from artem_vr.stylize.loading import Load, StyleLoader
-from artem_vr.stylize.matching import NO_TIES, Ties
 from artem_vr.stylize.painters import PainterKey, Painters, called, one_line
 from artem_vr.stylize.resolution import (
     TARGET_SECONDS,
@@ -42,6 +41,7 @@ from artem_vr.stylize.resolution import (
 from artem_vr.stylize.statistics import TAU_SECONDS, RateKeeper
 from artem_vr.stylize.steadying import Steadier, SteadyHand, Steadying
 from artem_vr.stylize.styled import StyledPainter, Tuning, Workshop
+from artem_vr.stylize.ties import NO_TIES, Ties
 
 ANY = ""
 """In place of a style's name: the network of all styles that are codes, kept ready for a picture that may come."""

@@ -15,8 +15,9 @@ from artem_vr.stylize import ground
 from artem_vr.stylize.engines.graph import loaded
 from artem_vr.stylize.ground import DEPTH, LEVELS, Ground, depth_for, share_for, smooth_share, smoothness, with_ground
 from artem_vr.stylize.loading import load_network_style
-from artem_vr.stylize.matching import NO_TIES, Matcher
+from artem_vr.stylize.matching import Matcher
 from artem_vr.stylize.relief import SIDE, relief
+from artem_vr.stylize.ties import NO_TIES
 
 STYLES = [style for style in Library().styles() if style.kind == "shipped" and style.form == "network"]
 

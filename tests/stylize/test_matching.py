@@ -9,7 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from artem_vr.sources.demo import DemoSource
-from artem_vr.stylize.matching import SIDE, SMALLEST, EyeMatcher, Matcher, Tie, Ties, reduced
+from artem_vr.stylize.eye_matching import EyeMatcher
+from artem_vr.stylize.matching import SMALLEST, Matcher
+from artem_vr.stylize.ties import SIDE, Tie, Ties, reduced
 
 
 def _texture(seed: int) -> np.ndarray:
@@ -122,7 +124,7 @@ def test_the_right_eye_is_found_in_the_left_one(far: float) -> None:
     assert np.median(off) < 0.2 and np.percentile(off, 95) < 0.6
 
 
-def test_beside_a_nearer_thing_nothing_is_trusted_and_on_it_all() -> None:
+def test_an_edge_of_depth_is_found_to_the_pixel_and_what_it_hides_is_not_trusted() -> None:
     tie = found(pair(3, near=15)).across
     assert tie is not None
     square = slice(88, 172), slice(98, 162)
@@ -131,8 +133,38 @@ def test_beside_a_nearer_thing_nothing_is_trusted_and_on_it_all() -> None:
     assert tie.trust[wall].mean() > 0.9 and np.median(tie.shift[wall][..., 0]) == pytest.approx(3, abs=0.3)
     hidden = slice(88, 172), slice(171, 180)  # the square covers it in the left eye
     assert tie.trust[hidden].mean() < 0.15
-    rim = slice(88, 172), slice(88, 90)  # strokes around the square end here
-    assert tie.trust[rim].mean() < 0.3
+    for column, disparity in ((87, 3), (92, 15), (167, 15)):  # the square begins at 90 and ends before 170
+        at = slice(88, 172), column
+        assert tie.trust[at].mean() > 0.9 and np.median(tie.shift[at][..., 0]) == pytest.approx(disparity, abs=0.3)
+    assert tie.trust[88:172, 89:91].mean() < 0.75  # the edge itself, a pixel wide
+
+
+@pytest.mark.parametrize(("far", "near"), [(-15, 40), (-20, None), (60, None), (0, 62), (5, 10)])
+def test_near_and_far_things_are_found_together(far: int, near: int | None) -> None:
+    """Which disparities there are is found in a small copy first; a thing of a tenth of the width counts."""
+    eyes = np.stack([cv2.resize(eye, (384, 384), interpolation=cv2.INTER_CUBIC) for eye in pair(far / 1.5)])
+    if near is not None:
+        post = cv2.resize(window(1), (384, 384))[:, 100:138]
+        eyes[1, 40:, 120:158] = post[40:]
+        eyes[0, 40:, 120 + near : 158 + near] = post[40:]
+    tie = found(eyes).across
+    assert tie is not None
+    for where, disparity in (((slice(60, 350), slice(220, 270)), far), ((slice(60, 350), slice(124, 154)), near)):
+        if disparity is not None:
+            assert tie.trust[where].mean() > 0.85
+            assert np.median(tie.shift[where][..., 0]) == pytest.approx(disparity, abs=0.3)
+
+
+@pytest.mark.parametrize("size", [(600, 512), (1512, 1680), (301, 299), (1001, 385)])
+def test_motion_and_depth_are_evened_on_one_grid(size: tuple[int, int]) -> None:
+    """The ground is carried by both, though eyes are compared in larger copies than frames are."""
+    eyes = np.stack([cv2.resize(eye, size, interpolation=cv2.INTER_CUBIC) for eye in pair(6)])
+    ties = found(eyes, eyes)
+    assert ties.across is not None and ties.across.trust.shape > ties.before[1].trust.shape
+    assert ties.across.even.shape == ties.before[1].even.shape
+    width = ties.across.even.shape[1]  # the pair is 256 wide
+    across = ties.across.even[20:-20, 20 : -width // 5]
+    assert np.abs(across[..., 0] - 6 * width / 256).max() < 0.3 and np.abs(across[..., 1]).max() < 0.2
 
 
 def test_eyes_that_do_not_hang_level_are_brought_to_one_level() -> None:
@@ -150,7 +182,7 @@ def test_a_level_that_was_wrong_is_left_again() -> None:
     matcher._down = 8.0  # as eyes that did not fit together may have left it
     left, right = pair(6)
     for _ in range(12):
-        tie = matcher.across(left, right)
+        tie = matcher.across(left, right, right)
     assert matcher._down == pytest.approx(0.0, abs=0.15) and middle(tie.trust).mean() > 0.85
 
 
@@ -198,7 +230,7 @@ def test_least_disparity_is_a_disparity() -> None:
     """The matcher's word for "not found" is one less than the least that it looked for."""
     matcher = EyeMatcher()
     flat = np.full((SIDE, SIDE, 3), 128, np.uint8)
-    check(matcher.across(flat, flat), SIDE, SIDE)
+    check(matcher.across(flat, flat, flat), SIDE, SIDE)
 
 
 @pytest.mark.parametrize("noise", [0, 2])

@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from artem_vr.sources.demo import DemoSource
-from artem_vr.stylize.matching import NO_TIES, Matcher, Tie, Ties
+from artem_vr.stylize.matching import Matcher
 from artem_vr.stylize.steadying import JUDGE_AFTER, PATIENCE, Budget, Steadier, kept
+from artem_vr.stylize.ties import NO_TIES, Tie, Ties
 
 SHAPE = (64, 80)
 
@@ -70,6 +71,17 @@ def test_the_right_eye_is_given_the_strokes_of_the_left_one() -> None:
     assert np.array_equal(shown[1, :, :-7], painted[0, :, 7:])
 
 
+def test_nothing_is_read_half_way_between_a_thing_and_what_is_behind_it() -> None:
+    """Their ways lie 20 pixels apart, in a grid of half the size; between the two the left eye has a red post."""
+    painted = np.zeros((2, 64, 96, 3), np.uint8)
+    painted[0, :, 52:64] = 255, 0, 0
+    shift = np.zeros((32, 48, 2), np.float32)
+    shift[:, :24, 0], shift[:, 24:, 0] = 0, 10
+    leaps, slides = (Tie(shift, np.ones((32, 48), np.float32), painted[1], leaps) for leaps in (True, False))
+    assert Steadier().steadied(painted, Ties(1, (), leaps), 0.0)[1].max() == 0
+    assert Steadier().steadied(painted, Ties(1, (), slides), 0.0)[1].max() > 200
+
+
 @pytest.mark.parametrize(
     "between",
     [
@@ -94,14 +106,14 @@ def test_what_was_shown_is_not_changed_later() -> None:
 
 
 @pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
-@pytest.mark.parametrize("channels", [3, 4])
-def test_pictures_on_a_device_are_steadied_alike(channels: int, device: str) -> None:
+@pytest.mark.parametrize(("channels", "leaps"), [(3, False), (4, False), (3, True)])
+def test_pictures_on_a_device_are_steadied_alike(channels: int, leaps: bool, device: str) -> None:
     if device == "cuda" and not torch.cuda.is_available():
         pytest.skip("no CUDA GPU here")
     arrays, tensors = Steadier(), Steadier()
     ramp = np.linspace(-4, 4, 40 * 32, dtype=np.float32).reshape(32, 40)
     shift = np.dstack((ramp, ramp[::-1]))
-    uneven = Tie(shift, np.clip(np.abs(ramp) / 4, 0, 1), np.zeros((*ramp.shape, 3), np.uint8))
+    uneven = Tie(shift, np.clip(np.abs(ramp) / 4, 0, 1), np.zeros((*ramp.shape, 3), np.uint8), leaps)
     for number in range(1, 4):
         painted = cv2.blur(noise(number, 2, channels).transpose(1, 2, 0, 3).reshape(*SHAPE, -1), (3, 3))
         painted = np.ascontiguousarray(painted.reshape(*SHAPE, 2, channels).transpose(2, 0, 1, 3))
