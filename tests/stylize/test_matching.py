@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from artem_vr.sources.demo import DemoSource
 from artem_vr.stylize.eye_matching import EyeMatcher
 from artem_vr.stylize.matching import SMALLEST, Matcher
+from artem_vr.stylize.steadying import Steadier
 from artem_vr.stylize.ties import SIDE, Tie, Ties, reduced
 
 
@@ -137,6 +138,19 @@ def test_an_edge_of_depth_is_found_to_the_pixel_and_what_it_hides_is_not_trusted
         at = slice(88, 172), column
         assert tie.trust[at].mean() > 0.9 and np.median(tie.shift[at][..., 0]) == pytest.approx(disparity, abs=0.3)
     assert tie.trust[88:172, 89:91].mean() < 0.75  # the edge itself, a pixel wide
+
+
+def test_beside_an_edge_of_depth_both_eyes_have_the_same_strokes() -> None:
+    """Each eye is painted with strokes of its own; the wall and the square are both given the left eye's."""
+    eyes = pair(3, near=15)
+    random = np.random.default_rng(0)
+    painted = np.stack([cv2.blur(random.integers(0, 256, eyes[0].shape, np.uint8), (3, 3)) for _ in eyes])
+    right = Steadier().steadied(painted, found(eyes), 0.0)[1].astype(int)
+    for columns, disparity in ((slice(80, 88), 3), (slice(92, 168), 15)):  # the square begins at 90
+        left = painted[0, 90:170, columns.start + disparity : columns.stop + disparity]
+        assert np.abs(right[90:170, columns] - left).mean() < 3
+    hidden = slice(172, 179)  # nothing to be given
+    assert np.abs(right[90:170, hidden] - painted[1, 90:170, hidden]).mean() < 6
 
 
 @pytest.mark.parametrize(("far", "near"), [(-15, 40), (-20, None), (60, None), (0, 62), (5, 10)])
