@@ -22,7 +22,7 @@ from typing import Any, Literal
 import numpy as np
 
 from artem_vr.stylize.relief import SIDE, relief, repeated
-from artem_vr.stylize.ties import NO_TIES, Bytes, Floats, Ties, places_of, read_at
+from artem_vr.stylize.ties import NO_TIES, Bytes, Floats, Ties, places_of, read_at, scaled
 
 DEPTH = 0.5
 """What "auto" lays."""
@@ -171,8 +171,8 @@ class Ground:
         total: Any = 0.0
         for layer, share in zip(self._layers, shares, strict=True):
             way = layer.ways[number]
-            scale = np.array([width / way.shape[1], height / way.shape[0]], np.float32)
-            offset: Any = cv2.resize(way * scale + layer.offset, (width, height), interpolation=cv2.INTER_LINEAR)
+            way = scaled(way, width / way.shape[1], height / way.shape[0])
+            offset: Any = cv2.resize(way + layer.offset, (width, height), interpolation=cv2.INTER_LINEAR)
             total = total + share * repeated(relief(), offset + places_of(height, width))
         result: Floats = total / math.hypot(*shares)  # waves of two reliefs partly cancel
         return result

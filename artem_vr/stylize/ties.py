@@ -84,19 +84,16 @@ def _evened(picture: Bytes, shift: Floats, trust: Floats) -> Floats:
     slope = np.maximum(slope - np.float32(NOISE), 0)
     weight = trust * (slope / (slope + np.float32(TOLD)) + np.float32(LITTLE / 10)) + np.float32(1e-7)
     size = (width + 1) // 2, (height + 1) // 2
-    weighted, weight = (
-        cv2.resize(one, size, interpolation=cv2.INTER_AREA) for one in (shift * weight[..., None], weight)
-    )
-
-    def sums(side: int) -> tuple[Any, Any]:
-        return cv2.blur(weighted, (side, side)), cv2.blur(weight, (side, side))[..., None]
-
+    # plane by plane: NumPy takes several times as long over a short last axis
+    weighted = cv2.merge([*(weight * plane for plane in cv2.split(shift)), weight])
+    weighted = cv2.resize(weighted, size, interpolation=cv2.INTER_AREA)
+    *sums, total = cv2.sumElems(weighted)[:3]
+    guesses: list[Any] = [np.float32(one / total) for one in sums]
     little = np.float32(LITTLE)
-    guess: Any = weighted.sum((0, 1)) / weight.sum()
     for side in (FAR_AROUND, AROUND):
-        said, told = sums(side)
-        guess = (said + little * guess) / (told + little)
-    even: Any = cv2.blur(guess, (5, 5))
+        *said, told = cv2.split(cv2.blur(weighted, (side, side)))
+        guesses = [(one + little * guess) / (told + little) for one, guess in zip(said, guesses, strict=True)]
+    even: Any = cv2.blur(cv2.merge(guesses), (5, 5))
     return scaled(np.asarray(even), size[0] / width, size[1] / height)
 
 
