@@ -24,8 +24,6 @@ COARSE = 4
 """Pixels that are one of the copy in which it is found which of these disparities there are."""
 SPECKLE, FEW, RARE = 8, 32, 500
 """Pixels of that copy: a patch of fewer says nothing of that, nor do fewer in all; one in so many may be beyond."""
-ROWS = 3 / 4
-"""Share of the rows that is matched, for the sake of time; each pixel is looked at for itself afterwards."""
 UNLIKE = 15 / 255, 45 / 255
 """As `ties.UNLIKE`. No two cameras see quite the same colours."""
 STEEPEST, LOST = 12.0, 0.1
@@ -36,6 +34,12 @@ BESIDE = 7
 """Side of the windows in which a pixel's neighbours are asked for what else it may belong to."""
 GAP = 5
 """Side of the windows in which something must have been found. What was found nowhere near has no trust."""
+HALO = 4
+"""Pixels by which a thing's outline is painted beyond it."""
+THIN = 5
+"""Side of a window that a thing fills which has one."""
+SMOOTH, ROUGH, WINDOW = 6.0, 12.0, 7
+"""Deviation of the grey, in levels, up to which a place is smooth, and from which on not at all; side of the window."""
 
 
 class EyeMatcher:
@@ -51,7 +55,8 @@ class EyeMatcher:
     def across(self, left: Bytes, right: Bytes, seen: Bytes) -> Tie:
         """``left`` and ``right`` are (h, w, 3) RGB; ``seen`` is `Tie.seen`.
 
-        On an edge of depth, a pixel wide, nothing is trusted, nor where one eye alone sees what is there.
+        On an edge of depth, a pixel wide, nothing is trusted, nor where one eye alone sees what is there, nor where the
+        left eye has the outline of something else (`_haloed`).
         """
         import cv2
 
@@ -67,7 +72,7 @@ class EyeMatcher:
         near_known = cv2.dilate(known.astype(np.uint8), np.ones((GAP, GAP), np.uint8))
         pair = np.ones((2, 2), np.uint8)
         whole = np.clip(2 - (cv2.dilate(disparity, pair) - cv2.erode(disparity, pair)) / JUMP, 0, 1)
-        trust: Any = cv2.blur(near_known * whole * like, (3, 3))
+        trust: Any = cv2.blur(near_known * whole * like * (1 - _haloed(disparity, right)), (3, 3))
         if abs(self._down) > 1 and trust.mean() < LOST * known.mean():
             self._down /= 2
         else:
@@ -77,14 +82,8 @@ class EyeMatcher:
 
 def _found(right: Bytes, left: Bytes) -> tuple[Floats, Any]:
     """Disparities (h, w) of ``right`` in ``left``, which hang level; and where there are any."""
-    import cv2
-
-    height, width = right.shape[:2]
     least, count = _range(right, left)
-    size = width, math.ceil(height * ROWS)
-    rows: Any = [cv2.resize(eye, size, interpolation=cv2.INTER_LINEAR) for eye in (right, left)]
-    matched = _match(rows[0], rows[1], least, count)
-    found: Any = cv2.resize(matched, (width, height), interpolation=cv2.INTER_NEAREST_EXACT)
+    found = _match(right, left, least, count)
     return found, found >= least
 
 
@@ -173,6 +172,23 @@ def _columns_and_rows(height: int, width: int) -> tuple[Floats, Floats]:
     """(height, width) each: x and y of each pixel's centre."""
     x, y = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
     return x, y
+
+
+def _haloed(disparity: Floats, right: Bytes) -> Any:
+    """(h, w), 0 to 1: how much that is the outline of a nearer thing, on smooth ground, in the left eye which is beside
+    nothing in the right one. It would hang in the air there. Amid texture strokes belong to what they lie on."""
+    import cv2
+
+    grey = greys(right)
+    mean, square = (f(grey, cv2.CV_32F, (WINDOW, WINDOW)) for f in (cv2.boxFilter, cv2.sqrBoxFilter))
+    smooth = np.clip((ROUGH - np.sqrt(np.maximum(square - mean * mean, 0))) / (ROUGH - SMOOTH), 0, 1)
+    columns, _ = _columns_and_rows(*disparity.shape)
+    things = cv2.morphologyEx(disparity, cv2.MORPH_OPEN, np.ones((THIN, THIN), np.uint8))
+    reach = np.maximum.accumulate(columns + things, axis=1)  # how far right in the left eye what is left of here comes
+    clear = np.ones_like(disparity)
+    gap = columns[:, HALO + 1 :] + disparity[:, HALO + 1 :] - reach[:, : -HALO - 1]
+    clear[:, HALO + 1 :] = np.clip((gap + 1) / HALO, 0, 1)
+    return smooth * (1 - clear)
 
 
 def _further_down(picture: Bytes, told: Bytes, trust: Floats) -> float:

@@ -153,6 +153,22 @@ def test_beside_an_edge_of_depth_both_eyes_have_the_same_strokes() -> None:
     assert np.abs(right[90:170, hidden] - painted[1, 90:170, hidden]).mean() < 6
 
 
+@pytest.mark.parametrize("smooth", [True, False])
+def test_an_outline_does_not_hang_in_a_smooth_sky(smooth: bool) -> None:
+    """The sky that lies beside a thing in the left eye, where its outline is painted, lies off it in the right one."""
+    eyes = pair(0, near=15)
+    if smooth:  # of a deviation of 4 levels instead of 50
+        square = eyes.copy()
+        eyes = np.repeat((128 + (window(0)[None] - 128.0) * 0.08).round().astype(np.uint8), 2, axis=0)
+        for eye, old, at in zip(eyes, square, (105, 90), strict=True):
+            eye[80:180, at : at + 80] = old[80:180, at : at + 80]
+    tie = found(eyes).across
+    assert tie is not None
+    beside = tie.trust[90:170, 185:188]  # from 185 on the left eye sees the sky
+    assert np.median(tie.shift[90:170, 185:195, 0]) == pytest.approx(0, abs=0.3)
+    assert (beside.mean() < 0.4) == smooth and tie.trust[90:170, 203:223].mean() > 0.9
+
+
 @pytest.mark.parametrize(("far", "near"), [(-15, 40), (-20, None), (60, None), (0, 62), (5, 10)])
 def test_near_and_far_things_are_found_together(far: int, near: int | None) -> None:
     """Which disparities there are is found in a small copy first; a thing of a tenth of the width counts."""
