@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from functools import cache
 
+from artem_vr.errors import is_lack_of_memory
+
 
 @cache
 def cuda_trouble() -> str:
@@ -27,6 +29,12 @@ def cuda_failure() -> str:
     except RuntimeError as error:
         return next(iter(str(error).splitlines()), type(error).__name__)
     return ""
+
+
+def gpu_is_lost(device: str, error: Exception) -> bool:
+    """Whether ``error``, of what was computed on ``device``, means that nothing is computed on the GPU any more, as
+    after a reset of the driver."""
+    return device == "cuda" and not is_lack_of_memory(error) and bool(cuda_failure())
 
 
 def cpu_has_bf16() -> bool:

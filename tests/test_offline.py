@@ -567,6 +567,103 @@ def test_memory_that_does_not_suffice_is_said(style: Path) -> None:
         brush(noise(8, 8)[None], None)
 
 
+class FailingGpu:
+    """Paints as the processor does, ``paintings`` times; then it fails as CUDA does, and goes on to."""
+
+    name, precision, device = "torch", "fp32", "cuda"
+
+    def __init__(self, paintings: int) -> None:
+        from artem_vr.stylize.engines.torch_engine import TorchEngine
+
+        self.left, self.failed, self._engine = paintings, False, TorchEngine("cpu", "fp32")
+
+    def prepare(self, *place: Any) -> Any:
+        self._check()
+        painter: Any = self._engine.prepare(*place)
+        paint = painter.paint
+
+        def painted(*inputs: Any) -> Any:
+            self._check()
+            self.left -= 1
+            return paint(*inputs)
+
+        painter.paint = painted
+        painter.close = lambda: self._check() if self.failed else None
+        return painter
+
+    def _check(self) -> None:
+        if not self.left:
+            self.failed = True
+            raise RuntimeError("CUDA error: an illegal memory access was encountered\nCUDA kernel errors might ...")
+
+
+@pytest.fixture
+def failing_gpu(monkeypatch: pytest.MonkeyPatch) -> FailingGpu:
+    """What --device cuda finds."""
+    from artem_vr.stylize.engines import choose_engine
+
+    gpu = FailingGpu(3)
+    monkeypatch.setattr(
+        "artem_vr.offline.brush.choose_engine", lambda *asked: gpu if asked[1] == "cuda" else choose_engine(*asked)
+    )
+    monkeypatch.setattr("artem_vr.hardware.cuda_failure", lambda: "" if gpu.left else "CUDA error")
+    return gpu
+
+
+def test_where_the_gpu_fails_for_good_the_processor_paints_on(
+    failing_gpu: FailingGpu, style: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    """In the middle of a film: it is as if the processor had painted all of it."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("ARTEM_VR_SETTINGS", str(tmp_path / "none.toml"))
+    (tmp_path / "in").mkdir()
+    save_picture(tmp_path / "in" / "a.png", noise(40, 64))
+    film(tmp_path / "in" / "b.mp4")
+    save_picture(tmp_path / "in" / "c.png", noise(40, 64, 1))
+    paint = ["stylize", "in", "--json", "--style", str(style), "--engine", "torch", "--precision", "fp32"]
+    assert cli.main([*paint, "--device", "cpu", "-o", "truth"]) == 0
+    assert capsys.readouterr().err == ""
+    assert cli.main([*paint, "--device", "cuda", "-o", "out"]) == 0
+    printed = capsys.readouterr()
+    assert printed.err.count("\n") == 1 and "GPU has failed, the processor paints on" in printed.err
+    assert [done["device"] for done in json.loads(printed.out)["outputs"]] == ["cuda", "cpu", "cpu"]
+    names = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert names == ["a.png", "b_000001.png", "b_000002.png", "b_000003.png", "b_000004.png", "b_000005.png", "c.png"]
+    for name in names:
+        assert (tmp_path / "out" / name).read_bytes() == (tmp_path / "truth" / name).read_bytes()
+
+
+def test_what_fails_on_a_sound_gpu_is_no_failure_of_that(
+    failing_gpu: FailingGpu, style: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    monkeypatch.setenv("ARTEM_VR_SETTINGS", str(tmp_path / "none.toml"))
+    monkeypatch.setattr("artem_vr.hardware.cuda_failure", lambda: "")
+    failing_gpu.left = 0
+    save_picture(tmp_path / "a.png", noise(40, 64))
+    words = ["stylize", str(tmp_path / "a.png"), "-o", str(tmp_path / "b.png"), "--style", str(style)]
+    with pytest.raises(RuntimeError, match="illegal memory access"):
+        cli.main([*words, "--device", "cuda"])
+    assert not (tmp_path / "b.png").exists()
+
+
+def test_a_sheet_goes_on_without_the_gpu(
+    failing_gpu: FailingGpu, style: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from artem_vr.offline.style_sheet import style_sheet
+    from artem_vr.settings import Settings
+    from artem_vr.styles.library import Library
+
+    failing_gpu.left, own, lines = 1, tmp_path / "own", list[str]()
+    own.mkdir()
+    for name in ("one", "two", "three"):
+        (own / f"{name}.safetensors").write_bytes(style.read_bytes())
+    save_picture(tmp_path / "a.png", noise(40, 64))
+    library, settings = Library(tmp_path / "nothing", own), Settings(device="cuda")
+    shown = style_sheet(library, tmp_path / "a.png", tmp_path / "sheet.png", settings, lines.append)
+    assert (shown["styles"], shown["errors"]) == (["one", "three", "two"], [])
+    assert len(lines) == 1 and "GPU has failed" in lines[0]
+
+
 @pytest.mark.parametrize("taken", [[], ["film-2.mp4"]])
 def test_a_film_is_not_thrown_away_where_the_old_one_cannot_be_replaced(
     taken: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 from torch import nn
 
 from artem_vr.errors import EngineError, StyleError, is_lack_of_memory
+from artem_vr.hardware import gpu_is_lost
 from artem_vr.settings import Settings
 from artem_vr.styles.library import Library
-from artem_vr.stylize.engines import Engine, choose_engine, engine_for
+from artem_vr.stylize.engines import Engine, Pictures, State, choose_engine, engine_for
 from artem_vr.stylize.ground import Ground
 from artem_vr.stylize.loading import LoadedStyle, StyleLoader
 from artem_vr.stylize.matching import Matcher
+from artem_vr.stylize.painters import one_line
 from artem_vr.stylize.statistics import RateKeeper
 from artem_vr.stylize.steadying import Steadier
 from artem_vr.stylize.styled import StyledPainter, Tuning, Workshop
@@ -54,25 +57,34 @@ def load_style(library: Library, name: str, settings: Settings) -> NamedStyle:
 
 
 class Brush:
-    """Paints with one style. Pictures are (E, H, W, 3) uint8 RGB; both eyes share their statistics and strokes."""
+    """Paints with one style. Pictures are (E, H, W, 3) uint8 RGB; both eyes share their statistics and strokes.
 
-    def __init__(self, style: NamedStyle, settings: Settings, still: bool) -> None:
+    Where the GPU fails for good, the processor paints that picture, and all others.
+    """
+
+    def __init__(
+        self, style: NamedStyle, settings: Settings, still: bool, lost: Callable[[str], None] = lambda line: None
+    ) -> None:
         """``still``: for single pictures, where "auto" means the most exact arithmetic (torch, fp32) and not the
-        fastest. Raises `EngineError`."""
-        engine, precision = settings.engine, settings.precision
-        if still:
-            engine = "torch" if engine == "auto" else engine
-            precision = "fp32" if precision == "auto" else precision
-        self.engine: Engine = engine_for(choose_engine(engine, settings.device, precision), style.loaded.network)
+        fastest. ``lost`` is given a line when the GPU has failed. Raises `EngineError`."""
+        self._settings, self._still, self._lost = settings, still, lost
         self._style = style.loaded
+        self.engine = self._chosen(settings.device)
         self.coded = style.loaded.code is not None
         self._tuning = Tuning(settings.strength, settings.style_mean_weight, settings.style_contrast)
         self._painters: OrderedDict[tuple[int, ...], StyledPainter] = OrderedDict()
         self._rates = RateKeeper(settings.smoothing_seconds)
-        self._steadies, self._depth, self._still = settings.steadying != "never", settings.ground, still
+        self._steadies, self._depth = settings.steadying != "never", settings.ground
         self._begin()
         self._time = 0.0
-        self._state: npt.NDArray[np.float32] | None = None
+        self._state: State | None = None
+
+    def _chosen(self, device: str) -> Engine:
+        engine, precision = self._settings.engine, self._settings.precision
+        if self._still:
+            engine = "torch" if engine == "auto" else engine
+            precision = "fp32" if precision == "auto" else precision
+        return engine_for(choose_engine(engine, device, precision), self._style.network)
 
     def _begin(self) -> None:
         """Another film, or another picture."""
@@ -83,10 +95,9 @@ class Brush:
         """What really paints."""
         return {"engine": self.engine.name, "precision": self.engine.precision, "device": self.engine.device}
 
-    def __call__(self, eyes: npt.NDArray[np.uint8], elapsed: float | None) -> npt.NDArray[np.uint8]:
+    def __call__(self, eyes: Pictures, elapsed: float | None) -> Pictures:
         """``eyes``, painted. ``elapsed``: seconds since the last frame of the same film, None if there was none."""
         try:
-            painter = self._painter(eyes.shape)
             if elapsed is None:
                 self._rates.reset()
                 self._begin()
@@ -94,8 +105,8 @@ class Brush:
             rate = self._rates.rate(eyes, self._time)
             ties = self._matcher.ties(eyes) if self._steadies else NO_TIES
             self._ground.follow(len(eyes), ties, self._time, stands=self._still, follows=self._steadies)
-            canvas = self._ground.laid(eyes, painter.smooth)
-            painted, self._state = painter.paint(canvas, self._state, rate, self._tuning)
+            canvas = self._ground.laid(eyes, self._style.smooth)
+            painted, self._state = self._painted(canvas, rate)
             painted = self._steadier.steadied(painted, ties, self._time)
         except (RuntimeError, MemoryError, cv2.error) as error:  # torch's and OpenVINO's, NumPy's, OpenCV's
             if not is_lack_of_memory(error):
@@ -104,10 +115,29 @@ class Brush:
             raise EngineError(cause, "Paint it smaller with --size") from None
         return np.asarray(painted)
 
+    def leave_gpu(self) -> None:
+        """The processor paints from now on. Statistics and strokes, which are kept in the host's memory, go on."""
+        if self.engine.device == "cuda":
+            self.engine = self._chosen("cpu")
+            with suppress(Exception):  # their GPU is gone
+                self.close()
+            self._painters.clear()
+
     def close(self) -> None:
         for painter in self._painters.values():
             painter.close()
         self._painters.clear()
+
+    def _painted(self, canvas: Pictures, rate: float) -> tuple[Pictures, State]:
+        """``canvas``, painted, and the new state."""
+        try:
+            return self._painter(canvas.shape).paint(canvas, self._state, rate, self._tuning)
+        except Exception as error:
+            if not gpu_is_lost(self.engine.device, error):
+                raise
+            self.leave_gpu()
+            self._lost(f"the GPU has failed, the processor paints on ({one_line(error)}).")
+        return self._painter(canvas.shape).paint(canvas, self._state, rate, self._tuning)
 
     def _painter(self, shape: tuple[int, ...]) -> StyledPainter:
         key = shape[:3]

@@ -354,32 +354,41 @@ def stylize(
     facts = {"style": style.name, "strength": look.strength, "layout": look.layout}
     brushes: dict[Kind, Brush] = {}
 
+    def lost(line: str) -> None:
+        report(line)
+        for other in brushes.values():
+            other.leave_gpu()
+
     def brush(kind: Kind) -> Brush:
         if kind not in brushes:
-            brushes[kind] = Brush(style, settings, still=kind == "picture")
+            brushes[kind] = Brush(style, settings, still=kind == "picture", lost=lost)
         return brushes[kind]
 
     for kind in {job.kind for job in jobs}:
         brush(kind)  # an engine that is not there is said before anything is written
     covering = replace(look, strength=cover(look.strength, style.loaded.code is not None))
     try:
-        outcome = paint_all(jobs, covering, brush, report)
-        for done in outcome.outputs:
-            done |= brush(done["kind"]).facts
-        return outcome, facts
+        return paint_all(jobs, covering, brush, report, lambda kind: brush(kind).facts), facts
     finally:
         for used in brushes.values():
             used.close()
 
 
 def paint_all(
-    jobs: Sequence[Job], look: Look, brush: Callable[[Kind], PaintEyes], report: Callable[[str], None]
+    jobs: Sequence[Job],
+    look: Look,
+    brush: Callable[[Kind], PaintEyes],
+    report: Callable[[str], None],
+    painter: Callable[[Kind], dict[str, str]] = lambda kind: {},
 ) -> Outcome:
-    """Paint every job; one that fails costs one line to ``report`` and the others go on."""
+    """Paint every job; one that fails costs one line to ``report`` and the others go on.
+
+    ``painter`` says what paints; it is asked when a file is done, since a GPU may fail.
+    """
 
     def work(job: Job) -> dict[str, Any]:
         paint = paint_picture if job.kind == "picture" else paint_video
-        return paint(job, look, brush(job.kind))
+        return paint(job, look, brush(job.kind)) | painter(job.kind)
 
     return each_job(jobs, work, report, eyes=1 if look.layout == "mono" else 2)
 

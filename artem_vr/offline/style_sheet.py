@@ -46,10 +46,17 @@ def style_sheet(
     cells = [("the photograph", picture)]
     shown: list[str] = []
     failed: dict[str, ArtemError] = {}
+
+    def lost(line: str) -> None:
+        """The GPU has failed: later styles do without it."""
+        nonlocal settings
+        settings = replace(settings, device="cpu")
+        report(line)
+
     styles = library.styles_for(settings.precision)
     for style in progress(styles, total=len(styles), desc="sheet", unit="style"):
         try:
-            brush = Brush(load_style(library, style.name, settings), settings, still=True)
+            brush = Brush(load_style(library, style.name, settings), settings, still=True, lost=lost)
             cells.append((style.title or style.name, brush(picture[np.newaxis], None)[0]))
             brush.close()
             shown.append(style.name)

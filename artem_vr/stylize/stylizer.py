@@ -18,8 +18,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from artem_vr.errors import ArtemError, is_lack_of_memory
-from artem_vr.hardware import cuda_failure
+from artem_vr.errors import ArtemError
+from artem_vr.hardware import gpu_is_lost
 from artem_vr.mailbox import Mailbox
 from artem_vr.sources.frame import StereoFrame
 from artem_vr.styles.deck import Deck, Selection
@@ -414,7 +414,7 @@ class Stylizer:
     def _went_on_without_gpu(self, error: Exception) -> bool:
         """After a reset of the driver, for instance, nothing is computed on the GPU any more: the spare engine takes
         over. False: it was something else."""
-        if self._spare is None or self._engine.device != "cuda" or is_lack_of_memory(error) or not cuda_failure():
+        if self._spare is None or not gpu_is_lost(self._engine.device, error):
             return False
         spare, self._spare = self._spare, None
         self._engine = spare()

@@ -533,7 +533,7 @@ def test_where_the_gpu_fails_for_good_the_processor_paints_on(
     setup.deck.select(5)
     setup.paint("style0")
     assert setup.engine.preparing.wait(PATIENCE)  # while one more is made
-    monkeypatch.setattr("artem_vr.stylize.stylizer.cuda_failure", lambda: "CUDA error: unspecified launch failure")
+    monkeypatch.setattr("artem_vr.hardware.cuda_failure", lambda: "CUDA error: unspecified launch failure")
     setup.engine.raising = set(range(len(NAMES)))
     wait_for(lambda: setup.send() and setup.stylizer._engine.name == "spare")
     setup.engine.prepare_gate.set()
@@ -555,7 +555,7 @@ def test_a_style_that_fails_on_a_sound_gpu_is_no_failure_of_that(
 
     setup = make(spare=never)
     setup.engine.device = "cuda"
-    monkeypatch.setattr("artem_vr.stylize.stylizer.cuda_failure", lambda: "")
+    monkeypatch.setattr("artem_vr.hardware.cuda_failure", lambda: "")
     setup.paint("style0")
     setup.engine.raising = {4}
     setup.deck.select(4)
