@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from artem_vr.cli import main
-from artem_vr.networks.adain import AdaINDecoder, feature_scale, vgg_sum
+from artem_vr.networks.adain import AdaINDecoder, AdaINNetwork, feature_scale, vgg_sum
 from artem_vr.networks.checkpoint import save_network
 from artem_vr.offline.video_files import VideoReader, VideoWriter
 from artem_vr.sources.pictures import load_picture, save_picture
@@ -87,6 +88,29 @@ def test_a_film_becomes_a_film(place: Path, vgg_file: Path) -> None:
     with VideoReader(place / "out.mp4") as film:
         frames = list(film)
     assert len(frames) == 3 and frames[0].shape == (32, 48, 3)
+
+
+def test_where_the_gpu_fails_for_good_the_processor_paints_on(
+    place: Path, vgg_file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In the middle of a film: it is as if the processor had painted all of it."""
+    words = ("--style", place / "dark.png", "--strength", "0.5")
+    assert paint(place, vgg_file, *words, photo="film.mp4", output="truth.mp4") == 0
+    forward, painted = AdaINNetwork.forward, list[int]()
+
+    def failing(network: AdaINNetwork, *inputs: Any) -> torch.Tensor:
+        painted.append(1)
+        if len(painted) == 2:
+            raise RuntimeError("CUDA error: an illegal memory access was encountered")
+        return forward(network, *inputs)
+
+    monkeypatch.setattr(AdaINNetwork, "forward", failing)
+    monkeypatch.setattr("artem_vr.offline.adain.gpu_is_lost", lambda device, error: True)
+    assert paint(place, vgg_file, *words, photo="film.mp4", output="out.mp4") == 0
+    printed = capsys.readouterr().err
+    assert printed.count("\n") == 1 and "GPU has failed, the processor paints on" in printed
+    with VideoReader(place / "truth.mp4") as truth, VideoReader(place / "out.mp4") as out:
+        assert all(map(np.array_equal, list(truth), list(out))) and len(painted) == 4
 
 
 @pytest.mark.parametrize(

@@ -256,6 +256,19 @@ def test_ctrl_c_leaves_the_picture_as_far_as_it_is(
     assert np.array_equal(load_picture(place / "out.png"), load_picture(place / "three.png"))
 
 
+def test_a_gpu_that_fails_for_good_costs_a_line(
+    place: Path, vgg_file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def failing(*_: object) -> None:
+        raise RuntimeError("CUDA error: an illegal memory access was encountered")
+
+    monkeypatch.setattr(Optimization, "run", failing)
+    monkeypatch.setattr("artem_vr.offline.optimize.gpu_is_lost", lambda device, error: True)
+    assert paint(place, vgg_file) == 2
+    printed = capsys.readouterr().err
+    assert printed.count("\n") == 1 and "GPU has failed" in printed and "--device cpu" in printed and not names(place)
+
+
 def test_ctrl_c_before_anything_was_done_leaves_the_old_picture(
     place: Path, vgg_file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

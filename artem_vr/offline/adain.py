@@ -16,12 +16,15 @@ import numpy.typing as npt
 import torch
 
 from artem_vr.errors import EngineError, SettingsError, WeightsError, is_lack_of_memory
+from artem_vr.hardware import gpu_is_lost
 from artem_vr.networks.adain import AdaINDecoder, AdaINNetwork
 from artem_vr.networks.checkpoint import load_network
 from artem_vr.networks.layers import SmoothedStatistics
 from artem_vr.offline.files import Job, Look, Outcome, overwrites, paint_all
+from artem_vr.sources.frame import Picture
 from artem_vr.sources.pictures import load_picture
 from artem_vr.styles.library import Library
+from artem_vr.stylize.painters import one_line
 from artem_vr.stylize.statistics import RateKeeper
 from artem_vr.stylize.styled import cover
 from artem_vr.training.cli import chosen_device
@@ -58,22 +61,24 @@ def stylize(jobs: Sequence[Job], order: Order, report: Callable[[str], None]) ->
         if overwrites(job, order.painting):
             raise SettingsError(f"{order.painting} is the style and would be overwritten", "Name another OUTPUT")
     painting = load_picture(order.painting)
+    brush = _Brush(lambda device: _ready(order, painting, device), order, report)
+    look = replace(order.look, strength=cover(order.look.strength, coded=True))
+    outcome = paint_all(jobs, look, lambda kind: brush, report, lambda kind: brush.facts)
+    strength = {"strength": order.look.strength, "layout": order.look.layout}
+    return outcome, {"style": order.painting.stem, **strength, "method": "adain"}
+
+
+def _ready(order: Order, painting: Picture, name: str) -> tuple[AdaINNetwork, torch.Tensor]:
+    """The network on the device of that name, and the painting's code (2, C). Raises `ArtemError`."""
     decoder = _decoder(order.decoder)
-    device = torch.device(chosen_device(order.device))
+    device = torch.device(chosen_device(name))
     try:
         network = AdaINNetwork(load_vgg(order.vgg), decoder, order.look.strength).to(device)
     except ValueError as error:
         cause = f"{order.vgg or 'VGG-19'} does not fit: {error}"
         remedy = "Give --vgg the weights that weights/README.md names, or --decoder one that was trained with these"
         raise WeightsError(cause, remedy) from None
-    code = network.encode(resize_short_side(to_tensor(painting), PAINTING_SIDE).to(device))[0]
-    brush = _Brush(network, code, order.smoothing_seconds)
-    look = replace(order.look, strength=cover(order.look.strength, coded=True))
-    outcome = paint_all(jobs, look, lambda kind: brush, report)
-    for done in outcome.outputs:
-        done |= {"engine": "torch", "precision": "fp32", "device": device.type}
-    strength = {"strength": order.look.strength, "layout": order.look.layout}
-    return outcome, {"style": order.painting.stem, **strength, "method": "adain"}
+    return network, network.encode(resize_short_side(to_tensor(painting), PAINTING_SIDE).to(device))[0]
 
 
 def _decoder(file: Path | None) -> AdaINDecoder:
@@ -89,28 +94,55 @@ def _decoder(file: Path | None) -> AdaINDecoder:
 
 
 class _Brush:
-    """Paints (E, H, W, 3) uint8 RGB; a `files.PaintEyes`."""
+    """Paints (E, H, W, 3) uint8 RGB; a `files.PaintEyes`. Where the GPU fails for good, the processor paints on."""
 
-    def __init__(self, network: AdaINNetwork, code: torch.Tensor, smoothing_seconds: float) -> None:
-        self._network, self._code = network, code
-        self._rates = RateKeeper(smoothing_seconds)
+    def __init__(
+        self,
+        ready: Callable[[str], tuple[AdaINNetwork, torch.Tensor]],
+        order: Order,
+        report: Callable[[str], None],
+    ) -> None:
+        """``ready`` makes network and code on a device."""
+        self._ready, self._report = ready, report
+        self._network, self._code = ready(order.device)
+        self._rates = RateKeeper(order.smoothing_seconds)
         self._time = 0.0
-        self._state = code.new_zeros(2, network.decoder.channels)
+        self._state = torch.zeros(2, self._network.decoder.channels)  # in the host's memory
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """What really paints."""
+        return {"engine": "torch", "precision": "fp32", "device": self._code.device.type}
 
     @torch.no_grad()
     def __call__(self, eyes: npt.NDArray[np.uint8], elapsed: float | None) -> npt.NDArray[np.uint8]:
         if elapsed is None:
             self._rates.reset()
         self._time += elapsed or 0.0
-        rate = self._state.new_full((1,), self._rates.rate(eyes, self._time))
-        statistics = SmoothedStatistics(self._state, rate, self._code)
-        pictures = torch.from_numpy(eyes).to(self._code.device).permute(0, 3, 1, 2) / 255
+        rate = self._rates.rate(eyes, self._time)
         try:
-            painted = self._network(pictures, statistics)
+            painted, self._state = self._painted(eyes, rate)
         except (RuntimeError, MemoryError) as error:
             if not is_lack_of_memory(error):
                 raise
             cause = f"memory does not suffice to paint {eyes.shape[2]}x{eyes.shape[1]} pixels"
             raise EngineError(cause, "Paint it smaller with --size") from None
-        self._state = statistics.new_state()
-        return np.asarray((painted * 255).round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy())
+        return painted
+
+    def _painted(self, eyes: npt.NDArray[np.uint8], rate: float) -> tuple[npt.NDArray[np.uint8], torch.Tensor]:
+        """``eyes``, painted, and the new state."""
+        try:
+            return self._pass(eyes, rate)
+        except Exception as error:
+            if not gpu_is_lost(self._code.device.type, error):
+                raise
+            self._report(f"the GPU has failed, the processor paints on ({one_line(error)}).")
+        self._network, self._code = self._ready("cpu")
+        return self._pass(eyes, rate)
+
+    def _pass(self, eyes: npt.NDArray[np.uint8], rate: float) -> tuple[npt.NDArray[np.uint8], torch.Tensor]:
+        device = self._code.device
+        statistics = SmoothedStatistics(self._state.to(device), self._code.new_full((1,), rate), self._code)
+        pictures = torch.from_numpy(eyes).to(device).permute(0, 3, 1, 2) / 255
+        painted = (self._network(pictures, statistics) * 255).round().to(torch.uint8).permute(0, 2, 3, 1)
+        return np.asarray(painted.cpu().numpy()), statistics.new_state().cpu()

@@ -14,10 +14,12 @@ import numpy as np
 
 from artem_vr.atomic_file import write_atomically
 from artem_vr.errors import EngineError, PictureError, SettingsError, is_lack_of_memory
+from artem_vr.hardware import gpu_is_lost
 from artem_vr.offline.files import Job, Outcome, each_job, resized
 from artem_vr.sources.files import reason
 from artem_vr.sources.frame import Picture
 from artem_vr.sources.pictures import FORMATS, load_picture
+from artem_vr.stylize.painters import one_line
 from artem_vr.writable import check_writable
 
 if TYPE_CHECKING:
@@ -262,17 +264,20 @@ def _paint(
     if min(height, width) < LEAST_SIDE:
         cause = f"{job.input} is {width}x{height} pixels at this size, and {LEAST_SIDE} are needed in both directions"
         raise PictureError(cause, "Cut it, or paint it larger with --size")
-    start = _start(begin.picture, order, photograph).to(target.device)
+    start = _start(begin.picture, order, photograph)
     try:
         optimization = Optimization(vgg, to_tensor(photograph).to(target.device), target, order.options)
         with tqdm(total=order.options.iterations, desc=job.input.name, disable=None, leave=False) as bar:
             way = _Way(job, order, begin, report, bar)
             try:
-                result = optimization.run(start, way.iterated)
+                result = optimization.run(start.to(target.device), way.iterated)
             except KeyboardInterrupt:
                 way.interrupted()
                 raise
     except RuntimeError as error:  # torch's word for everything
+        if gpu_is_lost(target.device.type, error):  # and with it the picture, as far as it was
+            remedy = "Take --device cpu, or begin again: with --resume from the newest snapshot, if there is one"
+            raise EngineError(f"the GPU has failed ({one_line(error)})", remedy) from None
         if not is_lack_of_memory(error):
             raise
         cause = f"memory does not suffice to optimise {width}x{height} pixels"
