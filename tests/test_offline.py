@@ -709,6 +709,21 @@ def test_frames_of_a_film_and_pictures_called_so_do_not_meet(tmp_path: Path) -> 
     assert outputs == ["film_000001.png.png", "film_2.png.png", "film_title.png", "other_000001.png"]
 
 
+@pytest.mark.parametrize(
+    ("names", "outputs"),
+    [
+        (["clip.mp4", "clip.avi", "clip.mp4_000001.jpg"], ["clip.mp4", "clip.avi", "clip.mp4_000001-2.png"]),
+        (["clip.mp4_000001.jpg", "a/clip.mp4", "b/clip.mp4", "clip.mp4-2_000001.jpg"],
+         ["clip.mp4_000001-2.png", "clip.mp4", "clip.mp4-2", "clip.mp4-2_000001-2.png"]),
+    ],
+)  # fmt: skip
+def test_nor_where_films_share_their_name(names: list[str], outputs: list[str], tmp_path: Path) -> None:
+    inputs = [tmp_path / name for name in names]
+    touch(*inputs)
+    jobs, _ = plan(inputs, tmp_path / "out")
+    assert [job.prefix or job.output.name for job in jobs] == outputs
+
+
 def test_the_settings_of_a_run_do_not_change_what_is_painted_into_files(
     stylize: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -155,18 +155,23 @@ def _names(files: Sequence[tuple[Path, Kind]]) -> list[str]:
     stems = [path.stem.lower() for path, _ in files]
     films = {path.stem.lower() for path, kind in files if kind == "video"}
 
+    def is_frame(name: str) -> bool:
+        film, _, number = name.rpartition("_")
+        return film in films and number.isdecimal()
+
     def alone(stem: str) -> bool:
-        film, _, number = stem.rpartition("_")
-        return stems.count(stem) == 1 and not (film in films and number.isdecimal())
+        return stems.count(stem) == 1 and not is_frame(stem)
 
     names = [path.stem if alone(path.stem.lower()) else path.name for path, _ in files]
     taken: set[str] = set()
-    for index, name in enumerate(names):
-        number = 2
-        while names[index].lower() in taken:
+    for index in sorted(range(len(files)), key=lambda index: files[index][1] != "video"):  # so that `films` is whole
+        name, number = names[index], 2
+        while names[index].lower() in taken or is_frame(names[index].lower()):
             names[index] = f"{name}-{number}"
             number += 1
         taken.add(names[index].lower())
+        if files[index][1] == "video":
+            films.add(names[index].lower())
     return names
 
 
