@@ -236,7 +236,7 @@ def weights(folder: Path | None = None) -> Finding:
         codes = {str(style["name"]) for style in index["styles"] if style.get("network") == "code"}
         compact = index.get("compact")
         painter = None if compact is None else (str(compact["file"]), str(compact["sha256"]))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         return Finding("Weights", "bad", f"no usable index.json ({error})", reinstall, essential=True)
     if not entries:
         return Finding("Weights", "bad", "no styles", reinstall, essential=True)

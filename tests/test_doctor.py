@@ -148,7 +148,16 @@ def test_damaged_weights_are_named(sound_weights: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "content", ["", "[]", "{}", '{"styles": [3]}', '{"styles": []}', '{"styles": [{"name": "a"}]}']
+    "content",
+    [
+        "",
+        "[]",
+        "{}",
+        '{"styles": [3]}',
+        '{"styles": []}',
+        '{"styles": [{"name": "a"}]}',
+        pytest.param(100_000 * "[", id="nested"),
+    ],
 )
 def test_an_index_of_nonsense_is_bad(sound_weights: Path, content: str) -> None:
     (sound_weights / "index.json").write_text(content)

@@ -321,6 +321,25 @@ def test_the_container_refuses_everything_but_itself(tmp_path: Path) -> None:
     assert read_container(path, "key") is None
 
 
+@pytest.mark.parametrize(
+    ("said", "instead"),
+    [
+        (b'"multiple": 8', b'"multiple": 4'),
+        (b'"xml": 6', b'"xml": 5'),
+        (b'"size": 206', b'"size": 1e99'),
+        (b'"size": 206', b'"size": Infinity'),
+        (b'"multiple": 8', b'"multiple": ' + 1500 * b"[" + 1500 * b"]"),
+    ],
+)
+def test_a_header_that_says_something_else_is_refused(tmp_path: Path, said: bytes, instead: bytes) -> None:
+    path = tmp_path / "x.model"
+    write_container(path, "key", {"multiple": 8}, b"<xml/>", bytes(range(200)))
+    good = path.read_bytes()
+    assert good.count(said) == 1
+    path.write_bytes(good.replace(said, instead))
+    assert read_container(path, "key") is None
+
+
 def test_openvino_does_not_report_home() -> None:
     code = (
         "import sys; from artem_vr.stylize.engines import choose_engine; choose_engine('openvino');"

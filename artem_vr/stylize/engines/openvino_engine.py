@@ -287,10 +287,16 @@ def _tidy(folder: Path) -> None:
 
 
 def write_container(path: Path, key: str, header: dict[str, Any], xml: bytes, weights: bytes) -> None:
-    """One file, in one step: magic, header line (json), sha256 of all that follows, the two parts."""
+    """One file, in one step: magic, header line (json, with the `_sum` of all of it), the two parts."""
     body = xml + weights
-    header = header | {"key": key, "xml": len(xml), "size": len(body), "sha256": hashlib.sha256(body).hexdigest()}
-    write_atomically(path, _MAGIC + json.dumps(header).encode() + b"\n" + body)
+    header = header | {"key": key, "xml": len(xml), "size": len(body)}
+    write_atomically(path, _MAGIC + json.dumps(header | {"sha256": _sum(header, body)}).encode() + b"\n" + body)
+
+
+def _sum(header: dict[str, Any], body: bytes) -> str:
+    """sha256 of what ``header`` says, but for the sum itself, and of ``body``."""
+    said = {name: value for name, value in header.items() if name != "sha256"}
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode() + b"\n" + body).hexdigest()
 
 
 def read_container(path: Path, key: str) -> tuple[dict[str, Any], bytes, bytes] | None:
@@ -304,7 +310,7 @@ def read_container(path: Path, key: str) -> tuple[dict[str, Any], bytes, bytes] 
                 return None
             header = json.loads(file.readline(4096))
             body = file.read(int(header["size"]) + 1)
-        sound = header["key"] == key and hashlib.sha256(body).hexdigest() == header["sha256"]
+        sound = header["key"] == key and _sum(header, body) == header["sha256"]
         return (header, body[: header["xml"]], body[header["xml"] :]) if sound else None
-    except (OSError, ValueError, KeyError, TypeError, MemoryError):
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError, MemoryError):
         return None
