@@ -7,6 +7,7 @@ import os
 import platform
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -302,6 +303,32 @@ def test_no_more_than_so_many_compiled_models_are_kept(tmp_path: Path, monkeypat
         play(engine, network(), first, 9)  # of the others it is the one used last
         play(engine, network(), pictures, 9)
     assert used.exists() and len(list(tmp_path.glob("*.compiled"))) == 2
+
+
+def test_what_nobody_uses_any_more_leaves_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Models of other versions, and what an interrupted writing left; nothing that somebody may just be writing."""
+    monkeypatch.setattr("artem_vr.stylize.engines.openvino_engine.MOST_MODELS", 3)
+    days = {
+        "old.model": 31, "old.compiled": 31, ".old.model.1.ab.part": 1.1, "most.model": 4, "note.txt": 999,
+        "third.model": 3, "second.model": 2, "new.compiled": 29, ".new.model.2.ab.part": 0.5,
+    }  # fmt: skip
+    for name, age in days.items():
+        (tmp_path / name).touch()
+        os.utime(tmp_path / name, (time.time() - age * 86400,) * 2)
+    (tmp_path / "folder.part").mkdir()
+    os.utime(tmp_path / "folder.part", (0, 0))
+    play(choose_engine("openvino", precision="fp32", cache=tmp_path), network(), film(1, 1, 64, 64, 9), 9)
+    assert {name for name in days if not (tmp_path / name).exists()} == set(list(days)[:4])
+    assert (tmp_path / "folder.part").exists() and len(list(tmp_path.glob("*.model"))) == 3
+
+
+def test_what_is_used_stays_in_the_cache(tmp_path: Path) -> None:
+    """Also a converted model of which only what was compiled is taken up."""
+    for size in (64, 64, 72):
+        play(choose_engine("openvino", precision="fp32", cache=tmp_path), network(), film(1, 1, size, 64, 9), 9)
+        (model,) = tmp_path.glob("*.model")
+        assert time.time() - model.stat().st_mtime < 3600
+        os.utime(model, (0, 0))
 
 
 def test_the_container_refuses_everything_but_itself(tmp_path: Path) -> None:

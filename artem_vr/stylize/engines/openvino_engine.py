@@ -12,9 +12,13 @@ import functools
 import hashlib
 import io
 import json
+import math
+import os
 import platform
+import sys
 import tempfile
 import threading
+import time
 import warnings
 from pathlib import Path
 from typing import Any
@@ -46,9 +50,12 @@ GRAPH_VERSION = 7
 
 _MAGIC = b"artem-vr openvino model\n"
 _TRACE_SIZE = 64
-_COMPILED = ".compiled"
-MOST_COMPILED = 48
-"""Compiled models that are kept, 1.5 to 3 MB each; of more, those that were not used for longest go."""
+_COMPILED, _MODEL = ".compiled", ".model"
+MOST_COMPILED = MOST_MODELS = 48
+"""Compiled and converted models that are kept, 1.5 to 3 MB each; of more, those that were not used for longest go."""
+_DAY = 86400.0
+UNUSED_SECONDS = 30 * _DAY
+"""After so long without use a model goes, too: it may be of another version, which nobody starts any more."""
 _PRECISIONS = {"fp32": "f32", "bf16": "bf16", "fp16": "f16", "int8": "f32"}
 """In what OpenVINO computes what is not rounded to 8 bits: with int8 in fp32, since bf16 would be turned into that
 anyway, layer by layer, for the statistics, which takes longer."""
@@ -186,8 +193,8 @@ class OpenVinoEngine:
         if stored is not None:
             with contextlib.suppress(RuntimeError, ValueError, TypeError):  # of a build of another mind: compile again
                 compiled = self._core.import_model(io.BytesIO(stored[2]), "CPU", self._config)
-                with contextlib.suppress(OSError):
-                    path.touch()
+                _mark_used(path)
+                _mark_used(self._model_path(style_key))
                 return compiled
         model, multiple = self._model(style_key, network)
         depth = model.inputs[0].partial_shape[3].get_length()
@@ -204,13 +211,16 @@ class OpenVinoEngine:
         key = f"{style_key}|graph {GRAPH_VERSION}|artem-vr {__version__}|openvino {self._openvino.__version__}"
         return key + ("|8 bits" if self.precision == "int8" else "")
 
+    def _model_path(self, style_key: str) -> Path:
+        return self._cache / f"{_name(self._key(style_key))}{_MODEL}"
+
     def _model(self, style_key: str, network: NetworkOrLoader) -> tuple[Any, int]:
         """The model, of trace size, and its multiple: from the cache, else converted and kept."""
-        key = self._key(style_key)
-        path = self._cache / f"{_name(key)}.model"
+        key, path = self._key(style_key), self._model_path(style_key)
         stored = read_container(path, key)
         if stored is not None:
             header, xml, weights = stored
+            _mark_used(path)
             try:
                 return self._read(xml, weights), int(header["multiple"])
             except (RuntimeError, ValueError, KeyError, TypeError):
@@ -279,11 +289,34 @@ def _name(key: str) -> str:
     return hashlib.sha256(key.encode()).hexdigest()[:40]
 
 
+def _mark_used(path: Path) -> None:
+    with contextlib.suppress(OSError):
+        os.utime(path)
+
+
+def _last_used(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:  # another process was quicker
+        return math.inf
+
+
 def _tidy(folder: Path) -> None:
-    """Delete all but the `MOST_COMPILED` compiled models that were used last."""
-    kept = sorted(folder.glob(f"*{_COMPILED}"), key=lambda path: path.stat().st_mtime, reverse=True)
-    for path in kept[MOST_COMPILED:]:
-        path.unlink(missing_ok=True)
+    """Delete models that are too many, or were not used for long, and what interrupted writing left behind.
+
+    Writing takes no day, so what another process writes just now stays; and so does what cannot be deleted.
+    """
+    now = time.time()
+    for suffix, most, seconds in (
+        (_COMPILED, MOST_COMPILED, UNUSED_SECONDS),
+        (_MODEL, MOST_MODELS, UNUSED_SECONDS),
+        (".part", sys.maxsize, _DAY),
+    ):
+        last_first = sorted(((_last_used(path), path) for path in folder.glob(f"*{suffix}")), reverse=True)
+        for number, (used, path) in enumerate(last_first):
+            if number >= most or now - used > seconds:
+                with contextlib.suppress(OSError):
+                    path.unlink()
 
 
 def write_container(path: Path, key: str, header: dict[str, Any], xml: bytes, weights: bytes) -> None:
