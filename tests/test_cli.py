@@ -128,6 +128,31 @@ def test_the_file_and_the_environment_count(
     assert "strength" in one_line(capsys)
 
 
+def test_bits_that_the_file_wants_give_way_to_a_style_without_them(
+    app: list[settings.Settings],
+    own_settings: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    own_settings.write_text('precision = "xnor"\n')
+    for words in ([], ["--style", "starry_night"], ["--style", "great_wave", "--region-style", "starry_night"]):
+        assert cli.main(words) == 0 and app.pop().precision == "xnor"
+        assert capsys.readouterr().err == ""
+    for words in (["--style", "the_scream"], ["--region-style", "the_scream"]):
+        assert cli.main(words) == 0 and app.pop().precision == "auto"
+        line = one_line(capsys)
+        assert str(own_settings) in line and "no binarised version of the_scream" in line and "default is used" in line
+    assert cli.main(["--style", "not_there"]) == 0 and app.pop().precision == "xnor"  # said when it is looked for
+    assert capsys.readouterr().err == ""
+    own_settings.write_text('precision = "xnor"\nstyle = "the_scream"\n')
+    assert cli.main([]) == 0 and (app[0].style, app.pop().precision) == ("the_scream", "auto")
+    one_line(capsys)
+    for asked in (["--precision", "xnor"], []):  # whoever asks for them now is told that there are none
+        assert cli.main(asked) == 0 and app.pop().precision == "xnor"
+        assert capsys.readouterr().err == ""
+        monkeypatch.setenv("ARTEM_VR_PRECISION", "xnor")
+
+
 @pytest.mark.parametrize(
     "line",
     [

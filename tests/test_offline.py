@@ -709,6 +709,13 @@ def test_frames_of_a_film_and_pictures_called_so_do_not_meet(tmp_path: Path) -> 
     assert outputs == ["film_000001.png.png", "film_2.png.png", "film_title.png", "other_000001.png"]
 
 
+def test_bits_that_the_file_wants_give_way_to_a_style_without_them(stylize: Any, tmp_path: Path) -> None:
+    save_picture(tmp_path / "a.png", noise(8, 8))
+    (tmp_path / "none.toml").write_text('precision = "xnor"\n')
+    status, out, err = stylize("a.png", "-o", "b.png")
+    assert (status, out) == (0, "b.png\n") and err.count("\n") == 1 and "binarised" in err
+
+
 @pytest.mark.parametrize(
     ("names", "outputs"),
     [

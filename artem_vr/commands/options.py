@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from artem_vr import settings
-from artem_vr.errors import SettingsError
+from artem_vr.errors import ArtemError, SettingsError, StyleError
 
 HELP = {
     "source": "webcam[:N], screen[:N], phone:http://HOST:PORT/video, headset, a video or picture file, or demo "
@@ -78,7 +80,8 @@ def _reader(name: str) -> Callable[[str], Any]:
 def load_settings(arguments: argparse.Namespace, *used: str) -> settings.Settings:
     """The settings in force, with the options given; says on standard error what is wrong in the file.
 
-    Of the names in the file only those ``used`` by the command must lead somewhere.
+    Of the names in the file only those ``used`` by the command must lead somewhere. Where the file alone says that bits
+    shall paint, and a style that is used has none, that costs a notice, too.
     """
     given = {name: getattr(arguments, name) for name in settings.NAMES if hasattr(arguments, name)}
 
@@ -93,6 +96,32 @@ def load_settings(arguments: argparse.Namespace, *used: str) -> settings.Setting
             Library().find(value)
 
     loaded, notices = settings.load(given, find=find)
+    from_file = "precision" not in given and f"{settings.ENVIRONMENT_PREFIX}PRECISION" not in os.environ
+    if loaded.precision == "xnor" and from_file and "style" in used:
+        styles = [getattr(loaded, name) for name in ("style", "region_style") if name in used]
+        if lack := _lack_of_bits([style for style in styles if style]):
+            notices.append(f'{settings.settings_path()}: precision = "xnor": {lack} The default is used.')
+            loaded = replace(loaded, precision="auto")
     for notice in notices:
         print(f"artem-vr: {notice}", file=sys.stderr)
     return loaded
+
+
+def _lack_of_bits(styles: Sequence[str]) -> StyleError | None:
+    """Why these styles, or where none are named any, are not painted with bits. None also where one is not there at
+    all: that is said when it is used."""
+    from artem_vr.styles.library import Library
+
+    library = Library()
+    try:
+        for style in styles:
+            library.find(style)
+    except ArtemError:
+        return None
+    try:
+        library.styles_for("xnor")
+        for style in styles:
+            library.find_for("xnor", style)
+    except StyleError as error:
+        return error
+    return None

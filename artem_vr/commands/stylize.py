@@ -96,7 +96,7 @@ def _size(text: str) -> int:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    settings = load_settings(arguments, "style")
+    settings = load_settings(arguments, *(["style"] if arguments.method == "network" else []))
     given = vars(arguments)
     settings = dataclasses.replace(settings, strength=given.get("strength", 1.0), layout=given.get("layout", "mono"))
     optimizing = arguments.method == "optimize"
