@@ -26,8 +26,13 @@ SPECKLE, FEW, RARE = 8, 32, 500
 """Pixels of that copy: a patch of fewer says nothing of that, nor do fewer in all; one in so many may be beyond."""
 UNLIKE = 15 / 255, 45 / 255
 """As `ties.UNLIKE`. No two cameras see quite the same colours."""
-STEEPEST, LOST = 12.0, 0.1
+UNEVEN, ODD = 0.02, 0.1
+"""Difference in brightness between the eyes, as a share of it, from which on it is made up for, since what they see
+differs by less; and how much of it is: strokes that were much brighter in the left eye would stand out in the right."""
+STEEPEST, LOST = 12, 0.1
 """Pixels by which one eye's things may be lower than the other's; trust in what was found that may be chance."""
+AROUND, PLAIN = 31, 0.3
+"""Rows around one that are taken from it when a level is looked for; how far off the best one must be, over none."""
 JUMP = 1.0
 """Pixels of disparity that make an edge of depth."""
 BESIDE = 7
@@ -45,12 +50,13 @@ SMOOTH, ROUGH, WINDOW = 6.0, 12.0, 7
 class EyeMatcher:
     """Finds the right eye's pixels in the left picture, by semi-global matching (Hirschmueller 2008).
 
-    Cameras are never mounted exactly: how much lower things are in the left picture is followed from frame to frame,
-    and both are brought to one level first. Where hardly anything is found, that level may be why: it is left again.
+    Cameras are never mounted exactly: how much lower things are in the left picture is looked for once and then
+    followed from frame to frame, and both are brought to one level first. Where hardly anything is found, that level
+    may be why: it is looked for again.
     """
 
     def __init__(self) -> None:
-        self._down = 0.0
+        self._down: float | None = None
 
     def across(self, left: Bytes, right: Bytes, seen: Bytes) -> Tie:
         """``left`` and ``right`` are (h, w, 3) RGB; ``seen`` is `Tie.seen`.
@@ -61,23 +67,48 @@ class EyeMatcher:
         import cv2
 
         height, width = right.shape[:2]
-        level = left
-        if self._down:
-            move = np.array([[1, 0, 0], [0, 1, -self._down]], np.float32)
+        left = level = _as_bright(left, right)
+        down = _level(left, right) if self._down is None else self._down
+        if down:
+            move = np.array([[1, 0, 0], [0, 1, -down]], np.float32)
             level = np.asarray(cv2.warpAffine(left, move, (width, height), borderMode=cv2.BORDER_REPLICATE))
         found, known = _found(right, level)
         disparity = _sided(right, level, _filled(found, known))
-        shift: Any = cv2.merge((disparity, np.full_like(disparity, self._down)))
+        shift: Any = cv2.merge((disparity, np.full_like(disparity, down)))
         told, like = likeness(right, left, shift, UNLIKE)
         near_known = cv2.dilate(known.astype(np.uint8), np.ones((GAP, GAP), np.uint8))
         pair = np.ones((2, 2), np.uint8)
         whole = np.clip(2 - (cv2.dilate(disparity, pair) - cv2.erode(disparity, pair)) / JUMP, 0, 1)
         trust: Any = cv2.blur(near_known * whole * like * (1 - _haloed(disparity, right)), (3, 3))
-        if abs(self._down) > 1 and trust.mean() < LOST * known.mean():
-            self._down /= 2
-        else:
-            self._down = min(STEEPEST, max(-STEEPEST, self._down + _further_down(right, told, trust)))
+        lost = trust.mean() < LOST * known.mean()
+        down = min(STEEPEST, max(-STEEPEST, down + _further_down(right, told, trust)))
+        self._down = None if lost else down
         return Tie(np.asarray(shift, np.float32), np.asarray(trust, np.float32), seen, leaps=True)
+
+
+def _as_bright(left: Bytes, right: Bytes) -> Bytes:
+    """``left``, each of its colours as bright on the whole as in ``right``: cameras are exposed each for itself."""
+    import cv2
+
+    means = zip(cv2.mean(left)[:3], cv2.mean(right)[:3], strict=True)
+    factors = [min(1 + ODD, max(1 - ODD, (1 + b) / (1 + a))) for a, b in means]
+    if max(abs(factor - 1) for factor in factors) < UNEVEN:
+        return left
+    scaled: Any = cv2.transform(left, np.diag(factors).astype(np.float32))
+    return np.asarray(scaled)
+
+
+def _level(left: Bytes, right: Bytes) -> float:
+    """By how many whole pixels things are lower in ``left``, at most STEEPEST: where the means of its rows fit those of
+    ``right``, which disparities hardly change. 0 where nothing fits much better than that."""
+    import cv2
+
+    rows: list[Any] = [cv2.reduce(greys(eye), 1, cv2.REDUCE_AVG, dtype=cv2.CV_32F) for eye in (left, right)]
+    left_rows, right_rows = ((row - cv2.blur(row, (1, AROUND))).ravel() for row in rows)
+    middle = right_rows[STEEPEST:-STEEPEST]
+    offsets = np.lib.stride_tricks.sliding_window_view(left_rows, len(middle))  # from -STEEPEST on
+    unlike = np.square(offsets - middle).mean(axis=1)
+    return float(unlike.argmin() - STEEPEST) if unlike.min() < PLAIN * unlike[STEEPEST] else 0.0
 
 
 def _found(right: Bytes, left: Bytes) -> tuple[Floats, Any]:

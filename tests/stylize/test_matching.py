@@ -197,14 +197,24 @@ def test_motion_and_depth_are_evened_on_one_grid(size: tuple[int, int]) -> None:
     assert np.abs(across[..., 0] - 6 * width / 256).max() < 0.3 and np.abs(across[..., 1]).max() < 0.2
 
 
-def test_eyes_that_do_not_hang_level_are_brought_to_one_level() -> None:
-    eyes, matcher = pair(6, down=2.0), Matcher()
-    first = matcher.ties(eyes).across
+@pytest.mark.parametrize("down", [2.0, -0.6, 7.5])
+def test_eyes_that_do_not_hang_level_are_brought_to_one_level(down: float) -> None:
+    eyes, matcher = pair(6, down=down), Matcher()
+    tie = matcher.ties(eyes).across
+    assert tie is not None and np.median(tie.shift[..., 1]) == pytest.approx(down, abs=1)  # at once
     for _ in range(10):
         tie = matcher.ties(eyes).across
-    assert first is not None and tie is not None
-    assert np.median(tie.shift[..., 1]) == pytest.approx(2.0, abs=0.15)
-    assert middle(tie.trust).mean() > max(0.85, middle(first.trust).mean())
+    assert tie is not None and np.median(tie.shift[..., 1]) == pytest.approx(down, abs=0.15)
+    assert middle(tie.trust).mean() > 0.85
+
+
+@pytest.mark.parametrize("exposure", [0.9, 1.1])
+def test_eyes_that_are_exposed_each_for_itself_are_found(exposure: float) -> None:
+    eyes = (0.7 * pair(6)).astype(np.uint8)
+    eyes[1] = np.clip(exposure * eyes[1], 0, 255)
+    tie = found(eyes).across
+    assert tie is not None and middle(tie.trust, 30).mean() > 0.85
+    assert np.median(tie.shift[..., 0]) == pytest.approx(6, abs=0.3)
 
 
 def test_a_level_that_was_wrong_is_left_again() -> None:
