@@ -7,16 +7,15 @@ beside an edge of depth is then asked by itself which of the things there it bel
 
 from __future__ import annotations
 
-import functools
 import math
 from typing import Any
 
 import numpy as np
 
-from artem_vr.stylize.ties import Bytes, Floats, Tie, greys, likeness
+from artem_vr.stylize.ties import Bytes, Floats, Tie, columns_and_rows, deviation, greys, likeness
 
 EYES_SIDE = 384
-"""Short side of the pictures that are compared: with 256 eyes differ by a tenth more beside edges of depth."""
+"""Short side of the pictures that are compared: with 256 eyes differ by a tenth more."""
 LEAST, COUNT = -24, 96
 """Disparities that are looked for at most, in pixels of those pictures: from LEAST on so many, a multiple of 16. Films
 put things behind the screen, too; a hand 20 cm before a headset's cameras is at some 60."""
@@ -73,7 +72,7 @@ class EyeMatcher:
             move = np.array([[1, 0, 0], [0, 1, -down]], np.float32)
             level = np.asarray(cv2.warpAffine(left, move, (width, height), borderMode=cv2.BORDER_REPLICATE))
         found, known = _found(right, level)
-        disparity = _sided(right, level, _filled(found, known))
+        disparity = _refined(right, level, _filled(found, known))
         shift: Any = cv2.merge((disparity, np.full_like(disparity, down)))
         told, like = likeness(right, left, shift, UNLIKE)
         near_known = cv2.dilate(known.astype(np.uint8), np.ones((GAP, GAP), np.uint8))
@@ -83,7 +82,7 @@ class EyeMatcher:
         lost = trust.mean() < LOST * known.mean()
         down = min(STEEPEST, max(-STEEPEST, down + _further_down(right, told, trust)))
         self._down = None if lost else down
-        return Tie(np.asarray(shift, np.float32), np.asarray(trust, np.float32), seen, leaps=True)
+        return Tie(np.asarray(shift, np.float32), np.asarray(trust, np.float32), seen, discontinuous=True)
 
 
 def _as_bright(left: Bytes, right: Bytes) -> Bytes:
@@ -175,7 +174,7 @@ def _filled(found: Floats, known: Any) -> Floats:
     return np.asarray(np.where(known, found, np.where(furthest < beyond, furthest, np.float32(0))), np.float32)
 
 
-def _sided(right: Bytes, left: Bytes, disparity: Floats) -> Floats:
+def _refined(right: Bytes, left: Bytes, disparity: Floats) -> Floats:
     """``disparity``, but beside edges of depth each pixel has its own, that of the nearer thing or of the further one:
     that by which it is most like what the left eye sees there."""
     import cv2
@@ -183,7 +182,7 @@ def _sided(right: Bytes, left: Bytes, disparity: Floats) -> Floats:
     around = np.ones((BESIDE, BESIDE), np.uint8)
     near: Any = cv2.dilate(disparity, around)
     far: Any = cv2.erode(disparity, around)
-    columns, rows = _columns_and_rows(*disparity.shape)
+    columns, rows = columns_and_rows(*disparity.shape)
 
     def unlike(choice: Any) -> Any:
         told = cv2.remap(left, cv2.add(columns, choice), rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
@@ -198,22 +197,13 @@ def _sided(right: Bytes, left: Bytes, disparity: Floats) -> Floats:
     return np.asarray(cv2.medianBlur(chosen, 5))  # single pixels are like anything
 
 
-@functools.lru_cache(maxsize=2)
-def _columns_and_rows(height: int, width: int) -> tuple[Floats, Floats]:
-    """(height, width) each: x and y of each pixel's centre."""
-    x, y = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
-    return x, y
-
-
 def _haloed(disparity: Floats, right: Bytes) -> Any:
     """(h, w), 0 to 1: how much that is the outline of a nearer thing, on smooth ground, in the left eye which is beside
     nothing in the right one. It would hang in the air there. Amid texture strokes belong to what they lie on."""
     import cv2
 
-    grey = greys(right)
-    mean, square = (f(grey, cv2.CV_32F, (WINDOW, WINDOW)) for f in (cv2.boxFilter, cv2.sqrBoxFilter))
-    smooth = np.clip((ROUGH - np.sqrt(np.maximum(square - mean * mean, 0))) / (ROUGH - SMOOTH), 0, 1)
-    columns, _ = _columns_and_rows(*disparity.shape)
+    smooth = np.clip((ROUGH - deviation(greys(right), WINDOW)) / (ROUGH - SMOOTH), 0, 1)
+    columns, _ = columns_and_rows(*disparity.shape)
     things = cv2.morphologyEx(disparity, cv2.MORPH_OPEN, np.ones((THIN, THIN), np.uint8))
     reach = np.maximum.accumulate(columns + things, axis=1)  # how far right in the left eye what is left of here comes
     clear = np.ones_like(disparity)

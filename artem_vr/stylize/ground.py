@@ -22,7 +22,7 @@ from typing import Any, Literal
 import numpy as np
 
 from artem_vr.stylize.relief import SIDE, relief, repeated
-from artem_vr.stylize.ties import NO_TIES, Bytes, Floats, Ties, places_of, read_at, scaled
+from artem_vr.stylize.ties import NO_TIES, Bytes, Floats, Ties, deviation, greys, places_of, read_at, scaled
 
 DEPTH = 0.5
 """What "auto" lays."""
@@ -195,11 +195,8 @@ def smoothness(picture: Bytes) -> Floats:
     import cv2
 
     height, width = _half(picture[None])
-    grey = cv2.resize(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), (width, height), interpolation=cv2.INTER_AREA)
-    mean = cv2.boxFilter(grey, cv2.CV_32F, (WINDOW, WINDOW))
-    square = cv2.sqrBoxFilter(grey, cv2.CV_32F, (WINDOW, WINDOW))
-    deviation = np.sqrt(np.maximum(square - mean * mean, 0))
-    return np.clip((ROUGH - deviation) / (ROUGH - SMOOTH), 0, 1)
+    grey: Any = cv2.resize(greys(picture), (width, height), interpolation=cv2.INTER_AREA)
+    return np.clip((ROUGH - deviation(grey, WINDOW)) / (ROUGH - SMOOTH), 0, 1)
 
 
 def _half(pictures: Bytes) -> tuple[int, int]:

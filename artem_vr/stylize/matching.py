@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from artem_vr.stylize.eye_matching import EYES_SIDE, EyeMatcher
-from artem_vr.stylize.ties import SIDE, Bytes, Floats, Tie, Ties, greys, likeness, reduced
+from artem_vr.stylize.ties import SIDE, Bytes, Floats, Tie, Ties, greys, halved, likeness, reduced
 
 SMALLEST, LARGEST = 64, 32_000
 """Pictures of a shorter short side are not compared: there is hardly anything to find. Nor of a longer long side, which
@@ -37,7 +37,7 @@ class Matcher:
         before, self._small = self._small, []
         if min(eyes.shape[1:3]) < SMALLEST or max(eyes.shape[1:3]) > LARGEST:
             return Ties(self._number, (), None)
-        halves = [_halved(eye) for eye in eyes]
+        halves = [halved(eye) for eye in eyes]
         self._small = [reduced(half, SIDE) for half in halves]
         moved: tuple[Tie, ...] = ()
         if [eye.shape for eye in before] == [eye.shape for eye in self._small]:
@@ -60,17 +60,6 @@ class Matcher:
         whole = np.clip(2 - cv2.max(x, y) / TORN, 0, 1)
         trust: Any = cv2.blur(whole * likeness(now, before, shift)[1], (3, 3))
         return Tie(shift, trust, now)
-
-
-def _halved(eye: Bytes) -> Bytes:
-    """(H, W, 3), halved as often as both copies of it allow: the whole picture is read once, not for each of them."""
-    import cv2
-
-    height, width = eye.shape[:2]
-    while min(height, width) >= 2 * EYES_SIDE and height % 2 == width % 2 == 0:
-        height, width = height // 2, width // 2
-        eye = np.asarray(cv2.resize(eye, (width, height), interpolation=cv2.INTER_AREA))
-    return eye
 
 
 def flow_to(flow: Any, grey: Bytes, other: Bytes) -> Floats:

@@ -253,7 +253,7 @@ class _Host:
         import cv2
 
         height, width = picture.shape[:2]
-        between = cv2.INTER_NEAREST_EXACT if tie.leaps else cv2.INTER_LINEAR
+        between = cv2.INTER_NEAREST_EXACT if tie.discontinuous else cv2.INTER_LINEAR
         shift = cv2.resize(_shift_for(tie, picture), (width, height), interpolation=between)
         places: Any = cv2.add(shift, places_of(height, width))
         moved = read_at(other, places, cv2.INTER_CUBIC)
@@ -290,7 +290,7 @@ class _Device:
                 return F.interpolate(small, size=(height, width), mode="nearest-exact")
             return F.interpolate(small, size=(height, width), mode="bilinear", align_corners=False)
 
-        shift = spread(_shift_for(tie, picture), tie.leaps)
+        shift = spread(_shift_for(tie, picture), tie.discontinuous)
         x = (2 * (shift[:, 0] + torch.arange(width, device=device)) + 1) / width - 1
         y = (2 * (shift[:, 1] + torch.arange(height, device=device)[:, None]) + 1) / height - 1
         now, then = (p.permute(2, 0, 1)[None] for p in (picture, other))

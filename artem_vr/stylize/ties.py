@@ -40,7 +40,7 @@ class Tie:
     """(h, w), 0 (nowhere, or unknown) to 1."""
     seen: Bytes
     """(h, w, 3) RGB: the picture with a short side of SIDE at most; on half of that grid `even` is found."""
-    leaps: bool = False
+    discontinuous: bool = False
     """Whether ``shift`` leaps from one thing to what is behind it. Half way between the two there is neither."""
 
     @functools.cached_property
@@ -126,9 +126,31 @@ def read_at(picture: Any, places: Floats, interpolation: int) -> Any:
 @functools.lru_cache(maxsize=4)
 def places_of(height: int, width: int) -> Floats:
     """(h, w, 2): x, y of each pixel's centre; the first one's is (0, 0). Kept, and so not to be written to."""
-    places = np.stack(np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32)), axis=-1)
+    places = np.stack(columns_and_rows(height, width), axis=-1)
     places.flags.writeable = False
     return places
+
+
+@functools.lru_cache(maxsize=4)
+def columns_and_rows(height: int, width: int) -> tuple[Floats, Floats]:
+    """`places_of`, plane by plane: (h, w) x, and (h, w) y. Not to be written to either."""
+    x, y = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
+    x.flags.writeable = y.flags.writeable = False
+    return x, y
+
+
+def halved(picture: Bytes) -> Bytes:
+    """(H, W, 3), halved while its shorter side is four of SIDE or more; other factors take several times as long.
+
+    Copies of all sizes are made of that: a large picture is read once.
+    """
+    import cv2
+
+    height, width = picture.shape[:2]
+    while min(height, width) >= 4 * SIDE and height % 2 == width % 2 == 0:
+        height, width = height // 2, width // 2
+        picture = np.asarray(cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA))
+    return picture
 
 
 def reduced(picture: Bytes, side: int) -> Bytes:
@@ -140,20 +162,24 @@ def reduced(picture: Bytes, side: int) -> Bytes:
     if factor >= 1:
         return np.ascontiguousarray(picture)
     size = round(width * factor), round(height * factor)
-    small: Any = picture
-    while min(height, width) >= 4 * side and height % 2 == width % 2 == 0:  # other factors take several times as long
-        height, width = height // 2, width // 2
-        small = cv2.resize(small, (width, height), interpolation=cv2.INTER_AREA)
-    # hardly smaller, a mean of four pixels does as well, in a fifth of the time
-    way = cv2.INTER_AREA if min(size) < 0.7 * min(height, width) else cv2.INTER_LINEAR
-    return np.asarray(cv2.resize(small, size, interpolation=way))
+    return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA))
 
 
 def scaled(shift: Floats, x: float, y: float) -> Floats:
     """(h, w, 2) ``shift``, times ``x`` across and ``y`` down."""
-    import cv2  # NumPy takes several times as long over so short an axis
+    import cv2
 
+    # NumPy takes several times as long over so short an axis
     return np.asarray(cv2.transform(shift, np.array([[x, 0], [0, y]], np.float32)))
+
+
+def deviation(grey: Bytes, window: int) -> Floats:
+    """(h, w), in levels: of ``grey`` (h, w) around each place, in windows of so many pixels."""
+    import cv2
+
+    mean: Any = cv2.boxFilter(grey, cv2.CV_32F, (window, window))
+    square: Any = cv2.sqrBoxFilter(grey, cv2.CV_32F, (window, window))
+    return np.asarray(np.sqrt(np.maximum(square - mean * mean, 0)))
 
 
 def greys(picture: Bytes) -> Bytes:

@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from artem_vr.sources.demo import DemoSource
-from artem_vr.stylize.eye_matching import EyeMatcher
+from artem_vr.stylize.eye_matching import EYES_SIDE, EyeMatcher
 from artem_vr.stylize.matching import SMALLEST, Matcher
 from artem_vr.stylize.steadying import Steadier
-from artem_vr.stylize.ties import SIDE, Tie, Ties, reduced
+from artem_vr.stylize.ties import SIDE, Tie, Ties, halved, reduced
 
 
 def _texture(seed: int) -> np.ndarray:
@@ -288,12 +288,13 @@ def test_a_wide_sky_goes_with_the_picture(noise: int) -> None:
     assert np.abs(across - 2).max() < 0.4 and np.abs(down).max() < 0.3
 
 
-@pytest.mark.parametrize(("height", "width"), [(512, 640), (2240, 2016), (1081, 1925), (1200, 4000)])
-def test_the_small_copy_is_the_mean_of_what_it_covers(height: int, width: int) -> None:
+@pytest.mark.parametrize(("side", "levels"), [(SIDE, 0.6), (EYES_SIDE, 1.0)])  # of a half that is hardly larger
+@pytest.mark.parametrize(("height", "width"), [(512, 640), (2240, 2016), (1680, 1512), (1081, 1925), (1200, 4000)])
+def test_the_small_copy_is_the_mean_of_what_it_covers(height: int, width: int, side: int, levels: float) -> None:
     """Whatever way it is made: of large pictures by halves first."""
     shot = DemoSource(width, height).read()
     assert shot is not None
-    small = reduced(shot.eyes[0], 256)
+    small = reduced(halved(shot.eyes[0]), side)
     plain = cv2.resize(shot.eyes[0], small.shape[1::-1], interpolation=cv2.INTER_AREA)
-    assert min(small.shape[:2]) == 256
-    assert np.abs(small.astype(int) - plain).mean() < 0.6
+    assert min(small.shape[:2]) == side
+    assert np.abs(small.astype(int) - plain).mean() < levels
