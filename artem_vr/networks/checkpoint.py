@@ -44,15 +44,20 @@ class Architecture:
     build: Callable[..., nn.Module]
     ranges: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     """Every option that a file must name, with its least and greatest value."""
+    defaults: Mapping[str, int] = field(default_factory=dict)
+    """Of options that older files do not name."""
     whole: bool = True
     """Pictures in, painted pictures out. False: a part, which is of no use without another network."""
 
 
-_FAST = {"quarter": (4, 128), "eighth": (4, 256), "half": (4, 64), "blocks": (1, 12)}
+_FAST = {
+    "quarter": (4, 128), "eighth": (4, 256), "half": (4, 64), "blocks": (1, 12), "late_blocks": (0, 4), "reach": (1, 3),
+}  # fmt: skip
+_FAST_BEFORE = {"late_blocks": 0, "reach": 1}
 
 ARCHITECTURES: dict[str, Architecture] = {
-    "fast": Architecture(FastNetwork, _FAST),
-    "compact": Architecture(CompactNetwork, _FAST),
+    "fast": Architecture(FastNetwork, _FAST, _FAST_BEFORE),
+    "compact": Architecture(CompactNetwork, _FAST, _FAST_BEFORE),
     "johnson": Architecture(JohnsonNetwork),
     "binary": Architecture(
         BinaryNetwork.from_bits, {"quarter": (4, 128), "half": (4, 64), "words": (1, 4), "layers": (1, 24)}
@@ -162,21 +167,23 @@ def _build(path: Path, metadata: Mapping[str, str], parts: bool) -> nn.Module:
     if not (architecture.whole or parts):
         cause = f"{path.name} is a decoder ({name}), which paints nothing without VGG-19 and a painting"
         raise WeightsError(cause, "Choose a style network; artem-vr evaluate measures decoders")
-    options = _options(path, metadata.get("options", "{}"), architecture.ranges)
+    options = _options(path, metadata.get("options", "{}"), architecture)
     with torch.random.fork_rng(devices=[]):  # building draws random weights; leave the caller's luck alone
         return architecture.build(**options)
 
 
-def _options(path: Path, text: str, ranges: Mapping[str, tuple[int, int]]) -> dict[str, int]:
-    """The options of the header; every one an int in its range, none missing, none more."""
+def _options(path: Path, text: str, architecture: Architecture) -> dict[str, int]:
+    """The options of the header; every one an int in its range, none missing that has no default, none more."""
     try:
         options: Any = json.loads(text)
     except (ValueError, RecursionError):
         options = None
-    if not isinstance(options, dict) or set(options) != set(ranges):
+    if isinstance(options, dict):
+        options = {**architecture.defaults, **options}
+    if not isinstance(options, dict) or set(options) != set(architecture.ranges):
         raise WeightsError(f"{path.name} has no readable network options", DAMAGED)
     for name, value in options.items():
-        low, high = ranges[name]
+        low, high = architecture.ranges[name]
         if type(value) is not int or not low <= value <= high:
             cause = f"{path.name} asks for {name}={str(value)[:20]}, outside {low}..{high}"
             raise WeightsError(cause, DAMAGED)

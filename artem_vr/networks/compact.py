@@ -113,9 +113,18 @@ class CompactNetwork(nn.Module):
     architecture = "compact"
     multiple = FastNetwork.multiple
 
-    def __init__(self, quarter: int = 32, eighth: int = 48, half: int = 16, blocks: int = 7) -> None:
+    def __init__(
+        self,
+        quarter: int = 32,
+        eighth: int = 48,
+        half: int = 16,
+        blocks: int = 5,
+        late_blocks: int = 1,
+        reach: int = 2,
+    ) -> None:
+        """See `FastNetwork`."""
         super().__init__()
-        self.painter = FastNetwork(quarter, eighth, half, blocks)
+        self.painter = FastNetwork(quarter, eighth, half, blocks, late_blocks, reach)
         self.options = self.painter.options
         self.channels = statistics_channels(self.painter)
         self.encoder = StyleEncoder(2 * self.channels)

@@ -16,7 +16,7 @@ WINDOW = 288
 OPTIONS: dict[str, dict[str, Any]] = {
     "compact": {
         "base": None,
-        "blocks": 7,
+        "blocks": None,
         "gram_weight": 1.0,
         "texture_weight": 2.0,
         "content_weight": 1.0,
@@ -63,7 +63,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="WEIGHTS",
         help="start from the weights of another: of a fast or a compact network, or of a decoder",
     )
-    parser.add_argument("--blocks", type=int, help="residual blocks of the compact network's painter (default: 7)")
+    parser.add_argument(
+        "--blocks", type=int, help="residual blocks of the compact network's painter (default: 5, or those of --base)"
+    )
     parser.add_argument(
         "--crops",
         type=int,
@@ -121,9 +123,11 @@ def _compact(arguments: argparse.Namespace, vgg: Any, process: Process, device: 
     from artem_vr.training.data import Photographs, load_some, sheet_photographs
     from artem_vr.training.trainer import CHECKPOINT
 
-    network = CompactNetwork(blocks=arguments.blocks)
-    base = load_network(arguments.base)[0].requires_grad_(True) if arguments.base else network.painter
-    start_from(network, base)
+    base = load_network(arguments.base)[0].requires_grad_(True) if arguments.base else None
+    options = base.options if isinstance(base, CompactNetwork) else {}
+    network = CompactNetwork(**options | ({} if arguments.blocks is None else {"blocks": arguments.blocks}))
+    arguments.blocks = network.options["blocks"]
+    start_from(network, network.painter if base is None else base)
     network = network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     weights = CompactLossWeights(
         **cli.loss_weights(arguments),

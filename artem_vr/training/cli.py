@@ -27,12 +27,17 @@ RANGES: dict[str, tuple[float, float]] = {
     "seed": (0, 2**32 - 1),  # products with it are seeds again, which end at 2^64
     "style_sizes": (32, 4096),
     "blocks": (1, 12),
+    "late_blocks": (0, 4),
+    "reach": (1, 3),
     "crops": (0, 1_000_000),
     "answer_rounds": (0, 100),
     "words": (1, 4),
     "layers": (1, 24),
 }
 """Least and greatest of what is asked for as a number, by the argument's name."""
+
+SHAPE = ("blocks", "late_blocks", "reach")
+"""Arguments that are options of `FastNetwork`."""
 
 OWN_FILES = ("checkpoint.pt", "losses.csv", "losses.png")
 """What a training writes into its folder, beside its sheets."""
@@ -49,6 +54,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_style_arguments(fast)
     fast.add_argument("--network", choices=("fast", "johnson"), default="fast", help="which generator (default: fast)")
     fast.add_argument("--base", type=Path, metavar="WEIGHTS", help="start from the weights of another style")
+    fast.add_argument("--blocks", type=int, help="residual blocks of the fast network at 1/8 size (default: 3)")
+    fast.add_argument("--late-blocks", type=int, help="and behind them at 1/4 size (default: 1)")
+    fast.add_argument("--reach", type=int, help="how far, at 1/4 size, the step to 1/8 sees (default: 2)")
     binary = kinds.add_parser("binary", help="the same from bits: weights of -1 and +1")
     add_common_arguments(binary)
     add_style_arguments(binary)
@@ -142,13 +150,11 @@ def run(arguments: argparse.Namespace) -> int:
         return adain_command.run(arguments)
     import torch
 
-    from artem_vr.networks.fast import FastNetwork
-    from artem_vr.networks.johnson import JohnsonNetwork
     from artem_vr.training.data import Photographs, sheet_photographs
     from artem_vr.training.fast import FastObjective, LossWeights, StylePicture
 
     process, device, vgg = begin(arguments)
-    network: torch.nn.Module = {"fast": FastNetwork, "johnson": JohnsonNetwork}[arguments.network]()
+    network = generator(arguments)
     if arguments.base:
         take_over(network, arguments.base)
     network = network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -158,6 +164,26 @@ def run(arguments: argparse.Namespace) -> int:
     sheet = sheet_photographs(arguments.content)
     objective = FastObjective(network, vgg, style, photographs, weights, sheet, arguments.seed)
     return train(objective, arguments, process, device, lambda: network, {"photographs": len(photographs.paths)})
+
+
+def generator(arguments: argparse.Namespace) -> torch.nn.Module:
+    """The network to be trained; its whole shape stands in ``arguments`` then. Raises `SettingsError`."""
+    from artem_vr.errors import SettingsError
+    from artem_vr.networks.fast import FastNetwork
+    from artem_vr.networks.johnson import JohnsonNetwork
+
+    said = {name: getattr(arguments, name) for name in SHAPE if getattr(arguments, name) is not None}
+    if arguments.network == "fast":
+        network = FastNetwork(**said)
+        for name in SHAPE:
+            setattr(arguments, name, network.options[name])
+        return network
+    for name in SHAPE:
+        delattr(arguments, name)
+    for name in said:
+        option = f"--{name.replace('_', '-')}"
+        raise SettingsError(f"{option} means nothing with --network {arguments.network}", f"Leave {option} out")
+    return JohnsonNetwork()
 
 
 def begin(arguments: argparse.Namespace) -> tuple[Process, torch.device, VGG19]:
@@ -181,12 +207,18 @@ def begin(arguments: argparse.Namespace) -> tuple[Process, torch.device, VGG19]:
 def take_over(network: torch.nn.Module, path: Path, option: str = "") -> None:
     """Begin with the weights in ``path``. Raises `WeightsError` if they are of another kind or size of network.
 
-    ``option`` is the one that says of which size ``network`` is, if there is one.
+    Of fast networks the numbers of blocks may differ (`beginning.begin_as`). ``option`` is the one that says of which
+    size ``network`` is, if there is one.
     """
     from artem_vr.errors import WeightsError
     from artem_vr.networks.checkpoint import load_network
+    from artem_vr.networks.fast import FastNetwork
+    from artem_vr.training.beginning import begin_as
 
     base, metadata = load_network(path, parts=True)
+    if isinstance(network, FastNetwork) and isinstance(base, FastNetwork):
+        begin_as(network, base)
+        return
     kind, options = getattr(network, "architecture", ""), getattr(network, "options", {})
     if type(base) is not type(network) or getattr(base, "options", {}) != options:
         sizes = f" of {metadata['options']}" if type(base) is type(network) else ""

@@ -23,6 +23,7 @@ from artem_vr.networks.vgg import VGG19
 from artem_vr.sources.pictures import load_picture
 from artem_vr.styles.codes import EASING
 from artem_vr.training import losses, warps
+from artem_vr.training.beginning import begin_as
 from artem_vr.training.data import Photographs, draw_ramp, load_or_say, resize_short_side, to_tensor
 from artem_vr.training.fast import LossWeights, lattice_of
 from artem_vr.training.reading import Traits, statistics_of, teach
@@ -379,22 +380,15 @@ class CompactObjective(nn.Module):
 def start_from(network: CompactNetwork, base: nn.Module) -> None:
     """Begin with the weights of a fast network (its style becomes every painting's first answer) or a compact one.
 
-    Blocks that ``base`` does not have begin as identities. Raises `WeightsError` if it is another kind or size.
+    As `begin_as` has it with a fast one. Raises `WeightsError` if it is another kind or size.
     """
     if isinstance(base, CompactNetwork) and base.options == network.options:
         network.load_state_dict(base.state_dict())
         return
-    sizes = network.options | {"blocks": 0}
-    if (
-        not isinstance(base, FastNetwork)
-        or base.options | {"blocks": 0} != sizes
-        or len(base.blocks) > len(network.painter.blocks)
-    ):
+    if not isinstance(base, FastNetwork) or len(base.blocks) > len(network.painter.blocks):
         cause = f"The base ({getattr(base, 'architecture', '?')}, {getattr(base, 'options', {})}) does not fit"
         raise WeightsError(cause, f"Give a fast or compact network of {network.options}, or another --blocks")
-    for extra in list(network.painter.blocks)[len(base.blocks) :]:
-        nn.init.zeros_(extra.norm2.weight)  # type: ignore[union-attr, arg-type]
-    network.painter.load_state_dict(base.state_dict(), strict=False)
+    begin_as(network.painter, base)
     begin_with_code(network)
 
 

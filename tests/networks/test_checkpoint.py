@@ -15,7 +15,7 @@ from artem_vr.networks.checkpoint import load_network, save_network
 from artem_vr.networks.fast import FastNetwork
 from artem_vr.networks.johnson import JohnsonNetwork
 
-SMALL = {"quarter": 8, "eighth": 8, "half": 4, "blocks": 1}
+SMALL = {"quarter": 8, "eighth": 8, "half": 4, "blocks": 1, "late_blocks": 1, "reach": 2}
 
 
 @pytest.fixture()
@@ -66,6 +66,20 @@ def test_the_same_weights_and_metadata_are_the_same_file(tmp_path: Path, network
     assert metadata.items() <= load_network(tmp_path / "0.safetensors", sums.pop())[1].items()
     with safetensors.safe_open(tmp_path / "0.safetensors", "pt") as file:  # the library reads it, too
         assert file.metadata()["key 3"] == "grüngrüngrün" and set(file.keys()) == set(network.state_dict())
+
+
+def test_an_older_file_names_fewer_options(tmp_path: Path) -> None:
+    path = tmp_path / "old.safetensors"
+    options = SMALL | {"late_blocks": 0, "reach": 1}
+    before = FastNetwork(**options)
+    save_network(path, before, {}, torch.float32)
+    named = ("quarter", "eighth", "half", "blocks")
+    rewrite(path, options=json.dumps({name: options[name] for name in named}))
+    loaded, _ = load_network(path)
+    assert isinstance(loaded, FastNetwork) and loaded.options == options
+    assert all(torch.equal(value, before.state_dict()[name]) for name, value in loaded.state_dict().items())
+    rewrite(path, options=json.dumps({name: options[name] for name in named[1:]}))
+    failure(path)
 
 
 def test_johnson_round_trip_leaves_the_random_state(tmp_path: Path) -> None:

@@ -34,7 +34,9 @@ def test_pack_is_undone_by_unpack() -> None:
     assert np.array_equal(unpack(blocks), pictures)
 
 
-@pytest.mark.parametrize("options", [{}, {"quarter": 8, "eighth": 16, "half": 4, "blocks": 1}])
+@pytest.mark.parametrize(
+    "options", [{}, {"quarter": 8, "eighth": 16, "half": 4, "blocks": 1, "late_blocks": 0, "reach": 1}]
+)
 @pytest.mark.parametrize("shape", [(2, 32, 48), (1, 16, 16)])
 def test_equal_to_the_network(options: dict[str, int], shape: tuple[int, int, int]) -> None:
     net = network(**options)

@@ -61,6 +61,21 @@ def test_a_style_is_trained_and_published_with_its_recipe(pictures: Path, vgg_fi
     assert train(pictures, vgg_file, tmp_path, *base) == 0
 
 
+def test_a_network_of_another_shape_is_a_base(
+    pictures: Path, vgg_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save_network(tmp_path / "old.safetensors", FastNetwork(blocks=2, late_blocks=0, reach=1))
+    base = ["--base", str(tmp_path / "old.safetensors"), "--blocks", "1"]
+    assert train(pictures, vgg_file, tmp_path, *base) == 0
+    network, metadata = load_network(tmp_path / "stripes.safetensors")
+    shape = {"blocks": 1, "late_blocks": 1, "reach": 2}
+    assert isinstance(network, FastNetwork) and shape.items() <= network.options.items()
+    assert shape.items() <= json.loads(metadata["recipe"]).items()
+    capsys.readouterr()
+    assert train(pictures, vgg_file, tmp_path, *base, "--late-blocks", "2") == 2  # its folder holds the other training
+    assert_one_line(capsys, "other settings")
+
+
 def test_another_painting_under_the_same_name_is_another_training(
     pictures: Path, vgg_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -112,10 +127,13 @@ OTHERS: dict[str, Callable[[], torch.nn.Module]] = {
         (["--gram-weight", "nan"], "--gram-weight is nan"),
         (["--content-weight", "-1"], "--content-weight is -1"),
         (["--tv-weight", "inf"], "--tv-weight is inf"),
+        (["--reach", "4"], "--reach is 4"),
+        (["--late-blocks", "-1"], "--late-blocks is -1"),
+        (["--reach", "2", "--network", "johnson"], "--reach means nothing"),
         (["--base", "missing.safetensors"], "missing.safetensors"),
         (["--base", "compact"], "is a compact network"),
         (["--base", "johnson"], "is a johnson network"),
-        (["--base", "narrow"], "is a fast network of"),
+        (["--base", "narrow"], "does not fit"),
         (["--vgg", "missing.safetensors"], "missing.safetensors"),
         (["--style", "missing.png"], "missing.png"),
         (["--content", "missing"], "missing"),

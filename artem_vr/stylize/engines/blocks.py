@@ -76,10 +76,14 @@ class BlockForm(nn.Module):
         self.encode4 = _conv(weight / 255, network.encode4.bias - 0.5 * weight.sum((1, 2, 3)))
         self.encode8, self.blocks = network.encode8, network.blocks
         self.decode4, self.decode2 = _phases(network.decode4), _phases(network.decode2)
+        self.late_blocks = network.late_blocks
         self.decode1 = _conv(fold_again(network.decode1), network.decode1.bias.repeat(BLOCK * BLOCK))
         self.beyond = nn.ModuleDict(edge_phases(network.decode1.weight.shape[1]))
-        for convolution in (self.encode8, *(c for c in self.blocks.modules() if isinstance(c, nn.Conv2d))):
-            keep_gain(convolution)
+        for blocks in (self.blocks, self.late_blocks):
+            for convolution in blocks.modules():
+                if isinstance(convolution, nn.Conv2d):
+                    keep_gain(convolution)
+        keep_gain(self.encode8)
         for up in (self.decode4, self.decode2):  # all phases of a channel have the same
             keep_gain(up, constant_gain(up)[::PHASES])
         self.norm_encode4, self.norm_encode8 = network.norm_encode4, network.norm_encode8
@@ -97,6 +101,8 @@ class BlockForm(nn.Module):
             y = block(y, statistics)
         y = convolved(self.decode4, y)  # (E, 4 * quarter, H/8, W/8)
         y = rectified(Shuffled(statistics), self.norm_decode4, y, skip)  # (E, quarter, H/4, W/4)
+        for block in self.late_blocks:
+            y = block(y, statistics)
         y = convolved(self.decode2, y)  # (E, 4 * half, H/4, W/4)
         x = F.relu(normalized(statistics, self.norm_decode2, y))
         x = torch.sigmoid(self.decode1(self._grown(x)))  # (E, 48, H/4, W/4)
@@ -110,7 +116,7 @@ class BlockForm(nn.Module):
         form = copy.deepcopy(self)
         form.encode4 = first = _in_eight_bits(form.encode4)
         form.encode8 = _in_eight_bits(form.encode8)
-        for block in form.blocks:
+        for block in (*form.blocks, *form.late_blocks):
             assert isinstance(block, ResidualBlock)
             for name in ("conv1", "conv2"):
                 setattr(block, name, _in_eight_bits(getattr(block, name)))
