@@ -17,6 +17,7 @@ import pytest
 import torch
 from torch import nn
 
+from artem_vr import assets
 from artem_vr.errors import EngineError
 from artem_vr.hardware import cpu_has_bf16
 from artem_vr.networks.fast import FastNetwork
@@ -118,16 +119,24 @@ def test_engines_agree_over_a_sequence_with_a_cut(cache: Path, shape: tuple[int,
             assert np.abs(state[0] - wanted[0]).max() < (0.002 if engine.precision == "fp32" else 0.2) * deviation.max()
 
 
-def test_the_reference_is_the_network_itself() -> None:
-    """torch fp32, frame by frame with rate 1, is the bare network with the statistics of the batch."""
-    from artem_vr.networks.layers import SmoothedStatistics, statistics_channels
+@pytest.mark.parametrize("kind", ["random", "shipped"])
+def test_the_reference_is_the_network_itself(kind: str) -> None:
+    """torch fp32, frame by frame with rate 1, is the bare network with the statistics of the batch.
 
-    net = network()
+    It is given its own deviations and means as a code is: of all but flat channels, which random networks have, that
+    makes no difference.
+    """
+    from artem_vr.networks.checkpoint import load_network
+    from artem_vr.networks.layers import SmoothedStatistics, own_code, statistics_channels
+
+    shipped = kind == "shipped"
+    net = load_network(assets.folder("weights") / "starry_night.safetensors")[0] if shipped else network()
     (eyes,) = film(1, 2, 50, 70, 9)
     (painted,), _ = play(TorchEngine("cpu", "fp32"), net, [eyes], 9)
+    code = None if shipped else own_code(net)
     with torch.no_grad():
         x = torch.from_numpy(eyes).permute(0, 3, 1, 2).float() / 255
-        y = net(x, SmoothedStatistics(torch.zeros(2, statistics_channels(net)), torch.ones(1)))
+        y = net(x, SmoothedStatistics(torch.zeros(2, statistics_channels(net)), torch.ones(1), code))
     wanted = (y * 255 + 0.5).clamp(0, 255).byte().permute(0, 2, 3, 1).numpy()
     assert np.abs(painted.astype(int) - wanted).max() <= 1
 
