@@ -31,7 +31,7 @@ def painting(height: int = 90, width: int = 120, seed: int = 0) -> np.ndarray:
 def weights(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     path = tmp_path_factory.mktemp("weights") / "compact.safetensors"
     torch.manual_seed(0)
-    return path, save_network(path, CompactNetwork(16, 16, 16, 1))
+    return path, save_network(path, CompactNetwork(16, 16, 16, 1, late_blocks=0, reach=1))  # of the shipped one's shape
 
 
 @pytest.mark.parametrize(("size", "share"), [((900, 1200), 0.5), ((400, 4000), 1.0)])
