@@ -153,6 +153,7 @@ def run(arguments: argparse.Namespace) -> int:
     from artem_vr.training.data import Photographs, sheet_photographs
     from artem_vr.training.fast import FastObjective, LossWeights, StylePicture
 
+    check_shape(arguments)
     process, device, vgg = begin(arguments)
     network = generator(arguments)
     if arguments.base:
@@ -166,24 +167,31 @@ def run(arguments: argparse.Namespace) -> int:
     return train(objective, arguments, process, device, lambda: network, {"photographs": len(photographs.paths)})
 
 
-def generator(arguments: argparse.Namespace) -> torch.nn.Module:
-    """The network to be trained; its whole shape stands in ``arguments`` then. Raises `SettingsError`."""
+def check_shape(arguments: argparse.Namespace) -> None:
+    """Raises `SettingsError` where a network that has but one shape is given another; before VGG-19 is downloaded."""
     from artem_vr.errors import SettingsError
+
+    if arguments.network == "fast":
+        return
+    for name in SHAPE:
+        if getattr(arguments, name) is not None:
+            option = f"--{name.replace('_', '-')}"
+            raise SettingsError(f"{option} means nothing with --network {arguments.network}", f"Leave {option} out")
+        delattr(arguments, name)
+
+
+def generator(arguments: argparse.Namespace) -> torch.nn.Module:
+    """The network to be trained, with random weights; its whole shape stands in ``arguments`` then."""
     from artem_vr.networks.fast import FastNetwork
     from artem_vr.networks.johnson import JohnsonNetwork
 
-    said = {name: getattr(arguments, name) for name in SHAPE if getattr(arguments, name) is not None}
-    if arguments.network == "fast":
-        network = FastNetwork(**said)
-        for name in SHAPE:
-            setattr(arguments, name, network.options[name])
-        return network
+    if arguments.network == "johnson":
+        return JohnsonNetwork()
+    said = {name: getattr(arguments, name) for name in SHAPE}
+    network = FastNetwork(**{name: value for name, value in said.items() if value is not None})
     for name in SHAPE:
-        delattr(arguments, name)
-    for name in said:
-        option = f"--{name.replace('_', '-')}"
-        raise SettingsError(f"{option} means nothing with --network {arguments.network}", f"Leave {option} out")
-    return JohnsonNetwork()
+        setattr(arguments, name, network.options[name])
+    return network
 
 
 def begin(arguments: argparse.Namespace) -> tuple[Process, torch.device, VGG19]:

@@ -22,6 +22,7 @@ from artem_vr.networks.fast import FastNetwork
 from artem_vr.networks.johnson import JohnsonNetwork
 from artem_vr.sources.pictures import save_picture
 from artem_vr.styles.library import Library
+from artem_vr.training import cli
 from artem_vr.training.cli import check_output, check_run_folder, sums_of_inputs
 from artem_vr.training.publish import publish
 from artem_vr.training.sheets import rows_of
@@ -74,6 +75,14 @@ def test_a_network_of_another_shape_is_a_base(
     capsys.readouterr()
     assert train(pictures, vgg_file, tmp_path, *base, "--late-blocks", "2") == 2  # its folder holds the other training
     assert_one_line(capsys, "other settings")
+
+
+def test_a_shape_that_means_nothing_is_refused_before_vgg_is_looked_for(
+    pictures: Path, vgg_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(cli, "begin", lambda arguments: pytest.fail("looked for VGG-19"))
+    assert train(pictures, vgg_file, tmp_path, "--network", "johnson", "--late-blocks", "1") == 2
+    assert_one_line(capsys, "--late-blocks means nothing")
 
 
 def test_another_painting_under_the_same_name_is_another_training(
