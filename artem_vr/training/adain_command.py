@@ -17,6 +17,8 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "compact": {
         "base": None,
         "blocks": None,
+        "late_blocks": None,
+        "reach": None,
         "gram_weight": 1.0,
         "texture_weight": 2.0,
         "content_weight": 1.0,
@@ -64,7 +66,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="start from the weights of another: of a fast or a compact network, or of a decoder",
     )
     parser.add_argument(
-        "--blocks", type=int, help="residual blocks of the compact network's painter (default: 5, or those of --base)"
+        "--blocks",
+        type=int,
+        help="residual blocks of the compact network's painter at 1/8 size (default: 5, or those of a compact --base)",
+    )
+    parser.add_argument("--late-blocks", type=int, help="and behind them at 1/4 size (default: 1, or those of --base)")
+    parser.add_argument(
+        "--reach", type=int, help="how far, at 1/4 size, the step to 1/8 sees (default: 2, or that of --base)"
     )
     parser.add_argument(
         "--crops",
@@ -125,8 +133,8 @@ def _compact(arguments: argparse.Namespace, vgg: Any, process: Process, device: 
 
     base = load_network(arguments.base)[0].requires_grad_(True) if arguments.base else None
     options = base.options if isinstance(base, CompactNetwork) else {}
-    network = CompactNetwork(**options | ({} if arguments.blocks is None else {"blocks": arguments.blocks}))
-    arguments.blocks = network.options["blocks"]
+    network = CompactNetwork(**options | cli.shape_said(arguments))
+    cli.say_shape(arguments, network.options)
     start_from(network, network.painter if base is None else base)
     network = network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     weights = CompactLossWeights(

@@ -187,11 +187,21 @@ def generator(arguments: argparse.Namespace) -> torch.nn.Module:
 
     if arguments.network == "johnson":
         return JohnsonNetwork()
-    said = {name: getattr(arguments, name) for name in SHAPE}
-    network = FastNetwork(**{name: value for name, value in said.items() if value is not None})
-    for name in SHAPE:
-        setattr(arguments, name, network.options[name])
+    network = FastNetwork(**shape_said(arguments))
+    say_shape(arguments, network.options)
     return network
+
+
+def shape_said(arguments: argparse.Namespace) -> dict[str, int]:
+    """The options of `FastNetwork` that the command names."""
+    said = {name: getattr(arguments, name) for name in SHAPE}
+    return {name: value for name, value in said.items() if value is not None}
+
+
+def say_shape(arguments: argparse.Namespace, options: dict[str, int]) -> None:
+    """For the recipe: what the command left open is what it became."""
+    for name in SHAPE:
+        setattr(arguments, name, options[name])
 
 
 def begin(arguments: argparse.Namespace) -> tuple[Process, torch.device, VGG19]:

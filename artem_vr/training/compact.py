@@ -380,16 +380,42 @@ class CompactObjective(nn.Module):
 def start_from(network: CompactNetwork, base: nn.Module) -> None:
     """Begin with the weights of a fast network (its style becomes every painting's first answer) or a compact one.
 
-    As `begin_as` has it with a fast one. Raises `WeightsError` if it is another kind or size.
+    Of either the painter may have another depth or reach, as `begin_as` has it. Raises `WeightsError` if it is another
+    kind or size.
     """
-    if isinstance(base, CompactNetwork) and base.options == network.options:
-        network.load_state_dict(base.state_dict())
-        return
-    if not isinstance(base, FastNetwork) or len(base.blocks) > len(network.painter.blocks):
+    painter = base.painter if isinstance(base, CompactNetwork) else base
+    if not isinstance(painter, FastNetwork):
         cause = f"The base ({getattr(base, 'architecture', '?')}, {getattr(base, 'options', {})}) does not fit"
-        raise WeightsError(cause, f"Give a fast or compact network of {network.options}, or another --blocks")
-    begin_as(network.painter, base)
+        raise WeightsError(cause, f"Give a fast or compact network of {network.options}")
+    begin_as(network.painter, painter)
     begin_with_code(network)
+    if isinstance(base, CompactNetwork):
+        _answer_as(network, base)
+
+
+def _answer_as(network: CompactNetwork, base: CompactNetwork) -> None:
+    """The encoder reads as that of ``base`` does, and answers alike for every norm that both painters have."""
+    ours, theirs = network.encoder, base.encoder
+    shared = {name: value for name, value in theirs.state_dict().items() if not name.startswith(("answer", "gain"))}
+    ours.load_state_dict(shared, strict=False)
+    places = _places(base.painter)
+    with torch.no_grad():
+        for name, here in _places(network.painter).items():
+            if name not in places:
+                continue
+            for own, other in ((ours.answer.weight, theirs.answer.weight), (ours.answer.bias, theirs.answer.bias)):
+                own.unflatten(0, (2, -1))[:, here] = other.unflatten(0, (2, -1))[:, places[name]]
+            ours.gain.view(2, -1)[:, here] = theirs.gain.view(2, -1)[:, places[name]]
+
+
+def _places(painter: FastNetwork) -> dict[str, slice]:
+    """Where in a code each norm's numbers are, by the norm's name."""
+    places, begin = {}, 0
+    for name, norm in painter.named_modules():
+        if isinstance(norm, InstanceNorm):
+            places[name] = slice(begin, begin + norm.channels)
+            begin += norm.channels
+    return places
 
 
 def begin_with_code(network: CompactNetwork) -> None:

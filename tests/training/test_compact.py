@@ -16,11 +16,18 @@ from artem_vr.networks.checkpoint import load_network, save_network
 from artem_vr.networks.compact import CompactNetwork
 from artem_vr.networks.fast import FastNetwork
 from artem_vr.networks.johnson import JohnsonNetwork
-from artem_vr.networks.layers import OwnStatistics
+from artem_vr.networks.layers import InstanceNorm, OwnStatistics
 from artem_vr.networks.vgg import VGG19
 from artem_vr.sources.pictures import save_picture
 from artem_vr.training import answering, compact
-from artem_vr.training.compact import PLAIN_RATE, CompactLossWeights, CompactObjective, Paintings, start_from
+from artem_vr.training.compact import (
+    PLAIN_RATE,
+    CompactLossWeights,
+    CompactObjective,
+    Paintings,
+    begin_with_code,
+    start_from,
+)
 from artem_vr.training.data import Photographs
 from artem_vr.training.trainer import Schedule, Trainer
 from tests.training.refusals import assert_one_line
@@ -174,7 +181,7 @@ def test_a_view_is_a_window_of_its_painting_and_there_are_few(pictures: Path) ->
     assert stripes == paintings.views  # one painting beside a folder is seen as often as its root says
 
 
-def test_a_fast_network_with_fewer_blocks_is_a_start_and_so_is_a_compact_one() -> None:
+def test_a_fast_network_is_a_start_and_so_is_a_compact_one() -> None:
     torch.manual_seed(0)
     fast, network = FastNetwork(16, 16, 16, 1), CompactNetwork(16, 16, 16, 3)
     for parameter in fast.parameters():
@@ -190,10 +197,65 @@ def test_a_fast_network_with_fewer_blocks_is_a_start_and_so_is_a_compact_one() -
         assert torch.equal(again.encode(painting), network.encode(painting)) and torch.equal(again(x), network(x))
 
 
+def taught_compact(blocks: int, late_blocks: int, reach: int) -> CompactNetwork:
+    """One whose encoder answers differently to every painting, and differently for every norm."""
+    network = CompactNetwork(16, 16, 16, blocks, late_blocks, reach)
+    begin_with_code(network)
+    torch.nn.init.normal_(network.encoder.answer.weight, std=0.1)
+    torch.nn.init.normal_(network.encoder.read.weight, std=0.1)
+    return network
+
+
+def by_norm(network: CompactNetwork, code: torch.Tensor) -> dict[str, torch.Tensor]:
+    """The parts of a code (..., C), by the norm's name."""
+    names = [name for name, norm in network.painter.named_modules() if isinstance(norm, InstanceNorm)]
+    return dict(zip(names, code.split(16, dim=-1), strict=True))
+
+
+def test_a_compact_network_with_more_blocks_and_reach_paints_like_its_base_at_first_and_can_learn() -> None:
+    torch.manual_seed(0)
+    base, network = taught_compact(1, 1, reach=1), CompactNetwork(16, 16, 16, 3, 2, reach=2)
+    start_from(network, base)
+    x = torch.rand(1, 3, 48, 64)
+    for painting in torch.rand(2, 1, 3, 48, 48):
+        theirs, ours = base.encode(painting)[0], network.encode(painting)[0]
+        assert ours.shape != theirs.shape
+        with torch.no_grad():
+            expected = base(x, OwnStatistics(theirs))
+            torch.testing.assert_close(network(x, OwnStatistics(ours)), expected, rtol=1e-4, atol=1e-5)
+    answered = network.encoder(torch.rand(1, 3, 48, 48)).unflatten(1, (2, -1))
+    network(x, OwnStatistics(answered)).square().sum().backward()
+    moved = network.encoder.answer.bias.grad
+    assert moved is not None
+    deviations = by_norm(network, moved.unflatten(0, (2, -1))[0])
+    for name in ("blocks.1.norm2", "blocks.2.norm2", "late_blocks.1.norm2"):  # 0 at first
+        assert deviations[name].abs().min() > 0
+
+
+def test_of_a_compact_network_with_more_blocks_the_last_ones_go_and_the_others_keep_their_codes() -> None:
+    torch.manual_seed(0)
+    base, network = taught_compact(3, 2, reach=1), CompactNetwork(16, 16, 16, 2, 1, reach=1)
+    start_from(network, base)
+    x, painting = torch.rand(1, 3, 48, 64), torch.rand(1, 3, 48, 48)
+    answers, gone = by_norm(base, base.encoder(painting).unflatten(1, (2, -1))), ("blocks.2", "late_blocks.1")
+    kept = torch.cat([part for name, part in answers.items() if not name.startswith(gone)], dim=2)
+    silent = torch.cat([0 * part if name.startswith(gone) else part for name, part in answers.items()], dim=2)
+    assert torch.equal(network.encoder(painting).unflatten(1, (2, -1)), kept)
+    with torch.no_grad():
+        torch.testing.assert_close(
+            network(x, OwnStatistics(kept)), base(x, OwnStatistics(silent)), rtol=1e-4, atol=1e-5
+        )
+
+
 @pytest.mark.parametrize(
     "base",
-    [FastNetwork(16, 16, 16, 2), FastNetwork(16, 32, 16, 1), CompactNetwork(16, 16, 16, 2), JohnsonNetwork()],
-    ids=["more blocks", "wider", "another compact", "another kind"],
+    [
+        FastNetwork(16, 32, 16, 1),
+        CompactNetwork(16, 32, 16, 1),
+        CompactNetwork(16, 16, 16, 1, reach=3),
+        JohnsonNetwork(),
+    ],
+    ids=["wider", "wider compact", "more reach", "another kind"],
 )
 def test_a_base_that_does_not_fit_is_refused(base: torch.nn.Module) -> None:
     with pytest.raises(WeightsError, match="base"):
@@ -225,6 +287,19 @@ def test_the_command_trains_from_a_fast_network_and_writes_its_recipe(
     names = {"gram", "texture", "content", "palette", "plain", "consistency"}
     assert names <= json.loads(metadata["losses"]).keys()
     assert {"checkpoint.pt", "losses.csv", "sheet-000002.png"} <= {path.name for path in (tmp_path / "run").iterdir()}
+
+
+def test_a_compact_base_may_have_another_shape_which_holds_where_nothing_is_said(
+    pictures: Path, vgg_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compact, "PLAIN_ITERATIONS", 1)
+    save_network(tmp_path / "base.safetensors", CompactNetwork(blocks=2, late_blocks=0, reach=1))
+    base = ("--base", str(tmp_path / "base.safetensors"), "--answer-rounds", "0")
+    assert train(pictures, vgg_file, tmp_path, *base, "--late-blocks", "2") == 0
+    network, metadata = load_network(tmp_path / "any.safetensors")
+    shape = {"blocks": 1, "late_blocks": 2, "reach": 1}
+    assert isinstance(network, CompactNetwork) and shape.items() <= network.options.items()
+    assert shape.items() <= json.loads(metadata["recipe"]).items()
 
 
 def test_without_iterations_only_answers_and_strength_are_taught(
