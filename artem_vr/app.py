@@ -23,7 +23,7 @@ from artem_vr.live.curator import Curator, entry
 from artem_vr.live.headset_seeker import HeadsetSeeker
 from artem_vr.live.late_stylizer import HeldFrames, LateStylizer, WatchedFrames
 from artem_vr.live.outlook import Outlook
-from artem_vr.live.process import Interpreter, Stoppable, ends_on_request, leave, picture_path, say, stop_all
+from artem_vr.live.process import Interpreter, Stoppable, leave, picture_path, say, stop_all
 from artem_vr.live.record import Recorder, check_record
 from artem_vr.live.render_loop import RenderLoop
 from artem_vr.live.run_report import PaintingLog, RunMeter, one_line
@@ -34,6 +34,7 @@ from artem_vr.render.geometry import Screen
 from artem_vr.render.interop import CudaPictures
 from artem_vr.settings import Settings
 from artem_vr.sources.feed import Feed
+from artem_vr.stop_requests import ends_on_request
 from artem_vr.styles.deck import Deck
 from artem_vr.styles.library import Library
 from artem_vr.stylize.engines import Engine, choose_engine

@@ -21,13 +21,13 @@ from hypothesis import strategies as st
 
 from artem_vr import cli, typed_path
 from artem_vr.errors import ArtemError, SettingsError, SourceError
-from artem_vr.live.process import REQUESTS
 from artem_vr.live.record import Recorder
 from artem_vr.offline import files as offline
 from artem_vr.offline.files import Job, Look, blended, joined, paint_all, painted, plan, typed_as_folder, with_colors_of
 from artem_vr.offline.video_files import SUFFIXES, VideoReader, VideoWriter
 from artem_vr.sources.layout import split
 from artem_vr.sources.pictures import load_picture, save_picture
+from artem_vr.stop_requests import REQUESTS
 
 Pictures = npt.NDArray[np.uint8]
 

@@ -101,8 +101,8 @@ def run(arguments: argparse.Namespace) -> int:
     settings = dataclasses.replace(settings, strength=given.get("strength", 1.0), layout=given.get("layout", "mono"))
     optimizing = arguments.method == "optimize"
     _check_method(arguments)
-    from artem_vr.live.process import ends_on_request
     from artem_vr.offline import files
+    from artem_vr.stop_requests import ends_on_request
 
     look = files.Look(settings.layout, settings.strength, arguments.preserve_color, arguments.size)
     inputs = [path for text in arguments.inputs for path in paths_of(text)]

@@ -5,13 +5,10 @@ from __future__ import annotations
 import gc
 import itertools
 import os
-import signal
 import sys
 import tempfile
-import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -26,9 +23,6 @@ to nothing in cycles (fourteen of them some 1,500 objects), and this comes once 
 
 ENDING_SECONDS = 1.5
 """What hangs in a driver, a network or a disk is left behind after this long."""
-
-REQUESTS = ("SIGTERM", "SIGHUP", "SIGBREAK")
-"""Signals that ask a process to end: kill, a terminal that was closed, and Windows' Ctrl-Break."""
 
 
 class Stoppable(Protocol):
@@ -63,36 +57,6 @@ class Interpreter:
     def __exit__(self, *_: object) -> None:
         sys.setswitchinterval(self._before)
         gc.set_threshold(*self._collecting)
-
-
-@contextmanager
-def ends_on_request() -> Iterator[None]:
-    """Turn the first request to end into `KeyboardInterrupt`, as Ctrl-C is one: a recording is then closed.
-
-    Further ones are let pass: where a terminal is closed, the system and the shell both ask, and the second must not
-    break into the closing. What is ignored (SIGHUP under nohup) stays so.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    asked = False
-
-    def end(*_: object) -> None:
-        nonlocal asked
-        if not asked:
-            asked = True
-            raise KeyboardInterrupt
-
-    numbers = [getattr(signal, name) for name in REQUESTS if hasattr(signal, name)]
-    before = {number: signal.getsignal(number) for number in numbers}
-    heard = {number: handler for number, handler in before.items() if handler is not signal.SIG_IGN}
-    for number in heard:
-        signal.signal(number, end)
-    try:
-        yield
-    finally:
-        for number, handler in heard.items():
-            signal.signal(number, handler)
 
 
 def stop_all(parts: Sequence[Stoppable], seconds: float = ENDING_SECONDS) -> bool:

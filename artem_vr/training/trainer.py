@@ -28,6 +28,7 @@ from tqdm import tqdm
 
 from artem_vr.atomic_file import part_of, replace, write_atomically
 from artem_vr.errors import ArtemError, EngineError, PictureError, SettingsError, WeightsError
+from artem_vr.stop_requests import noted_requests
 
 TOTAL = "total"
 CHECKPOINT = "checkpoint.pt"
@@ -246,7 +247,10 @@ class Trainer:
         return {name: float(value.detach()) for name, value in losses.items()}
 
     def run(self, progress: bool = True, after: Callable[[], None] | None = None) -> None:
-        """Trains until the schedule ends; resumes where ``folder`` left off. ``after`` runs at checkpoints."""
+        """Trains until the schedule ends; resumes where ``folder`` left off. ``after`` runs at checkpoints.
+
+        Asked to end (Ctrl-C), it finishes the iteration, saves, and raises `KeyboardInterrupt`.
+        """
         if self.process.first:
             self.folder.mkdir(parents=True, exist_ok=True)
         self.resume()
@@ -255,18 +259,21 @@ class Trainer:
         schedule = self.schedule
         if self.process.first and 0 < schedule.iterations <= self.iteration:
             tqdm.write(f"artem-vr: the training in {self.folder} is finished already", file=sys.stderr)
-        with tqdm(  # closed whatever happens: an error stands on a line of its own, not behind the bar
-            total=schedule.iterations,
-            initial=self.iteration,
-            disable=not (progress and self.process.first and self.iteration < schedule.iterations),
-            mininterval=2.0,
-            dynamic_ncols=True,
-        ) as bar:
-            self._iterate(bar, after)
+        with (
+            noted_requests() as asked_to_end,
+            tqdm(  # closed whatever happens: an error stands on a line of its own, not behind the bar
+                total=schedule.iterations,
+                initial=self.iteration,
+                disable=not (progress and self.process.first and self.iteration < schedule.iterations),
+                mininterval=2.0,
+                dynamic_ncols=True,
+            ) as bar,
+        ):
+            self._iterate(bar, after, asked_to_end)
         if self.process.first and not schedule.iterations:  # what follows keeps its own state under this recipe
             self.save()
 
-    def _iterate(self, bar: tqdm[Any], after: Callable[[], None] | None) -> None:
+    def _iterate(self, bar: tqdm[Any], after: Callable[[], None] | None, asked_to_end: Callable[[], bool]) -> None:
         schedule, smooth = self.schedule, dict(self.losses)
         while self.iteration < schedule.iterations:
             losses = self.step()
@@ -277,7 +284,7 @@ class Trainer:
             bar.set_postfix({name: f"{value:.3f}" for name, value in smooth.items()}, refresh=False)
             last = self.iteration == schedule.iterations
             if not self.process.first:
-                continue
+                continue  # torchrun ends all when the first one ends
             self.losses = smooth
             draws = self.iteration % schedule.sample_every == 0 or last
             if (self.iteration % 50 == 0 or draws) and smooth.keys() >= losses.keys():
@@ -289,6 +296,9 @@ class Trainer:
             if draws:
                 self._show(self._draw_sheet)
                 self._show(self._draw_curve)
+            if asked_to_end() and not last:
+                self.save()
+                raise KeyboardInterrupt
 
     def save(self) -> None:
         """Writes ``checkpoint.pt``: network, optimiser, iteration, recipe."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -89,6 +90,24 @@ def test_resuming_gives_what_an_unbroken_run_gives(pictures: Path, tmp_path: Pat
     for a, b in zip(whole.objective.parameters(), resumed.objective.parameters(), strict=True):
         assert torch.allclose(a, b, atol=1e-6)
     assert {p.name for p in (tmp_path / "broken").iterdir()} >= {"checkpoint.pt", "losses.csv", "losses.png"}
+
+
+def test_ctrl_c_loses_no_iteration(pictures: Path, tmp_path: Path) -> None:
+    trainer = make_trainer(pictures, tmp_path, iterations=8)
+    step = trainer.step
+
+    def interrupted() -> dict[str, float]:
+        if trainer.iteration == 2:
+            signal.raise_signal(signal.SIGINT)
+        return step()
+
+    trainer.step = interrupted  # type: ignore[method-assign]
+    with pytest.raises(KeyboardInterrupt):
+        trainer.run(progress=False)
+    resumed = make_trainer(pictures, tmp_path, iterations=8)
+    assert resumed.resume() and resumed.iteration == 3
+    for a, b in zip(trainer.objective.parameters(), resumed.objective.parameters(), strict=True):
+        assert torch.equal(a, b)
 
 
 def test_a_run_of_another_recipe_is_not_resumed(pictures: Path, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from artem_vr.live.process import REQUESTS, ends_on_request
+from artem_vr.stop_requests import REQUESTS, ends_on_request, noted_requests
 
 REQUESTED = [getattr(signal, name) for name in REQUESTS if hasattr(signal, name)]
 
@@ -61,3 +61,17 @@ def test_in_a_thread_of_others_nothing_is_changed(number: signal.Signals) -> Non
     thread.start()
     thread.join()
     assert during == [before]
+
+
+@pytest.mark.parametrize("number", [*REQUESTED, signal.SIGINT], indirect=True)
+def test_a_noted_request_breaks_into_nothing(number: signal.Signals) -> None:
+    with noted_requests() as asked_to_end:
+        assert not asked_to_end()
+        signal.raise_signal(number)
+        assert asked_to_end()
+
+
+def test_who_presses_ctrl_c_twice_does_not_want_to_wait() -> None:
+    with pytest.raises(KeyboardInterrupt), noted_requests():
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)

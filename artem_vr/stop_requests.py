@@ -1,0 +1,66 @@
+"""When somebody asks the process to end: Ctrl-C, ``kill``, a terminal that was closed."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+REQUESTS = ("SIGTERM", "SIGHUP", "SIGBREAK")
+"""Signals that ask a process to end, beside Ctrl-C: kill, a terminal that was closed, and Windows' Ctrl-Break."""
+
+
+@contextmanager
+def ends_on_request() -> Iterator[None]:
+    """Turn the first request to end into `KeyboardInterrupt`, as Ctrl-C is one: a recording is then closed.
+
+    Further ones are let pass: where a terminal is closed, the system and the shell both ask, and the second must not
+    break into the closing. What is ignored (SIGHUP under nohup) stays so.
+    """
+    asked = False
+
+    def end(*_: object) -> None:
+        nonlocal asked
+        if not asked:
+            asked = True
+            raise KeyboardInterrupt
+
+    with _heard(REQUESTS, end):
+        yield
+
+
+@contextmanager
+def noted_requests() -> Iterator[Callable[[], bool]]:
+    """What tells whether a request to end, or Ctrl-C, has come: for work that ends well only between its steps.
+
+    A second Ctrl-C raises `KeyboardInterrupt` at once.
+    """
+    asked = False
+
+    def note(number: int, _: object) -> None:
+        nonlocal asked
+        if asked and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        asked = True
+
+    with _heard(("SIGINT", *REQUESTS), note):
+        yield lambda: asked
+
+
+@contextmanager
+def _heard(names: tuple[str, ...], handler: Callable[[int, object], None]) -> Iterator[None]:
+    """Signals that are there, and not ignored, go to ``handler``; outside of the main thread they are left alone."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
+    before = {number: signal.getsignal(number) for number in numbers}
+    heard = {number: old for number, old in before.items() if old is not signal.SIG_IGN}
+    for number in heard:
+        signal.signal(number, handler)
+    try:
+        yield
+    finally:
+        for number, old in heard.items():
+            signal.signal(number, old)
