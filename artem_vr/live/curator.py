@@ -18,7 +18,6 @@ from pathlib import Path
 from artem_vr.errors import ArtemError, PictureError, StyleError
 from artem_vr.live.blending import Parts, grown
 from artem_vr.same_file import content_of
-from artem_vr.styles.codes import StyleCode
 from artem_vr.styles.library import PICTURE_SUFFIXES, Library, Style
 from artem_vr.stylize.encoder import STROKE_SIZE
 from artem_vr.stylize.loading import StyleLoader
@@ -124,12 +123,10 @@ class Curator:
         return style.form != "blend" and not inside and _identity(style) not in self._kept
 
     def _keep_blend(self, style: Style) -> Style:
-        """The mixed code; there is no picture of it."""
+        """The mixed code, and what it was mixed of: another network would mix it anew."""
         names = (part.name if part.kind == "shipped" else part.path.name.partition(".")[0] for _, part in style.parts)
         identity = _identity(style)  # of before it was read: a file that changes meanwhile is another one
-        reading = self._loader.read(style)
-        code = StyleCode(reading.values, self._loader.encoder().key, style.title, smooth=reading.smooth)
-        kept = self._library.keep(code, self._free_name("_and_".join(names)))
+        kept = self._library.keep(self._loader.kept_blend(style), self._free_name("_and_".join(names)))
         self._kept.add(identity)
         return kept
 

@@ -4,14 +4,17 @@ A code is (2, C) fp32: the deviations, then the means, that adaptive instance no
 2017) gives the C channels of the network's norms. Codes live in one space with the network's own ``plain``
 code, which shows the photograph: they can be weakened, mixed and exaggerated.
 
-A file is safetensors: ``code`` F32 (2, C) and, where the painting may be kept, ``picture`` U8, the bytes of a
-JPEG. Nothing in it is trusted: whatever is wrong becomes one `WeightsError` line.
+A file is safetensors: ``code`` F32 (2, C) and what the code can be made of again for another network: ``picture`` U8,
+the bytes of a JPEG, where the painting may be kept; of a mixture ``parts`` in the header (weights, and the names of
+paintings that have shipped codes) and pictures ``picture_0`` and so on of the other parts. Nothing in it is trusted:
+whatever is wrong becomes one `WeightsError` line.
 """
 
 from __future__ import annotations
 
 import hashlib
 import io
+import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,7 +32,7 @@ SUFFIX = ".code.safetensors"
 
 FORMAT_VERSION = 1
 KIND = "style code"
-MAX_BYTES = 4 * 2**20
+MAX_BYTES = 8 * 2**20
 MAX_CHANNELS = 8192
 MAX_VALUE = 1e3
 """No picture gives deviations or means of a fifth of this size; with much more a single channel overflows fp16.
@@ -49,6 +52,17 @@ Values = npt.NDArray[np.float32]
 _DAMAGED = "Add the picture again: artem-vr styles add PICTURE"
 
 
+@dataclass(frozen=True)
+class Part:
+    """What a part of a mixed code can be read from again: a picture, or the shipped code of a painting."""
+
+    weight: float
+    picture: bytes = b""
+    """JPEG, as `StyleCode.picture`; empty where the painting has a shipped code."""
+    painting: str = ""
+    """The shipped code's, as `library.Style.painting`."""
+
+
 @dataclass(frozen=True, eq=False)
 class StyleCode:
     """The code of one painting for one network."""
@@ -62,6 +76,13 @@ class StyleCode:
     """JPEG of the painting, short side at most `PICTURE_SIDE`; empty where it is not kept."""
     smooth: float = 0.0
     """Share of the painting that its painter left smooth, 0 to 1 (`stylize.ground`)."""
+    parts: tuple[Part, ...] = ()
+    """Of a mixture, where all of it can be read again: two to `MOST_PARTS`."""
+
+    @property
+    def can_be_made_anew(self) -> bool:
+        """Whether it can be read again for another network."""
+        return bool(self.picture or self.parts)
 
 
 def read_code(path: Path, sha256: str | None = None) -> StyleCode:
@@ -88,19 +109,48 @@ def read_code(path: Path, sha256: str | None = None) -> StyleCode:
         tensors = safetensors.numpy.load(data)
     except Exception as error:  # noqa: BLE001 (the parser's own error types differ between versions)
         raise WeightsError(f"{path.name} is not a sound safetensors file ({error})", _DAMAGED) from None
-    unknown = sorted(set(tensors) - {"code", "picture"})
+    parts = _parts(path.name, metadata.get("parts", "[]"), tensors)
+    known = {"code", "picture", *(_picture_of(number) for number, part in enumerate(parts) if part.picture)}
+    unknown = sorted(set(tensors) - known)
     if "code" not in tensors or unknown:
         which = f"has an unknown tensor {unknown[0][:60]!r}" if unknown else "lacks its code"
         raise WeightsError(f"{path.name} {which}", _DAMAGED)
     problem = _problem(tensors["code"])
     if problem:
         raise WeightsError(f"{path.name}: its code {problem}", _DAMAGED)
-    picture = tensors.get("picture", np.zeros(0, np.uint8))
-    if picture.dtype != np.uint8 or picture.ndim != 1:
-        raise WeightsError(f"{path.name}: its picture is {picture.dtype} {picture.shape}, no bytes", _DAMAGED)
+    picture = _bytes_of(path.name, tensors, "picture")
     values = np.array(tensors["code"], np.float32)  # ours, not a window into the file's bytes
     title = clean_title(metadata.get("title", ""))
-    return StyleCode(values, network, title, picture.tobytes(), smooth_of(metadata))
+    return StyleCode(values, network, title, picture, smooth_of(metadata), parts)
+
+
+def _parts(name: str, listed: str, tensors: dict[str, npt.NDArray[np.generic]]) -> tuple[Part, ...]:
+    """What the header lists, with the pictures that belong to it. Raises `WeightsError`."""
+    try:
+        rows = [(float(row["weight"]), str(row.get("painting", ""))) for row in json.loads(listed)]
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        raise WeightsError(f"{name}: what it is mixed of is damaged", _DAMAGED) from None
+    parts = tuple(
+        Part(weight, b"" if painting else _bytes_of(name, tensors, _picture_of(number)), painting)
+        for number, (weight, painting) in enumerate(rows[: MOST_PARTS + 1])
+    )
+    sound = not parts or (2 <= len(parts) <= MOST_PARTS and 0 < sum(part.weight for part in parts) < np.inf)
+    if not sound or not all(part.weight >= 0 and (part.painting or part.picture) for part in parts):
+        raise WeightsError(f"{name}: what it is mixed of is damaged", _DAMAGED)
+    return parts
+
+
+def _picture_of(number: int) -> str:
+    """Name of the tensor that holds the picture of so manieth a part."""
+    return f"picture_{number}"
+
+
+def _bytes_of(name: str, tensors: dict[str, npt.NDArray[np.generic]], tensor: str) -> bytes:
+    """Empty where there is none. Raises `WeightsError`."""
+    found = tensors.get(tensor, np.zeros(0, np.uint8))
+    if found.dtype != np.uint8 or found.ndim != 1:
+        raise WeightsError(f"{name}: its {tensor} is {found.dtype} {found.shape}, no bytes", _DAMAGED)
+    return found.tobytes()
 
 
 def write_code(path: Path, code: StyleCode) -> str:
@@ -113,15 +163,17 @@ def write_code(path: Path, code: StyleCode) -> str:
         raise WeightsError(f"The code for {path.name} {problem}", "Try another picture")
     import safetensors.numpy
 
+    pictures = {"picture": code.picture} | {_picture_of(n): part.picture for n, part in enumerate(code.parts)}
     tensors = {"code": np.ascontiguousarray(code.values)}
-    if code.picture:
-        tensors["picture"] = np.frombuffer(code.picture, np.uint8)
+    tensors |= {name: np.frombuffer(picture, np.uint8) for name, picture in pictures.items() if picture}
+    parts = [{"weight": part.weight} | ({"painting": part.painting} if part.painting else {}) for part in code.parts]
     header = {
         "format_version": str(FORMAT_VERSION),
         "kind": KIND,
         "network": code.network,
         "title": clean_title(code.title),
         **smooth_entry(code.smooth),
+        **({"parts": json.dumps(parts)} if parts else {}),
     }
     data = with_sorted_metadata(safetensors.numpy.save(tensors, header))
     if len(data) > MAX_BYTES:

@@ -266,6 +266,13 @@ class Library:
             raise StyleError(cause, "Check the folder's rights") from None
         return style
 
+    def code_of(self, painting: str) -> Style:
+        """The shipped code of a painting, by its `Style.painting`. Raises `StyleError`."""
+        for style in self.styles():
+            if style.kind == "shipped" and style.form == "code" and style.painting == painting:
+                return style
+        raise StyleError(f"There is no code of {painting[:60]!r} any more", "Blend other paintings")
+
     def free_name(self, name: str, number: int = 1) -> str:
         """``name`` as a new style can have it, with a ``number`` from 2 on. Raises `StyleError` if it is taken.
 
@@ -412,7 +419,7 @@ class Library:
 
 def _check_usable(path: Path, code: StyleCode, compact: tuple[Path, str]) -> None:
     """Raises `WeightsError` for a code that the compact network can neither paint with nor make anew."""
-    if code.network != compact[1] and not code.picture:
+    if code.network != compact[1] and not code.can_be_made_anew:
         cause = f"{path.name} is for another network and keeps no picture to be read again"
         raise WeightsError(cause, "Add its picture again: artem-vr styles add PICTURE")
 

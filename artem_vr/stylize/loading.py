@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -13,7 +14,7 @@ import numpy as np
 from artem_vr.errors import StyleError, WeightsError
 from artem_vr.networks.header import read_metadata, smooth_of
 from artem_vr.same_file import content_of
-from artem_vr.styles.codes import mixed, read_code
+from artem_vr.styles.codes import MOST_PARTS, PICTURE_SIDE, Part, StyleCode, mixed, read_code, thumbnail
 from artem_vr.styles.library import Library, Style
 from artem_vr.stylize.encoder import STROKE_SIZE, Encoder, Reading
 from artem_vr.stylize.engines.base import Code, NetworkOrLoader
@@ -108,18 +109,39 @@ class StyleLoader:
     def read(self, style: Style) -> Reading:
         """What is known of a style that is a code, a picture or a blend of such."""
         if style.form == "blend":
-            weights, parts = zip(*((weight, self.read(part)) for weight, part in style.parts), strict=True)
-            smooth = float(np.average([part.smooth for part in parts], weights=weights))
-            return Reading(mixed([part.values for part in parts], weights), smooth)
+            return _mixed((weight, self.read(part)) for weight, part in style.parts)
         if style.form == "picture":
             return self._remembered(style.path, lambda: self._of_picture(style.path))
         code = read_code(style.path, style.sha256)
         if code.network == self.encoder().key:
             return Reading(code.values, code.smooth)
-        if not code.picture:
+        if not code.can_be_made_anew:
             cause = f"{style.name} was made for another version of the network that reads paintings"
             raise StyleError(cause, "Add its picture again: artem-vr styles add PICTURE")
-        return self._remembered(style.path, lambda: self._of_bytes(code.picture))
+        return self._remembered(style.path, lambda: self._anew(code))
+
+    def kept_blend(self, style: Style) -> StyleCode:
+        """The code of a blend as it is kept, with all that it can be mixed of again for another network."""
+        reading = self.read(style)
+        parts = [part for weight, one in style.parts for part in self._parts_of(one, weight)]
+        whole = len(parts) <= MOST_PARTS and all(part.picture or part.painting for part in parts)
+        return StyleCode(
+            reading.values, self.encoder().key, style.title, smooth=reading.smooth, parts=tuple(parts) if whole else ()
+        )
+
+    def _parts_of(self, style: Style, weight: float) -> list[Part]:
+        """A part of a blend, or those that it was mixed of itself; one with nothing in it where none are known."""
+        if style.form == "picture":
+            from artem_vr.sources.pictures import load_picture
+
+            return [Part(weight, picture=thumbnail(load_picture(style.path, enough=PICTURE_SIDE)))]
+        if style.kind == "shipped":
+            return [Part(weight, painting=style.painting)]
+        code = read_code(style.path)
+        if code.parts:
+            total = sum(part.weight for part in code.parts)
+            return [dataclasses.replace(part, weight=weight * part.weight / total) for part in code.parts]
+        return [Part(weight, picture=code.picture)]
 
     def _remembered(self, path: Path, read: Callable[[], Reading]) -> Reading:
         """What ``read`` makes of the picture in a file, or made of it before, where the file has not changed."""
@@ -135,10 +157,29 @@ class StyleLoader:
 
         return self.encoder().read(load_picture(path, enough=self._stroke_size), self._stroke_size)
 
+    def _anew(self, code: StyleCode) -> Reading:
+        """What the present network reads in what is kept with a code."""
+        if not code.parts:
+            return self._of_bytes(code.picture)
+        return _mixed(
+            (
+                part.weight,
+                self._of_bytes(part.picture) if part.picture else self.read(self._library.code_of(part.painting)),
+            )
+            for part in code.parts
+        )
+
     def _of_bytes(self, picture: bytes) -> Reading:
         from artem_vr.sources.pictures import decode_picture
 
         return self.encoder().read(decode_picture(picture), self._stroke_size)
+
+
+def _mixed(parts: Iterable[tuple[float, Reading]]) -> Reading:
+    """By weights."""
+    weights, readings = zip(*parts, strict=True)
+    smooth = float(np.average([reading.smooth for reading in readings], weights=weights))
+    return Reading(mixed([reading.values for reading in readings], weights), smooth)
 
 
 def load_network_style(style: Style) -> LoadedStyle:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from collections.abc import Iterator
@@ -9,10 +10,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from artem_vr.live.curator import Arrival, Curator
+from artem_vr.networks.checkpoint import save_network
+from artem_vr.networks.compact import CompactNetwork
 from artem_vr.sources.pictures import save_picture
-from artem_vr.styles.codes import read_code
+from artem_vr.styles.codes import StyleCode, mixed, read_code, write_code
 from artem_vr.styles.library import Library
 from artem_vr.stylize.encoder import Encoder
 from artem_vr.stylize.loading import StyleLoader
@@ -34,6 +38,23 @@ def arrival(curator: Curator) -> Arrival:
             return only
         time.sleep(0.002)
     raise AssertionError("nothing came")
+
+
+def other_network(library: Library, folder: Path) -> Library:
+    """The same user's library beside a later version of the program, whose network and codes are others."""
+    torch.manual_seed(5)
+    folder.mkdir()
+    network = CompactNetwork(8, 8, 8, 2)
+    network.encoder.answer.bias.data.copy_(network.plain.flatten())
+    compact = save_network(folder / "compact.safetensors", network)
+    encoder, styles = Encoder(folder / "compact.safetensors", compact), []
+    for seed, name in enumerate(("red", "blue")):
+        file = f"{name}.code.safetensors"
+        digest = write_code(folder / file, encoder.code(painting(seed), name.capitalize()))
+        styles.append({"name": name, "file": file, "sha256": digest, "title": name.capitalize(), "network": "code"})
+    index = {"version": 1, "styles": styles, "compact": {"file": "compact.safetensors", "sha256": compact}}
+    (folder / "index.json").write_text(json.dumps(index))
+    return Library(shipped=folder, own=library.own)
 
 
 def picture(folder: Path, name: str = "my_holiday.png") -> Path:
@@ -119,6 +140,45 @@ def test_keeping_a_blend_keeps_it_and_the_pictures_in_it(
     assert "red_and_blue" in arrival(curator).notice
     curator.keep("blue")
     assert "already" in arrival(curator).notice
+
+
+def test_a_kept_blend_is_mixed_anew_for_another_network(
+    curator: Curator, coded_library: Library, tmp_path: Path
+) -> None:
+    """After an update of the program. Of a blend in a blend, too; the pictures themselves may be gone by then."""
+    path = picture(tmp_path)
+    curator.keep(f"0.75*blue+0.25*{path}")
+    assert "blue_and_my_holiday" in arrival(curator).notice
+    curator.keep("0.5*red+0.5*blue_and_my_holiday")
+    assert "red_and_blue_and_my_holiday" in arrival(curator).notice
+    coded_library.remove("my_holiday")
+    path.unlink()
+    updated = other_network(coded_library, tmp_path / "updated")
+    loader = StyleLoader(updated)
+    red, blue = (loader.read(updated.find(name)).values for name in ("red", "blue"))
+    holiday = loader.encoder().encode(painting(7))
+    found = loader.read(updated.find("blue_and_my_holiday")).values
+    # its copy is a JPEG
+    assert np.abs(found - mixed([blue, holiday], [0.75, 0.25])).mean() < 0.05 * np.abs(blue - holiday).mean()
+    nested = loader.read(updated.find("red_and_blue_and_my_holiday")).values
+    np.testing.assert_allclose(nested, mixed([red, found], [0.5, 0.5]), rtol=1e-4, atol=1e-5)
+    assert updated.problems == []
+
+
+def test_a_blend_of_what_cannot_be_read_again_is_kept_as_long_as_the_network_stays(
+    curator: Curator, coded_library: Library, tmp_path: Path
+) -> None:
+    bare = read_code(coded_library.find("red").path)
+    write_code(tmp_path / "bare.code.safetensors", StyleCode(bare.values, bare.network, "Bare"))
+    curator.keep(f"0.5*blue+0.5*{tmp_path / 'bare.code.safetensors'}")
+    assert "blue_and_bare" in arrival(curator).notice
+    assert np.array_equal(
+        StyleLoader(coded_library).read(coded_library.find("blue_and_bare")).values,
+        StyleLoader(coded_library).read(coded_library.find("0.5*blue+0.5*red")).values,
+    )
+    updated = other_network(coded_library, tmp_path / "updated")
+    names = {style.name for style in updated.styles()}
+    assert "blue_and_bare" not in names and any("keeps no picture" in problem for problem in updated.problems)
 
 
 def test_a_picture_that_has_changed_is_kept_anew(curator: Curator, coded_library: Library, tmp_path: Path) -> None:

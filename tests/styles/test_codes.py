@@ -17,7 +17,17 @@ from PIL import Image
 
 from artem_vr.errors import WeightsError
 from artem_vr.networks.header import smooth_entry, smooth_of
-from artem_vr.styles.codes import MAX_BYTES, MAX_VALUE, StyleCode, adjusted, mixed, read_code, thumbnail, write_code
+from artem_vr.styles.codes import (
+    MAX_BYTES,
+    MAX_VALUE,
+    Part,
+    StyleCode,
+    adjusted,
+    mixed,
+    read_code,
+    thumbnail,
+    write_code,
+)
 from artem_vr.styles.library import Library
 from artem_vr.stylize.loading import StyleLoader
 
@@ -47,6 +57,27 @@ def test_what_is_kept_comes_back_bit_for_bit(
     assert (back.network, back.picture) == (NETWORK, picture)
     assert back.title.isprintable() and "\n" not in back.title
     assert [p.name for p in path.parent.iterdir()] == [path.name]
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    parts=st.lists(
+        st.tuples(st.floats(1e-6, 100), st.binary(min_size=1, max_size=20) | st.text(min_size=1, max_size=20)),
+        min_size=2,
+        max_size=4,
+    )
+)
+def test_what_a_mixture_was_mixed_of_comes_back(
+    tmp_path_factory: pytest.TempPathFactory, parts: list[tuple[float, bytes | str]]
+) -> None:
+    path = tmp_path_factory.mktemp("codes") / "x.code.safetensors"
+    written = tuple(
+        Part(weight, picture=one) if isinstance(one, bytes) else Part(weight, painting=one) for weight, one in parts
+    )
+    write_code(path, code(parts=written))
+    back = read_code(path)
+    assert back.parts == written and back.picture == b"" and back.can_be_made_anew
+    assert not code().can_be_made_anew
 
 
 @pytest.mark.parametrize("said", ["nan", "-0.1", "1.5", "much", "inf", ""])
@@ -139,6 +170,20 @@ def damaged(path: Path, kind: str) -> None:
             header["network"] = "../../etc/passwd"
         case "kind":
             del header["kind"]
+        case "parts are no list" | "parts without weights" | "parts are text" | "deep parts":
+            without = '[{"painting": "a"}, {"painting": "b"}]'
+            said = {"parts are no list": "7", "parts without weights": without, "deep parts": "[" * 20_000}
+            header["parts"] = said.get(kind, "what?")
+        case "one part" | "five parts":
+            header["parts"] = json.dumps([{"weight": 1, "painting": "a"}] * (1 if kind == "one part" else 5))
+        case "parts of nothing" | "negative parts" | "endless parts":
+            weights = {"parts of nothing": (0, 0), "negative parts": (2, -1), "endless parts": (1, float("inf"))}[kind]
+            header["parts"] = json.dumps([{"weight": weight, "painting": "a"} for weight in weights])
+        case "part without a picture":
+            header["parts"] = json.dumps([{"weight": 1, "painting": "a"}, {"weight": 1}])
+        case "part with a strange picture":
+            header["parts"] = json.dumps([{"weight": 1, "painting": "a"}, {"weight": 1}])
+            tensors["picture_1"] = np.zeros(3, np.float32)
         case "too large":
             tensors["picture"] = np.zeros(MAX_BYTES, np.uint8)
     data = safetensors.numpy.save(tensors, header)
@@ -168,7 +213,9 @@ def damaged(path: Path, kind: str) -> None:
     "kind",
     ["nan", "inf", "huge", "fp16", "shape", "no channels", "no code", "more", "picture", "version", "no network",
      "kind", "too large", "cut", "cut header", "empty", "text", "long header", "deep header", "no metadata",
-     "list for metadata"],
+     "list for metadata", "parts are no list", "parts without weights", "parts are text", "deep parts", "one part",
+     "five parts", "parts of nothing", "negative parts", "endless parts", "part without a picture",
+     "part with a strange picture"],
 )  # fmt: skip
 def test_a_damaged_file_is_refused_in_one_line(tmp_path: Path, kind: str) -> None:
     path = tmp_path / "x.code.safetensors"
