@@ -164,11 +164,15 @@ def shipped_networks(files: Sequence[Path] = ()) -> tuple[dict[str, nn.Module], 
 
 def _candidates(networks: dict[str, nn.Module], eyes: int, height: int, width: int, cache: Path) -> list[Candidate]:
     """Everything that can be measured at this size, on each device the baseline's two layouts first."""
-    found = []
+    found, measured = [], set()
     for network, engine, variant in _combinations(cache):
         begun = time.perf_counter()
         painter = engine.prepare(f"bench {network}", networks[network], eyes, height, width)
         prepare_seconds = time.perf_counter() - begun
+        if (network, engine.name, engine.precision, variant) in measured:  # bf16 that turned out to be fp32
+            painter.close()
+            continue
+        measured.add((network, engine.name, engine.precision, variant))
         calls = 1 if network == "johnson" else CALLS_A_TURN
         found.append(Candidate(network, engine, variant, painter, prepare_seconds, calls, []))
     return found

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import copy
 import importlib.util
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -132,3 +135,30 @@ def test_the_layout_of_memory_makes_no_difference() -> None:
             last = copy.deepcopy(network).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
             painted = last(x.contiguous(memory_format=torch.channels_last), OwnStatistics(code))
         assert (painted - wanted).abs().mean() < 0.002, style.name  # half a level
+
+
+@pytest.mark.skipif(not importlib.util.find_spec("openvino"), reason="openvino is not installed")
+def test_where_openvino_is_kept_from_bf16_it_paints_in_fp32(tmp_path: Path) -> None:
+    """As in some virtual machines: it says that the processor has bf16, and compiles nothing with that."""
+    code = (
+        "import sys; from tests.stylize.test_coded_engines import *;"
+        "torch.manual_seed(4); network = CompactNetwork(8, 8, 8, 1).eval().requires_grad_(False);"
+        "engine = choose_engine('openvino', cache=Path(sys.argv[1])).floats; code = network.plain.numpy();"
+        "paint = lambda engine, size: engine.prepare('k', network, 2, *size).paint("
+        "pictures(0)[:, :size[0], :size[1]], initial_state(network.channels), 1.0, code)[0];"
+        "sizes = (51, 77), (51, 77), (32, 40); truth = TorchEngine('cpu', 'fp32');"
+        "worst = max(np.abs(paint(engine, s).astype(int) - paint(truth, s)).max() for s in sizes);"
+        "print(engine.precision, worst)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)],
+        env=os.environ | {"ONEDNN_MAX_CPU_ISA": "AVX2"},
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    precision, worst = done.stdout.split()
+    assert precision == "fp32" and int(worst) <= 1

@@ -171,8 +171,7 @@ class OpenVinoEngine:
         }
         if threads:
             self._config["INFERENCE_NUM_THREADS"] = threads
-        processor = self._core.get_property("CPU", "FULL_DEVICE_NAME")
-        self._compiled_for = json.dumps([str(processor), sorted(able), self._config])
+        self._processor = str(self._core.get_property("CPU", "FULL_DEVICE_NAME")), sorted(able)
 
     def prepare(self, style_key: str, network: NetworkOrLoader, eyes: int, height: int, width: int) -> Painter:
         if self.precision == "int8" and getattr(network, "architecture", "") != EIGHT_BITS:
@@ -187,7 +186,8 @@ class OpenVinoEngine:
 
     def _compiled(self, style_key: str, network: NetworkOrLoader, eyes: int, height: int, width: int) -> Any:
         """The compiled model for a size: from the cache, else made and kept."""
-        key = f"{self._key(style_key)}|{eyes}x{height}x{width}|{self._compiled_for}"
+        compiled_for = json.dumps([*self._processor, self._config])
+        key = f"{self._key(style_key)}|{eyes}x{height}x{width}|{compiled_for}"
         path = self._cache / f"{_name(key)}{_COMPILED}"
         stored = read_container(path, key)
         if stored is not None:
@@ -201,7 +201,14 @@ class OpenVinoEngine:
         block = BLOCK if depth != 3 else 1
         rows, columns = padded(height, multiple) // block, padded(width, multiple) // block
         model.reshape({model.inputs[0]: [eyes, rows, columns, depth]})
-        compiled = self._core.compile_model(model, "CPU", self._config)
+        try:
+            compiled = self._core.compile_model(model, "CPU", self._config)
+        except RuntimeError:
+            if self._config["INFERENCE_PRECISION_HINT"] != _PRECISIONS["bf16"]:
+                raise
+            # the processor has bf16, but a virtual machine, or ONEDNN_MAX_CPU_ISA, keeps a part of it from OpenVINO
+            self._config["INFERENCE_PRECISION_HINT"] = _PRECISIONS["fp32"]
+            return self._compiled(style_key, network, eyes, height, width)
         with contextlib.suppress(OSError, RuntimeError):  # as below
             write_container(path, key, {}, b"", compiled.export_model().getvalue())
             _tidy(self._cache)
