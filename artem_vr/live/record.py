@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import shutil
 import threading
+import time
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -39,8 +40,15 @@ FRAMES_PER_SECOND = 30
 ROOM = 64 * 2**20
 """Bytes that a film leaves free on its disk: where its end has no room, an MP4 is no film at all."""
 
+LARGEST = 1920 * 1080
+"""Pixels of a film's picture; larger windows are reduced: to encode four times as many takes longer than a frame."""
+
 MAX_REPEATS = 10 * FRAMES_PER_SECOND
 """The longest pause, in frames, that a film shows as a still picture; a longer one is cut to this."""
+
+MOST_LATE = 8
+"""Frames that are made up for at once where writing them is what takes so long: with more each time takes longer than
+the last. The film then lacks that time."""
 
 
 def frames_due(elapsed: float, written: int, fps: float = FRAMES_PER_SECOND) -> int:
@@ -56,8 +64,8 @@ class Writer(Protocol):
 
 
 class FilmWriter:
-    """A film through OpenCV. All pictures get the size of the first one; those of another shape lie between black bars.
-    Raises OSError.
+    """A film through OpenCV. All pictures get the size of the first one, or of `LARGEST` pixels; those of another shape
+    lie between black bars. Raises OSError.
 
     OpenCV does not say that a disk is full: room is looked for once a second of film, and at the end the last picture.
     """
@@ -65,6 +73,8 @@ class FilmWriter:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._video: Any = None
+        self._shape: tuple[int, ...] = ()
+        """Of the first picture."""
         self._size = (0, 0)
         self._written = 0
 
@@ -73,13 +83,17 @@ class FilmWriter:
         width, height = (max(pixels // 2 * 2, 2) for pixels in picture.shape[1::-1])  # codecs want even sizes
         picture = picture[:height, :width]
         if self._video is None:
-            self._size = width, height
+            scale = min(1.0, (LARGEST / (width * height)) ** 0.5)
+            self._shape = picture.shape
+            self._size = max(int(width * scale) // 2 * 2, 2), max(int(height * scale) // 2 * 2, 2)
             code = cv2.VideoWriter.fourcc(*FILMS[self._path.suffix.lower()])
             self._video = cv2.VideoWriter(opencv.name_of(self._path), code, float(FRAMES_PER_SECOND), self._size)
             if not self._video.isOpened():
                 raise OSError("OpenCV cannot write such a film here")
-        if picture.shape[1::-1] != self._size:
+        if picture.shape != self._shape:
             picture = _fitted(picture, *self._size)
+        elif picture.shape[1::-1] != self._size:
+            picture = cv2.resize(picture, self._size, interpolation=cv2.INTER_AREA)
         if self._written % FRAMES_PER_SECOND == 0:
             self._check_room()
         self._video.write(cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
@@ -177,6 +191,9 @@ class Recorder:
         self._written = 0
         self._next_at = float("-inf")
         self._last: Picture | None = None
+        self._last_at = 0.0
+        self._busy_seconds = 0.0
+        """That writing the last picture took, and those in whose place the one before stood."""
         self._thread = threading.Thread(target=self._work, name="record", daemon=True)
         self._thread.start()
 
@@ -195,10 +212,15 @@ class Recorder:
             self._pictures.put((picture, now))
 
     def close(self, timeout: float = 5.0) -> bool:
-        """Write what is left; whether the file is complete. Waits no longer than ``timeout`` seconds."""
+        """Write what is left; whether the file is complete. Waits while more is written every ``timeout`` seconds."""
         self._ending.set()
-        self._thread.join(timeout)
-        return not self._thread.is_alive() and not self.failure and self._written > 0
+        before = -1
+        while self._thread.is_alive() and before != self._written:
+            before = self._written
+            self._thread.join(timeout)
+        if self._thread.is_alive() and not self.failure:
+            self.failure = f"Recording to {self.path.name} does not end: its disk does not answer"
+        return not self.failure and self._written > 0
 
     def _work(self) -> None:
         try:
@@ -224,14 +246,16 @@ class Recorder:
             self._written += 1
             return
         due = frames_due(now - self._started_at, self._written)
-        for _ in range(due - 1):  # the time until now belongs to the picture before
-            self._writer.write(picture if self._last is None else self._last)
-        if due:
-            self._writer.write(picture)
-        self._written += due
-        if due == MAX_REPEATS:  # the pause was cut short: go on from here
+        paused = now - self._last_at > 2 * self._busy_seconds
+        most = MAX_REPEATS if paused else MOST_LATE
+        begun = time.perf_counter()
+        for number in range(min(due, most)):  # the time until now belongs to the picture before
+            last = number == min(due, most) - 1
+            self._writer.write(picture if last or self._last is None else self._last)
+            self._written += 1
+        if due >= most:  # the pause was cut short, or the film lags: go on from here
             self._started_at = now - (self._written - 1) / FRAMES_PER_SECOND
-        self._last = picture
+        self._last, self._last_at, self._busy_seconds = picture, now, time.perf_counter() - begun
 
 
 def _writer(path: Path) -> Writer:

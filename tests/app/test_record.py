@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 from collections.abc import Callable
@@ -12,7 +13,15 @@ from PIL import Image
 
 from artem_vr.errors import SettingsError
 from artem_vr.live import record
-from artem_vr.live.record import FILMS, FRAMES_PER_SECOND, MAX_REPEATS, FilmWriter, Recorder, frames_due
+from artem_vr.live.record import (
+    FILMS,
+    FRAMES_PER_SECOND,
+    MAX_REPEATS,
+    MOST_LATE,
+    FilmWriter,
+    Recorder,
+    frames_due,
+)
 
 
 def flat(value: int, height: int = 48, width: int = 64) -> np.ndarray:
@@ -209,6 +218,55 @@ def test_a_stuck_disk_does_not_hold_the_end_up(tmp_path):
     recorder.put(flat(1), 0.0)
     assert not recorder.close(0.05)
     release.set()
+
+
+def test_a_slow_encoder_keeps_up_with_new_pictures_and_the_film_ends_whole(tmp_path):
+    """The film lacks some of the time then, but no picture stands for seconds, and at the end none is waited for."""
+
+    class Slow(Kept):
+        def write(self, picture: np.ndarray) -> None:
+            time.sleep(0.07)
+            super().write(picture)
+
+    kept = Slow()
+    recorder = Recorder(tmp_path / "film.mp4", kept)
+    begun = time.monotonic()
+    while (now := time.monotonic() - begun) < 4:
+        recorder.put(flat(int(now * 40)), now)
+        time.sleep(0.01)
+    assert recorder.close(0.5)
+    assert kept.closed
+    longest = max(len(list(same)) for _, same in itertools.groupby(kept.values))
+    assert longest <= 2 * MOST_LATE
+
+
+def test_the_end_waits_as_long_as_more_is_written(tmp_path):
+    class Slow(Kept):
+        def write(self, picture: np.ndarray) -> None:
+            time.sleep(0.01)
+            super().write(picture)
+
+    kept = Slow()
+    recorder = Recorder(tmp_path / "film.mp4", kept)
+    put_and_wait(recorder, kept, 1, now=0.0)
+    recorder.put(flat(2), 5.0)  # 150 frames
+    assert recorder.close(0.2)
+    assert len(kept.values) == 151 and kept.values[-1] == 2
+
+
+@pytest.mark.parametrize(("height", "width"), [(2160, 3840), (1440, 2560), (1080, 1920), (600, 6000)])
+def test_large_windows_become_films_that_can_be_written_in_time(tmp_path, height, width):
+    writer = FilmWriter(tmp_path / "film.mp4")
+    writer.write(flat(200, height, width))
+    writer.write(flat(200, height, width))
+    writer.close()
+    film = cv2.VideoCapture(str(tmp_path / "film.mp4"), cv2.CAP_FFMPEG)
+    _, picture = film.read()
+    film.release()
+    assert picture.shape[0] * picture.shape[1] <= 1920 * 1080 and picture.min() > 180  # no black bars
+    assert picture.shape[1] / picture.shape[0] == pytest.approx(width / height, rel=0.01)
+    if height * width <= 1920 * 1080:
+        assert picture.shape[:2] == (height, width)
 
 
 @pytest.mark.parametrize("name", ["film.gif", "film", "nowhere/film.mp4", ""])
