@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import math
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +14,14 @@ import numpy.typing as npt
 from artem_vr.sources import opencv
 from artem_vr.sources.layout import Layout, split
 
-MEASURED_FRAMES = 120
-"""From which a rate is taken that the film does not say."""
+SAY_THE_MEAN = (".mp4", ".m4v", ".mov", ".3gp")
+"""Suffixes of films whose rate is their number of pictures over their length."""
+QUICKLY_READ = 200 * 2**20
+"""Bytes of another film that is read whole, for its mean. Of larger ones the beginning is looked at."""
+LOOKED_AT = 120
+"""Pictures that must come evenly there at the rate that it says."""
+EXACT = 0.01
+"""How far, over it, what is said may be from the mean: times are whole milliseconds, a last picture stays longer."""
 MOST_SQUEEZED = 4.0
 """Proportion of a film's pixels that is still believed."""
 
@@ -58,25 +66,50 @@ class SquarePixels:
 
 
 def film_rate(capture: Any, path: Path) -> float:
-    """The frame rate in 1/s to play an open film at: what it says, else the mean of what it begins with, else 30.
+    """The frame rate in 1/s to play an open film at: what it says, if that is to be believed, else its mean, else 30.
 
-    Files of some tools say 0 or 90000; what browsers record, which has no fixed rate, says 1000.
+    Files of some tools say 0 or 90000, and what browsers record, which has no fixed rate, 1000. MP4 says the mean; of
+    others that say nothing FFmpeg makes up a rate from the first pictures.
     """
-    cv2 = opencv.load()
-    said = float(capture.get(cv2.CAP_PROP_FPS))
-    if is_rate(said):
+    said = float(capture.get(opencv.load().CAP_PROP_FPS))
+    known = path.suffix.lower() in SAY_THE_MEAN or (_size(path) > QUICKLY_READ and _is_even(path, said))
+    if is_rate(said) and known:
         return said
-    other = cv2.VideoCapture(opencv.name_of(path), cv2.CAP_FFMPEG)
-    times: list[float] = []
-    while len(times) < MEASURED_FRAMES and other.grab():
-        times.append(float(other.get(cv2.CAP_PROP_POS_MSEC)) / 1000)
-    other.release()
-    span = times[-1] - times[0] if times else 0.0
-    mean = (len(times) - 1) / span if span > 0 else 0.0
+    count, first, last = 0, math.inf, -math.inf
+    for time in _times(path):
+        count, first, last = count + 1, min(first, time), max(last, time)
+    mean = (count - 1) / (last - first) if last > first else 0.0
     if is_rate(mean):
-        return mean
+        return said if abs(said / mean - 1) < EXACT else mean  # 24000 / 1001, if that is what was meant
     agreed = math.isfinite(said) and 0.9 * mean < said < 1.1 * mean  # slow motion, a picture a minute: it is meant so
-    return said if agreed else 30.0
+    return said if agreed or is_rate(said) else 30.0
+
+
+def _is_even(path: Path, rate: float) -> bool:
+    """Whether a film begins with pictures that come at this rate, one like the other; True where it has no times."""
+    if rate <= 0:
+        return False
+    times = sorted(itertools.islice(_times(path), LOOKED_AT))[: -LOOKED_AT // 8]  # they come as they are stored
+    steps = np.diff(times)
+    return bool((np.abs(steps - 1 / rate) < 0.0015 + 0.02 / rate).all())  # Matroska has milliseconds
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
+def _times(path: Path) -> Iterator[float]:
+    """When each picture of a film is shown, in seconds, in the order in which they are stored. Nothing is decoded."""
+    cv2 = opencv.load()
+    film = cv2.VideoCapture(opencv.name_of(path), cv2.CAP_FFMPEG, [cv2.CAP_PROP_FORMAT, -1])
+    try:
+        while film.grab():
+            yield float(film.get(cv2.CAP_PROP_POS_MSEC)) / 1000
+    finally:
+        film.release()
 
 
 def is_rate(said: float) -> bool:

@@ -13,6 +13,7 @@ import pytest
 
 from artem_vr.errors import SourceError
 from artem_vr.offline.video_files import VideoReader
+from artem_vr.sources import film as film_module
 from artem_vr.sources import opencv, video
 from artem_vr.sources.film import SquarePixels, film_rate, is_rate
 from artem_vr.sources.video import VideoSource
@@ -174,6 +175,63 @@ def test_a_rate_that_cannot_be_is_measured(tmp_path):
         assert film_rate(Said(fps=said), film) == pytest.approx(12.5, rel=0.01)
     (tmp_path / "none.mp4").write_bytes(b"no film")
     assert film_rate(Said(), tmp_path / "none.mp4") == 30.0
+
+
+def element(name: str, content: bytes) -> bytes:
+    """Of EBML, which Matroska and WebM are written in."""
+    return bytes.fromhex(name) + (len(content) | 1 << 56).to_bytes(8, "big") + content
+
+
+def write_matroska(path: Path, milliseconds: list[int]) -> Path:
+    """A film that says when each picture is shown, and no rate, as screens and browsers are recorded."""
+    head = element("1A45DFA3", element("4282", b"matroska"))
+    track = element("D7", b"\1") + element("73C5", b"\1") + element("83", b"\1") + element("86", b"V_MJPEG")
+    track += element("E0", element("B0", (64).to_bytes(2, "big")) + element("BA", (48).to_bytes(2, "big")))
+    content = element("1549A966", element("2AD7B1", (1_000_000).to_bytes(4, "big")))
+    content += element("1654AE6B", element("AE", track))
+    for number, time in enumerate(milliseconds):
+        jpeg = cv2.imencode(".jpg", np.full((48, 64, 3), number % 250, np.uint8))[1].tobytes()
+        content += element("1F43B675", element("E7", time.to_bytes(4, "big")) + element("A3", b"\x81\0\0\x80" + jpeg))
+    path.write_bytes(head + element("18538067", content))
+    return path
+
+
+def steps_of(*parts: tuple[int, int]) -> list[int]:
+    """Times in ms, of so many pictures at such a distance, one part after the other."""
+    return np.cumsum([0, *(step for count, step in parts for _ in range(count))]).tolist()
+
+
+@pytest.mark.parametrize(
+    ("times", "large"),
+    [
+        (steps_of(*([(1, 16), (1, 17), (1, 50), (1, 33), (1, 34)] * 40)), False),  # a screen of 60 Hz, as it changes
+        (steps_of(*([(1, 16), (1, 17), (1, 50), (1, 33), (1, 34)] * 40)), True),
+        (steps_of((150, 16), (150, 100)), False),
+        (steps_of((100, 100), (300, 16)), False),
+    ],
+)
+def test_a_film_whose_rate_changes_takes_its_time(times, large, tmp_path, monkeypatch):
+    if large:
+        monkeypatch.setattr(film_module, "QUICKLY_READ", 0)
+    source = VideoSource(write_matroska(tmp_path / "film.mkv", times), loop=False)
+    assert source.rate is not None
+    assert (len(times) - 1) / source.rate == pytest.approx(times[-1] / 1000, rel=0.01)
+    count = 0
+    while source.read() is not None:
+        count += 1
+    assert count == len(times)
+    source.close()
+
+
+@pytest.mark.parametrize("suffix", [".mkv", ".avi", ".mp4"])
+@pytest.mark.parametrize("rate", [24000 / 1001, 25.0, 59.94])
+def test_a_rate_that_is_even_is_taken_as_it_is_said(suffix, rate, tmp_path, monkeypatch):
+    path = write_film(tmp_path / f"film{suffix}", LEVELS * 30, code="MJPG" if suffix == ".avi" else "mp4v", rate=rate)
+    for quickly_read in (film_module.QUICKLY_READ, 0):
+        monkeypatch.setattr(film_module, "QUICKLY_READ", quickly_read)
+        source = VideoSource(path)
+        assert source.rate == pytest.approx(rate, rel=1e-3)
+        source.close()
 
 
 def test_a_cut_film_plays_as_far_as_it_goes(film):
