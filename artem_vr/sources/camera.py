@@ -85,7 +85,7 @@ class CameraSource:
         self._layout = layout
         known = cameras() if known is None else known
         self._number = find_camera(wanted, known)
-        self._capture = (open_with or open_capture)(self._number)
+        self._capture = open_with(self._number) if open_with else open_capture(self._number, layout)
         if not self._capture.isOpened():
             self.close()
             raise self._refusal(known)
@@ -122,21 +122,22 @@ class CameraSource:
         return SourceError(f"There is no camera {self._number}", _CONNECT)
 
 
-def open_capture(number: int) -> Any:
-    """OpenCV's capture of the camera ``number``, asked for Motion JPEG of 1280x720; it may not be open."""
+def open_capture(number: int, layout: Layout = "mono") -> Any:
+    """OpenCV's capture of the camera ``number``, asked for Motion JPEG of 1280x720 an eye; it may not be open."""
     cv2 = opencv.load()
     # DirectShow opens at once where Media Foundation takes many seconds, and numbers as `directshow.camera_names` does.
     backend = {"win32": cv2.CAP_DSHOW, "linux": cv2.CAP_V4L2}.get(sys.platform, cv2.CAP_ANY)
     capture = cv2.VideoCapture(number, backend)
     if capture.isOpened():
         size = capture.get(cv2.CAP_PROP_FRAME_WIDTH), capture.get(cv2.CAP_PROP_FRAME_HEIGHT)
-        if sys.platform == "win32" and size == (1280, 720):  # DirectShow takes up the format with another size only
+        width, height = 1280 * (2 if layout == "sbs" else 1), 720 * (2 if layout == "tb" else 1)
+        if sys.platform == "win32" and size == (width, height):  # DirectShow takes up the format with another size only
             capture.set(cv2.CAP_PROP_FRAME_WIDTH, 640)
             capture.set(cv2.CAP_PROP_FRAME_HEIGHT, 480)
         # Raw pictures of this size do not fit through USB 2 at full rate; Motion JPEG does.
         capture.set(cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*"MJPG"))
-        capture.set(cv2.CAP_PROP_FRAME_WIDTH, 1280)
-        capture.set(cv2.CAP_PROP_FRAME_HEIGHT, 720)
+        capture.set(cv2.CAP_PROP_FRAME_WIDTH, width)
+        capture.set(cv2.CAP_PROP_FRAME_HEIGHT, height)
         capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)
     return capture
 

@@ -21,7 +21,9 @@ QUICKLY_READ = 200 * 2**20
 LOOKED_AT = 120
 """Pictures that must come evenly there at the rate that it says."""
 EXACT = 0.01
-"""How far, over it, what is said may be from the mean: times are whole milliseconds, a last picture stays longer."""
+"""How far, over it, what is said may be from the mean."""
+MILLISECOND = 0.0015
+"""Matroska's times are rounded to it, and some more."""
 MOST_SQUEEZED = 4.0
 """Proportion of a film's pixels that is still believed."""
 
@@ -80,7 +82,8 @@ def film_rate(capture: Any, path: Path) -> float:
         count, first, last = count + 1, min(first, time), max(last, time)
     mean = (count - 1) / (last - first) if last > first else 0.0
     if is_rate(mean):
-        return said if abs(said / mean - 1) < EXACT else mean  # 24000 / 1001, if that is what was meant
+        near = EXACT + MILLISECOND / (last - first)
+        return said if abs(said / mean - 1) < near else mean  # 24000 / 1001, if that is what was meant
     agreed = math.isfinite(said) and 0.9 * mean < said < 1.1 * mean  # slow motion, a picture a minute: it is meant so
     return said if agreed or is_rate(said) else 30.0
 
@@ -91,7 +94,7 @@ def _is_even(path: Path, rate: float) -> bool:
         return False
     times = sorted(itertools.islice(_times(path), LOOKED_AT))[: -LOOKED_AT // 8]  # they come as they are stored
     steps = np.diff(times)
-    return bool((np.abs(steps - 1 / rate) < 0.0015 + 0.02 / rate).all())  # Matroska has milliseconds
+    return bool((np.abs(steps - 1 / rate) < MILLISECOND + 0.02 / rate).all())
 
 
 def _size(path: Path) -> int:

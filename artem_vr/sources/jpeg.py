@@ -9,7 +9,7 @@ _ALONE = frozenset([0x01, *range(0xD0, 0xD9)])
 # Start of frame: all of C0..CF but DHT, JPG and DAC.
 _FRAME = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _SCAN = 0xDA
-_END_OF_IMAGE = b"\xff\xd9"
+START_OF_IMAGE, _END_OF_IMAGE = b"\xff\xd8", b"\xff\xd9"
 
 Bytes = bytes | bytearray | memoryview
 

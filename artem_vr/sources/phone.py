@@ -15,7 +15,7 @@ from artem_vr.errors import SourceError
 from artem_vr.sources import opencv
 from artem_vr.sources.frame import Picture
 from artem_vr.sources.http_client import Address, Connection, parse_address
-from artem_vr.sources.jpeg import is_complete, jpeg_size
+from artem_vr.sources.jpeg import START_OF_IMAGE, is_complete, jpeg_size
 from artem_vr.sources.layout import Layout, split
 from artem_vr.sources.mjpeg import MAX_PART, MultipartError, MultipartParser, Part, boundary_of
 from artem_vr.sources.source import Shot, Source
@@ -107,8 +107,10 @@ class StreamSource:
                 parts = self._parser.feed(data)
             except MultipartError as error:
                 raise SourceError(f"{self._address.shown} sends no proper stream ({error})", _SMALLER) from None
-            if parts:
-                newest, captured_at = parts[-1], time.perf_counter()
+            # text or sound between the pictures may come last
+            pictures = [part for part in parts if part.body.startswith(START_OF_IMAGE)]
+            if pictures or (parts and newest is None):
+                newest, captured_at = (pictures or parts)[-1], time.perf_counter()
             if newest is not None:
                 drained += len(data)
         return newest, captured_at

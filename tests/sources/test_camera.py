@@ -112,8 +112,12 @@ class DirectShow:
             self.wanted = {}
 
 
-@pytest.mark.parametrize("size", [(1280, 720), (640, 480), (1920, 1080)])
-def test_on_windows_motion_jpeg_is_set_whatever_the_camera_begins_with(size, monkeypatch):
+@pytest.mark.parametrize(
+    ("layout", "asked_for"),
+    [("mono", (1280, 720)), ("half-sbs", (1280, 720)), ("sbs", (2560, 720)), ("tb", (1280, 1440))],
+)
+@pytest.mark.parametrize("size", [(1280, 720), (640, 480), (1920, 1080), (2560, 720)])
+def test_on_windows_motion_jpeg_is_set_whatever_the_camera_begins_with(size, layout, asked_for, monkeypatch):
     played = DirectShow(size)
     cv2 = SimpleNamespace(
         CAP_DSHOW="DirectShow",
@@ -128,8 +132,8 @@ def test_on_windows_motion_jpeg_is_set_whatever_the_camera_begins_with(size, mon
     )
     monkeypatch.setattr(opencv, "load", lambda: cv2)
     monkeypatch.setattr(sys, "platform", "win32")
-    camera.open_capture(0)
-    assert (played.size, played.format) == ((1280, 720), "MJPG")
+    camera.CameraSource("0", layout, known=KNOWN)
+    assert (played.size, played.format) == (asked_for, "MJPG")  # of each eye as much as of a camera with one
 
 
 def test_a_lost_picture_is_passed_over_and_silence_is_an_error():

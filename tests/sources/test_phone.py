@@ -134,6 +134,18 @@ def test_garbage_between_pictures_is_skipped():
         assert level(stream(url, hope=60)) == 60
 
 
+def test_pictures_are_seen_between_parts_of_other_kinds():
+    """Some cameras send what they heard or measured with each picture, and both arrive in one read."""
+
+    def script(caller: Caller) -> None:
+        caller.send(STREAM)
+        while not caller.over.wait(0.01):
+            caller.send(part(grey_jpeg(60)) + part(b"21 degrees", "text/plain"))
+
+    with serving(script) as url:
+        assert level(stream(url, hope=5)) == 60
+
+
 def test_only_garbage_is_an_error_in_the_end():
     def script(caller: Caller) -> None:
         caller.send(STREAM)
