@@ -22,6 +22,7 @@ from artem_vr.render.geometry import (
     Matrix,
     Screen,
     distance_ahead,
+    filling,
     narrowed,
     pointed_at,
     seen_as,
@@ -189,7 +190,7 @@ class Scene:
         """
         aspect = self.frame.aspect
         if desktop:
-            return fitted(self._screen, aspect, headset.projections[0])
+            return filling(aspect, headset.projections[0])
         shown = self._shown
         if shown is None or not shown.span or shown.camera_poses is None:
             return narrowed(self._screen, aspect)
@@ -233,11 +234,3 @@ def _pair(eye_size: tuple[int, int]) -> tuple[EyeTarget, EyeTarget]:
     except GraphicsError:
         left.release()
         raise
-
-
-def fitted(screen: Screen, aspect: float, projection: Matrix, fill: float = 0.96) -> Screen:
-    """``screen`` at the distance where a picture of ``aspect`` fills that share of a symmetric view."""
-    across, up = 1 / float(projection[0, 0]), 1 / float(projection[1, 1])  # tangents of half the field
-    half_width = screen.width / 2
-    distance = max(half_width / across, half_width / aspect / up) / fill
-    return replace(screen, distance=distance)

@@ -21,6 +21,8 @@ HIGHEST = 0.65
 """Of a screen's width: how high a picture is at most, so that an upright one is seen without raising one's head."""
 FAR_AWAY = 30.0
 """Metres beyond which eyes look straight ahead, as far as anyone can tell."""
+FILLING_DISTANCE = 2.0
+"""Metres from a window's eyes to the screen that fills it."""
 _COLUMNS = 64
 _WIDEST_ARC = 1.5 * math.pi
 
@@ -42,6 +44,16 @@ class Screen:
 def narrowed(screen: Screen, aspect: float) -> Screen:
     """``screen``, or as much of its width as leaves a picture of ``aspect`` no higher than `HIGHEST`."""
     return replace(screen, width=min(screen.width, HIGHEST * screen.width * aspect))
+
+
+def filling(aspect: float, projection: Matrix, fill: float = 0.96) -> Screen:
+    """A flat screen on which a picture of ``aspect`` fills that share of a symmetric view: that of a window.
+
+    What settings say of the screen is for a headset. From here a curved one would not fit, and eyes, which lie apart in
+    a window, too, would look past a small one.
+    """
+    across, up = 1 / float(projection[0, 0]), 1 / float(projection[1, 1])  # tangents of half the field
+    return Screen(FILLING_DISTANCE, 2 * fill * FILLING_DISTANCE * min(across, aspect * up), curvature=0.0)
 
 
 def screen_mesh(screen: Screen, aspect: float) -> Vertices:

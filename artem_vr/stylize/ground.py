@@ -130,8 +130,8 @@ class Ground:
         return _raised(eyes, self._under[1], depth)
 
     def _deepen(self, wanted: float, elapsed: float) -> None:
-        """From what it was towards what is wanted, at once for the first frame."""
-        if self._depth is None:
+        """From what it was towards what is wanted; at once for the first frame, and for the same one again."""
+        if self._depth is None or not elapsed:
             self._depth = wanted
         step = elapsed / APPEAR_SECONDS
         self._depth += min(step, max(-step, wanted - self._depth))

@@ -25,7 +25,7 @@ from artem_vr.sources.frame import StereoFrame
 from artem_vr.styles.deck import Deck, Selection
 from artem_vr.styles.library import Library
 from artem_vr.stylize.engines import Engine, State, engine_for
-from artem_vr.stylize.ground import Ground
+from artem_vr.stylize.ground import Depth, Ground
 from artem_vr.stylize.loading import Load, StyleLoader
 from artem_vr.stylize.painters import PainterKey, Painters, called, one_line
 from artem_vr.stylize.resolution import (
@@ -319,12 +319,12 @@ class Stylizer:
         if painter is None or (outside.style and other is None and self.painters.failure(outside) is None):
             return False
         coded = painter.coded or (other is not None and other.coded)
-        return self._shown != self._of(key, outside, selection.strength, coded)
+        return self._shown != self._of(key, outside, selection.ground, selection.strength, coded)
 
     @staticmethod
-    def _of(key: PainterKey, outside: PainterKey, strength: float, coded: bool) -> object:
+    def _of(key: PainterKey, outside: PainterKey, ground: Depth, strength: float, coded: bool) -> object:
         """What makes two paintings of one frame differ; ``strength`` is the renderer's where nothing is ``coded``."""
-        return key, outside, strength if coded else None
+        return key, outside, ground, strength if coded else None
 
     def _make_way(self) -> None:
         """Rest as long as a frame takes while the viewer waits for what is prepared politely beside the painting."""
@@ -404,7 +404,7 @@ class Stylizer:
         if outside.style:
             painted = replace(painted, outside=outside.style, other=other, other_coded=other_coded)
         self.painted.put(painted)
-        self._shown = self._of(key, outside, tuning.strength, painter.coded or other_coded)
+        self._shown = self._of(key, outside, self._ground.wanted, tuning.strength, painter.coded or other_coded)
         apart = self._engine.device != "cpu"  # a GPU's speed says nothing of what the processor does beside it
         if not (frame.still or hurries):
             self._hand.took(now - begun, may_refuse=apart or not self._can_shrink(frame))

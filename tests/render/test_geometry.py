@@ -5,6 +5,7 @@ import pytest
 
 from artem_vr.render import geometry
 from artem_vr.render.geometry import Screen
+from artem_vr.vr.desktop_headset import DesktopHeadset
 from artem_vr.vr.poses import yaw_pitch
 
 
@@ -100,3 +101,17 @@ def test_how_far_the_screen_is_straight_ahead(curvature):
     assert geometry.distance_ahead(screen, away) == (
         math.inf if not curvature else pytest.approx(2.0 / curvature * 2 - 2.0)
     )
+
+
+@pytest.mark.parametrize("window", [(1280, 720), (600, 900), (2000, 400)])
+@pytest.mark.parametrize("aspect", [16 / 9, 1.0, 9 / 16, 4.0, 1 / 40])
+def test_in_a_window_all_of_the_picture_is_seen_and_it_is_as_large_as_it_can_be(window, aspect):
+    desktop = DesktopHeadset(window)
+    screen = geometry.filling(aspect, desktop.projections[0])
+    mesh = geometry.screen_mesh(screen, aspect)
+    corners = np.column_stack((mesh[:, :3], np.ones(len(mesh), np.float32)))
+    for projection, eye_to_head in zip(desktop.projections, desktop.eye_to_head, strict=True):
+        seen = corners @ (projection @ np.linalg.inv(eye_to_head)).T
+        x, y, depth = (seen[:, :3] / seen[:, 3:]).T
+        assert np.abs(x).max() < 1 and np.abs(y).max() < 1 and np.abs(depth).max() < 1
+        assert max(np.ptp(x), np.ptp(y)) == pytest.approx(2 * 0.96, abs=0.01)

@@ -193,6 +193,14 @@ def test_it_comes_and_goes_slowly_and_is_there_at_first() -> None:
     assert 0 < coming[0] < coming[1] < coming[-1] == whole
 
 
+def test_where_the_source_has_stalled_it_goes_at_once() -> None:
+    under, bare = Ground(0.5), flat(128)
+    for wanted in (0.5, 0.0, 0.5):
+        under.wanted = wanted
+        under.follow(1, NO_TIES, 10.0)
+        assert (under.laid(bare).std() > 5) == bool(wanted)
+
+
 def test_without_ties_it_waits_where_it_is() -> None:
     matcher, under = Matcher(), Ground(0.5)
     for number in range(4):

@@ -709,6 +709,14 @@ def test_a_choice_is_seen_where_the_source_has_stalled(make: Callable[..., Setup
     assert setup.stylizer.painted.take(timeout=0.5) is None and setup.stylizer.state().frames == count + 2
 
 
+def test_the_ground_goes_where_the_source_has_stalled(make: Callable[..., Setup]) -> None:
+    setup = make()
+    setup.paint("style0")
+    setup.deck.ground = 0.0
+    assert wait_for(setup.stylizer.painted.take).style == "style0"
+    assert setup.stylizer.painted.take(timeout=0.5) is None
+
+
 def test_the_strength_of_a_code_is_seen_where_the_source_has_stalled(make: Callable[..., Setup]) -> None:
     setup = make()
     setup.paint("style0")
