@@ -44,8 +44,11 @@ PICTURE_SIDE = 448
 PICTURE_PROPORTION = 4
 """The longer side of a kept picture, at most, over `PICTURE_SIDE`."""
 MOST_PARTS = 4
-EASING = 0.6
-"""Exponent of the strength: what is painted changes little near the photograph's code and much near a painting's."""
+EASING = 0.5
+"""Exponent of the strength: what is painted changes little near the photograph's code and much near a painting's.
+
+As `tests/networks/test_compact.py` measures it, over sixteen paintings, the largest of eight steps is then 0.47 of the
+whole way at worst; with 0.6 it is 0.52, with 0.45 0.50."""
 
 Values = npt.NDArray[np.float32]
 
