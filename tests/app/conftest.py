@@ -309,8 +309,6 @@ def coded_library(tmp_path: Path) -> Library:
     from artem_vr.networks.checkpoint import save_network
     from artem_vr.networks.compact import CompactNetwork
     from artem_vr.networks.fast import FastNetwork
-    from artem_vr.styles.codes import write_code
-    from artem_vr.stylize.encoder import Encoder
 
     shipped = tmp_path / "weights"
     shipped.mkdir()
@@ -322,12 +320,20 @@ def coded_library(tmp_path: Path) -> Library:
             network.encoder.answer.weight.mul_(20)
         compact = save_network(shipped / "compact.safetensors", network)
         alone = save_network(shipped / "alone.safetensors", FastNetwork(8, 8, 8, 1))
-    encoder = Encoder(shipped / "compact.safetensors", compact)
-    styles = [{"name": "alone", "file": "alone.safetensors", "sha256": alone, "title": "Alone"}]
+    entry = {"name": "alone", "file": "alone.safetensors", "sha256": alone, "title": "Alone"}
+    write_codes(shipped, compact, [entry])
+    return Library(shipped=shipped, own=tmp_path / "own")
+
+
+def write_codes(folder: Path, compact: str, others: Sequence[dict[str, str]] = ()) -> None:
+    """Beside the network in ``folder`` with the sum ``compact``: the codes ``red`` and ``blue``, and an index."""
+    from artem_vr.styles.codes import write_code
+    from artem_vr.stylize.encoder import Encoder
+
+    encoder, styles = Encoder(folder / "compact.safetensors", compact), list(others)
     for seed, name in enumerate(("red", "blue")):
         file = f"{name}.code.safetensors"
-        digest = write_code(shipped / file, encoder.code(painting(seed), name.capitalize()))
+        digest = write_code(folder / file, encoder.code(painting(seed), name.capitalize()))
         styles.append({"name": name, "file": file, "sha256": digest, "title": name.capitalize(), "network": "code"})
     index = {"version": 1, "styles": styles, "compact": {"file": "compact.safetensors", "sha256": compact}}
-    (shipped / "index.json").write_text(json.dumps(index))
-    return Library(shipped=shipped, own=tmp_path / "own")
+    (folder / "index.json").write_text(json.dumps(index))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from collections.abc import Iterator
@@ -20,7 +19,7 @@ from artem_vr.styles.codes import StyleCode, mixed, read_code, write_code
 from artem_vr.styles.library import Library
 from artem_vr.stylize.encoder import Encoder
 from artem_vr.stylize.loading import StyleLoader
-from tests.app.conftest import PATIENCE, painting
+from tests.app.conftest import PATIENCE, painting, write_codes
 
 
 @pytest.fixture
@@ -47,13 +46,7 @@ def other_network(library: Library, folder: Path) -> Library:
     network = CompactNetwork(8, 8, 8, 2)
     network.encoder.answer.bias.data.copy_(network.plain.flatten())
     compact = save_network(folder / "compact.safetensors", network)
-    encoder, styles = Encoder(folder / "compact.safetensors", compact), []
-    for seed, name in enumerate(("red", "blue")):
-        file = f"{name}.code.safetensors"
-        digest = write_code(folder / file, encoder.code(painting(seed), name.capitalize()))
-        styles.append({"name": name, "file": file, "sha256": digest, "title": name.capitalize(), "network": "code"})
-    index = {"version": 1, "styles": styles, "compact": {"file": "compact.safetensors", "sha256": compact}}
-    (folder / "index.json").write_text(json.dumps(index))
+    write_codes(folder, compact)
     return Library(shipped=folder, own=library.own)
 
 
