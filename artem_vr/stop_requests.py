@@ -15,8 +15,8 @@ REQUESTS = ("SIGTERM", "SIGHUP", "SIGBREAK")
 def ends_on_request() -> Iterator[None]:
     """Turn the first request to end into `KeyboardInterrupt`, as Ctrl-C is one: a recording is then closed.
 
-    Further ones are let pass: where a terminal is closed, the system and the shell both ask, and the second must not
-    break into the closing. What is ignored (SIGHUP under nohup) stays so.
+    Further ones are let pass, then and until the process has ended: where a terminal is closed, the system and the
+    shell both ask, and the second must not break into the closing. What is ignored (SIGHUP under nohup) stays so.
     """
     asked = False
 
@@ -26,7 +26,7 @@ def ends_on_request() -> Iterator[None]:
             asked = True
             raise KeyboardInterrupt
 
-    with _heard(REQUESTS, end):
+    with _heard(REQUESTS, end, lambda: asked):
         yield
 
 
@@ -34,7 +34,7 @@ def ends_on_request() -> Iterator[None]:
 def noted_requests() -> Iterator[Callable[[], bool]]:
     """What tells whether a request to end, or Ctrl-C, has come: for work that ends well only between its steps.
 
-    A second Ctrl-C raises `KeyboardInterrupt` at once.
+    A second Ctrl-C raises `KeyboardInterrupt` at once; further requests are let pass, as those of `ends_on_request`.
     """
     asked = False
 
@@ -44,13 +44,17 @@ def noted_requests() -> Iterator[Callable[[], bool]]:
             raise KeyboardInterrupt
         asked = True
 
-    with _heard(("SIGINT", *REQUESTS), note):
+    with _heard(("SIGINT", *REQUESTS), note, lambda: asked):
         yield lambda: asked
 
 
 @contextmanager
-def _heard(names: tuple[str, ...], handler: Callable[[int, object], None]) -> Iterator[None]:
-    """Signals that are there, and not ignored, go to ``handler``; outside of the main thread they are left alone."""
+def _heard(names: tuple[str, ...], handler: Callable[[int, object], None], asked: Callable[[], bool]) -> Iterator[None]:
+    """Signals that are there, and not ignored, go to ``handler``; outside of the main thread they are left alone.
+
+    Afterwards all is as before; where the end was asked for, those of `REQUESTS` are ignored instead: the process is
+    ending, and a late second one would kill it before it could say how it ended.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -63,4 +67,4 @@ def _heard(names: tuple[str, ...], handler: Callable[[int, object], None]) -> It
         yield
     finally:
         for number, old in heard.items():
-            signal.signal(number, old)
+            signal.signal(number, signal.SIG_IGN if asked() and number != signal.SIGINT else old)

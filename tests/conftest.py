@@ -1,9 +1,10 @@
-"""What all tests share: a display."""
+"""What all tests share: a display; signals that mean the same to each."""
 
 from __future__ import annotations
 
 import os
 import shutil
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,11 +13,21 @@ from typing import NoReturn
 import pytest
 from hypothesis import settings
 
+from artem_vr.stop_requests import REQUESTS
 from tests.x_display import x_server
 
 # An example that a busy machine holds up is no failure.
 settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")
+
+
+@pytest.fixture(autouse=True)
+def requests_as_before() -> Iterator[None]:
+    """What a request to end does when a test has heard one: after one they are ignored until the process has ended."""
+    before = {number: signal.getsignal(number) for name in REQUESTS if (number := getattr(signal, name, None))}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture(scope="session")

@@ -835,6 +835,7 @@ def test_a_request_to_end_ends_it_in_order(name: str, tmp_path: Path) -> None:
     """As Ctrl-C does: begun files go, and an hour of optimising is kept."""
     code = (
         "import signal, sys\n"
+        f"signal.signal(signal.{name}, signal.SIG_DFL)\n"  # also where the tests run under nohup
         "from artem_vr import cli\n"
         "from artem_vr.offline import files\n"
         "def stylize(*_):\n"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -15,10 +15,9 @@ REQUESTED = [getattr(signal, name) for name in REQUESTS if hasattr(signal, name)
 
 
 @pytest.fixture(params=REQUESTED, ids=lambda number: number.name)
-def number(request: pytest.FixtureRequest) -> Iterator[signal.Signals]:
-    before = signal.getsignal(request.param)
-    yield request.param
-    signal.signal(request.param, before)
+def number(request: pytest.FixtureRequest) -> signal.Signals:
+    signal.signal(request.param, signal.SIG_DFL)  # also where the tests run under nohup
+    return signal.Signals(request.param)
 
 
 def test_a_request_ends_as_ctrl_c_does_and_once(number: signal.Signals) -> None:
@@ -30,6 +29,13 @@ def test_a_request_ends_as_ctrl_c_does_and_once(number: signal.Signals) -> None:
             signal.raise_signal(number)
             closed.append("in order")
     assert closed == ["in order"]
+
+
+@pytest.mark.parametrize("hears", [ends_on_request, noted_requests])
+def test_a_late_second_request_does_not_kill_what_is_ending(hears: Any, number: signal.Signals) -> None:
+    with suppress(KeyboardInterrupt), hears():
+        signal.raise_signal(number)
+    signal.raise_signal(number)  # would end the tests themselves
 
 
 def test_afterwards_all_is_as_before(number: signal.Signals) -> None:

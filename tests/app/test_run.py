@@ -151,6 +151,7 @@ def test_without_a_source_the_best_one_that_gives_pictures_is_shown(tmp_path: Pa
 def test_a_recording_is_whole_where_the_terminal_was_closed(tmp_path: Path) -> None:
     film = tmp_path / "film.mp4"
     options = ("--source", "demo", "--frames", "1000000", "--record", film.name)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # also where the tests run under nohup
     with subprocess.Popen(**program(tmp_path, None, *options), stderr=subprocess.PIPE) as running:
         until = time.monotonic() + 120
         while not (film.exists() and film.stat().st_size) and running.poll() is None and time.monotonic() < until:
