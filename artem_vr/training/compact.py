@@ -21,7 +21,7 @@ from artem_vr.networks.fast import FastNetwork
 from artem_vr.networks.layers import GivenStatistics, InstanceNorm, OwnStatistics, own_code
 from artem_vr.networks.vgg import VGG19
 from artem_vr.sources.pictures import load_picture
-from artem_vr.styles.codes import EASING
+from artem_vr.styles.codes import eased
 from artem_vr.training import losses, warps
 from artem_vr.training.beginning import begin_as
 from artem_vr.training.data import Photographs, draw_ramp, load_or_say, resize_short_side, to_tensor
@@ -275,7 +275,7 @@ class CompactObjective(nn.Module):
     ) -> dict[str, Tensor]:
         vgg = self.vgg
         plain = self.network.plain[None]
-        amount = strengths[:, None, None] ** EASING
+        amount = eased(strengths[:, None, None])
         code = plain + amount * (self.network.encoder.code(traits).float().unflatten(1, plain.shape[1:]) - plain)
         statistics = OwnStatistics(code)
         painted = self.network(pictures.contiguous(memory_format=torch.channels_last), statistics)
@@ -347,7 +347,7 @@ class CompactObjective(nn.Module):
             with torch.no_grad():
                 code = network.encoder.code(traits.to(self.device)).unflatten(1, plain.shape)
                 painted = network(pictures, OwnStatistics(code))
-            between = network(pictures, OwnStatistics(plain + amount**EASING * (code - plain)))
+            between = network(pictures, OwnStatistics(plain + eased(amount) * (code - plain)))
             loss = (between - torch.lerp(pictures, painted, amount[..., None])).abs().mean()
             (plain.grad,) = torch.autograd.grad(loss, [plain])
             optimizer.step()
