@@ -6,6 +6,7 @@ Each probe returns a dictionary of plain values; one that raises is answered wit
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -53,9 +54,11 @@ def torch() -> dict[str, Any]:
         gpus.append({"name": properties.name, "memory_gb": round(properties.total_memory / 1e9, 1)})
     trouble, kernels = "", False
     if gpus:
-        from xnor.cuda import available
+        trouble = cuda_trouble()
+        with contextlib.suppress(ImportError):  # without Numba there are no kernels
+            from xnor.cuda import available
 
-        trouble, kernels = cuda_trouble(), available()
+            kernels = available()
     return {
         "version": torch.__version__,
         "threads": torch.get_num_threads(),

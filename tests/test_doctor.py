@@ -9,6 +9,7 @@ import sys
 import tomllib
 from importlib.machinery import PathFinder
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -84,6 +85,17 @@ def test_a_card_without_a_compiler_for_the_kernels_of_bits_is_said(capsys: pytes
     ill = WELL | {"torch": WELL["torch"] | {"kernels": False}}
     assert doctor.run(ask=ill.__getitem__) == 0
     assert pip_install("gpu") in capsys.readouterr().out
+
+
+def test_a_gpu_is_found_without_numba(monkeypatch: pytest.MonkeyPatch) -> None:
+    card = SimpleNamespace(name="Big GPU", total_memory=24e9)
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 1)
+    monkeypatch.setattr("torch.cuda.get_device_properties", lambda index: card)
+    monkeypatch.setattr("artem_vr.hardware.cuda_trouble", lambda: "")
+    monkeypatch.setitem(sys.modules, "xnor.cuda", None)
+    answer = probes.torch()
+    assert answer["gpus"] == [{"name": "Big GPU", "memory_gb": 24.0}] and answer["kernels"] is False
 
 
 def test_an_ill_machine_learns_what_to_do(capsys: pytest.CaptureFixture[str]) -> None:

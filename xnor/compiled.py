@@ -16,8 +16,14 @@ from numba import njit
 
 
 def compiled(function: Callable[..., Any]) -> Any:
-    """``function``, compiled at its first call for each kind of arguments, without Python's lock; kept on disk."""
-    made = njit(cache=True, nogil=True)(function)
+    """``function``, compiled at its first call for each kind of arguments, without Python's lock.
+
+    What is compiled is kept on disk, where that is allowed.
+    """
+    try:
+        made = njit(cache=True, nogil=True)(function)
+    except RuntimeError:  # nowhere may a file be kept: compiled anew at every start
+        made = njit(nogil=True)(function)
     # Numba has no public way to add to what it compares. Where this one is gone, its own comparison is left.
     index: Any = getattr(getattr(made, "_cache", None), "_cache_file", None)
     if hasattr(index, "_source_stamp"):

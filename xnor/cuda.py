@@ -19,7 +19,7 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-from numba import cuda
+from numba import config, cuda
 from numpy.typing import NDArray
 
 from . import cuda_kernels as kernels
@@ -38,8 +38,6 @@ def available() -> bool:
 
 
 def _simulated() -> bool:
-    from numba import config
-
     return bool(getattr(config, "ENABLE_CUDASIM", 0))
 
 
@@ -67,6 +65,7 @@ def _usable() -> None:
 
 @cache
 def _kernel(name: str) -> Any:
+    vars(config)["CUDA_LOW_OCCUPANCY_WARNINGS"] = 0  # of each launch that is small because there is little to do
     return cuda.jit(getattr(kernels, name))
 
 

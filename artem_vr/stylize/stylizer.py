@@ -263,6 +263,7 @@ class Stylizer:
                 frame = self._frames.take(timeout=0.1)
                 if frame is None and self._choice_waits():
                     frame = self._last
+                    self._let_go()  # no time passes in it, so that all of the old painting would be kept
                 while frame is not None and not self._step_one(frame):
                     frame = self._frames.take() or frame
                 self._make_way()
@@ -321,6 +322,11 @@ class Stylizer:
         coded = painter.coded or (other is not None and other.coded)
         return self._shown != self._of(key, outside, selection.ground, selection.strength, coded)
 
+    def _let_go(self) -> None:
+        """The next paintings are not led on from those before."""
+        for series in (self._series, self._other_series):
+            series.steadier.forget()
+
     @staticmethod
     def _of(key: PainterKey, outside: PainterKey, ground: Depth, strength: float, coded: bool) -> object:
         """What makes two paintings of one frame differ; ``strength`` is the renderer's where nothing is ``coded``."""
@@ -377,8 +383,7 @@ class Stylizer:
         follows = self._hand.goes_on(frame.still) and not hurries
         canvas = self._hand.timed(lambda: self._with_ground(eyes, painter.smooth, frame, ties, follows))
         if self._stood_back():
-            for series in (self._series, self._other_series):
-                series.steadier.forget()  # the next ties begin at this frame, which is in no painting
+            self._let_go()  # the next ties begin at this frame, which is in no painting
             return False
         tuning = replace(self._tuning, strength=self._deck.current.strength)
         try:

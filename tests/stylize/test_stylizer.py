@@ -68,6 +68,8 @@ class FakePainter:
             raise RuntimeError("the engine broke\nin two lines")
         self.rates.append(rate)
         self.given = pictures
+        if self.engine.copies:
+            return pictures.copy(), state + 1
         trembling = self.engine.trembles * (len(self.rates) % 2)
         return np.full_like(pictures, self.number + trembling), state + 1
 
@@ -87,6 +89,8 @@ class FakeEngine:
         self.raising: set[int] = set()
         self.trembles = 0
         """How much brighter every other painting is."""
+        self.copies = False
+        """Paintings are what the painters are given."""
         self.alive: set[FakePainter] = set()
         self.most_alive = 0
         self.made: list[FakePainter] = []
@@ -709,11 +713,16 @@ def test_a_choice_is_seen_where_the_source_has_stalled(make: Callable[..., Setup
     assert setup.stylizer.painted.take(timeout=0.5) is None and setup.stylizer.state().frames == count + 2
 
 
-def test_the_ground_goes_where_the_source_has_stalled(make: Callable[..., Setup]) -> None:
-    setup = make()
-    setup.paint("style0")
+@pytest.mark.parametrize("steadying", ["always", "never"])
+def test_the_ground_goes_where_the_source_has_stalled(steadying: str, make: Callable[..., Setup]) -> None:
+    setup = make(steadying=steadying)
+    setup.engine.copies = True
+    setup.deck.ground = 0.2
+    for _ in range(3):
+        assert setup.paint("style0").pictures.std() > 2
     setup.deck.ground = 0.0
-    assert wait_for(setup.stylizer.painted.take).style == "style0"
+    painted = wait_for(setup.stylizer.painted.take)
+    assert painted.style == "style0" and (painted.pictures == 100).all()
     assert setup.stylizer.painted.take(timeout=0.5) is None
 
 

@@ -7,7 +7,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numba
 import pytest
+from numba.core import caching
 
 import xnor.compiled
 from xnor import cpu
@@ -37,6 +39,14 @@ def test_a_change_in_another_file_is_noticed(tmp_path: Path, monkeypatch: pytest
     assert run(tmp_path) == ["1", "1"]
     (package / "inner.py").write_text(INNER.format(2))
     assert run(tmp_path) == ["2", "0"]
+
+
+def test_where_nothing_may_be_kept_it_is_compiled_nevertheless(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A package of the administrator's, run by somebody without a home."""
+    monkeypatch.setattr(caching.CompileResultCacheImpl, "_locator_classes", [])
+    with pytest.raises(RuntimeError, match="no locator"):
+        numba.njit(cache=True)(lambda x: x + 1)
+    assert xnor.compiled.compiled(lambda x: x + 1)(2) == 3
 
 
 def test_this_numba_lets_us_say_what_it_is_to_compare() -> None:

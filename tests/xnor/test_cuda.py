@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -71,6 +72,22 @@ def test_a_missing_compiler_fails_in_ci(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.delenv("CI")
     with pytest.raises(pytest.skip.Exception, match="no NVVM"):
         without_compiler("no NVVM")
+
+
+def test_a_small_launch_is_no_reason_to_warn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One line on standard error each, with a path into a library."""
+    import numba.cuda.dispatcher
+    from numba import config
+
+    from xnor import cuda
+
+    monkeypatch.setattr(config, "CUDA_LOW_OCCUPANCY_WARNINGS", 1)
+    monkeypatch.setattr(numba.cuda.dispatcher.driver, "_to_core_stream", lambda stream: stream)  # needs no driver
+    with pytest.warns(Warning, match="Grid size 1"):
+        numba.cuda.jit(lambda x: None)[1, 1]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        cuda._kernel.__wrapped__("write_one")[1, 1]
 
 
 def test_a_driver_that_refuses_kernels_is_no_gpu_to_use(monkeypatch: pytest.MonkeyPatch) -> None:
