@@ -52,8 +52,8 @@ def noted_requests() -> Iterator[Callable[[], bool]]:
 def _heard(names: tuple[str, ...], handler: Callable[[int, object], None], asked: Callable[[], bool]) -> Iterator[None]:
     """Signals that are there, and not ignored, go to ``handler``; outside of the main thread they are left alone.
 
-    Afterwards all is as before; where the end was asked for, those of `REQUESTS` are ignored instead: the process is
-    ending, and a late second one would kill it before it could say how it ended.
+    Afterwards all is as before; where what was asked for ends it, those of `REQUESTS` are ignored instead: the process
+    is ending, and a late second one would kill it before it could say how it ended.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -63,8 +63,12 @@ def _heard(names: tuple[str, ...], handler: Callable[[int, object], None], asked
     heard = {number: old for number, old in before.items() if old is not signal.SIG_IGN}
     for number in heard:
         signal.signal(number, handler)
+    ending = False
     try:
         yield
+    except BaseException:
+        ending = asked()
+        raise
     finally:
         for number, old in heard.items():
-            signal.signal(number, signal.SIG_IGN if asked() and number != signal.SIGINT else old)
+            signal.signal(number, signal.SIG_IGN if ending and number != signal.SIGINT else old)

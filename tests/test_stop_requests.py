@@ -35,7 +35,17 @@ def test_a_request_ends_as_ctrl_c_does_and_once(number: signal.Signals) -> None:
 def test_a_late_second_request_does_not_kill_what_is_ending(hears: Any, number: signal.Signals) -> None:
     with suppress(KeyboardInterrupt), hears():
         signal.raise_signal(number)
+        raise KeyboardInterrupt
     signal.raise_signal(number)  # would end the tests themselves
+
+
+def test_what_goes_on_in_spite_of_a_request_hears_the_next_one(number: signal.Signals) -> None:
+    heard: list[Any] = []
+    signal.signal(number, lambda *_: heard.append(number))
+    with noted_requests():
+        signal.raise_signal(number)
+    signal.raise_signal(number)
+    assert heard == [number]
 
 
 def test_afterwards_all_is_as_before(number: signal.Signals) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import copy
 import functools
 import json
 import os
@@ -116,6 +117,7 @@ def run(arguments: argparse.Namespace) -> int:
         for candidate in candidates:
             candidate.subject.ground = _depth_for(arguments.ground, paintings[candidate.style])
             candidate.subject.name += f", ground {arguments.ground}"
+    _name_apart(candidates)
     if arguments.photographs_per_painting is not None and not any(candidate.of_many for candidate in candidates):
         cause = "--photographs-per-painting means nothing without a network for any painting"
         raise SettingsError(cause, "Leave --photographs-per-painting out")
@@ -342,6 +344,17 @@ def _beside_naive_signs(candidates: list[_Candidate]) -> list[_Candidate]:
     return result
 
 
+def _name_apart(candidates: list[_Candidate]) -> None:
+    """Networks of one kind and style are called by their files, too."""
+    files: dict[tuple[str, str], set[Path | None]] = {}
+    for candidate in candidates:
+        files.setdefault((candidate.subject.name, candidate.style), set()).add(candidate.file)
+    alike = {key for key, found in files.items() if len(found) > 1}
+    for candidate in candidates:
+        if (candidate.subject.name, candidate.style) in alike and candidate.file is not None:
+            candidate.subject.name += f" ({candidate.file.stem})"
+
+
 def _chosen(arguments: argparse.Namespace, paintings: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
     """The painting of --style alone, else all. Raises PictureError."""
     if not arguments.style:
@@ -464,7 +477,9 @@ def _row(exam: Exam, candidate: _Candidate) -> Row:
 
     subject, style = candidate.subject, candidate.style
     row = measure(exam, subject, style, steps=_progress(f"{subject.name} {style}"))
-    measure_network(exam, subject, subject.network, candidate.file, row)
+    bare = copy.copy(subject)
+    bare.ground = 0.0
+    measure_network(exam, bare, subject.network, candidate.file, row)
     return row
 
 

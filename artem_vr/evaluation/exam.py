@@ -11,7 +11,7 @@ import math
 import statistics
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -72,6 +72,8 @@ class Row:
     ms: float = math.nan
     """Median time of one still of the exam's size, torch fp32 on this machine."""
     parameters: int | None = None
+    file: str | None = None
+    """Name of the file of weights."""
     file_bytes: int | None = None
 
     def as_json(self) -> dict[str, str | float | int | None]:
@@ -170,9 +172,10 @@ class Exam:
         part = copy.copy(self)
         part.stills = _some(self.stills, first, count)
         moving = math.ceil(len(self.movings) * len(part.stills) / len(self.stills))
-        part.movings, part.noisy = _some(self.movings, first, moving), _some(self.noisy, first, moving)
+        begin = first * moving // len(part.stills)  # fewer than photographs: they take their turns more slowly
+        part.movings, part.noisy = _some(self.movings, begin, moving), _some(self.noisy, begin, moving)
         if not self._given_pairs:  # given ones are few: everybody paints them
-            part.pairs = _some(self.pairs, first, moving)
+            part.pairs = _some(self.pairs, begin, moving)
         return part
 
     def stills_only(self, count: int) -> Exam:
@@ -217,16 +220,16 @@ def measure(
 
 def mean_row(rows: Sequence[Row], style: str) -> Row:
     """Rows of one subject in several styles as one, called ``style``: means as over photographs (`metrics`)."""
-    result = Row(rows[0].network, style, parameters=rows[0].parameters, file_bytes=rows[0].file_bytes)
+    result = replace(rows[0], style=style)
     for field in fields(Row):
-        if field.name not in ("network", "style", "parameters", "file_bytes"):
+        if isinstance(field.default, float):
             mean = metrics.plain_mean if field.name in PLAIN_MEANS else metrics.geometric_mean
             setattr(result, field.name, mean(torch.tensor([getattr(row, field.name) for row in rows])))
     return result
 
 
 def measure_network(exam: Exam, subject: Subject, network: nn.Module, file: Path | None, row: Row) -> None:
-    """Fills in time, parameters and size on disk."""
+    """Fills in time, parameters, and the file's name and size. ``subject``: the network and nothing before it."""
     picture = exam.stills[0].picture
     times = []
     for _ in range(6):
@@ -235,7 +238,8 @@ def measure_network(exam: Exam, subject: Subject, network: nn.Module, file: Path
         times.append(1000 * (time.perf_counter() - start))
     row.ms = statistics.median(times[1:])  # the first one prepares
     row.parameters = parameter_count(network)
-    row.file_bytes = file.stat().st_size if file is not None else None
+    if file is not None:
+        row.file, row.file_bytes = file.name, file.stat().st_size
 
 
 def _measure_stills(

@@ -109,8 +109,9 @@ class Answering:
         """Round ``number``. Returns the losses before and after it; where nothing improves them, nothing is changed."""
         begin = AFTER_ALL_ITERATIONS + number * 10_000
         missing = regress(self.read, self._missing(begin))
+        views = torch.randperm(len(self.read), generator=torch.Generator().manual_seed(begin)).tolist()
         for sample in tqdm(range(SAMPLES), desc="jacobians", disable=not self._progress, mininterval=2.0):
-            self.jacobians.append(self._jacobian(begin + sample * 41, begin + sample))
+            self.jacobians.append(self._jacobian(views[sample % len(views)], begin + sample))
         mean = torch.stack(self.jacobians).mean(dim=0)
         square = torch.stack([j.T @ j for j in self.jacobians]).mean(dim=0)
         before = best = self._tried()
@@ -153,7 +154,7 @@ class Answering:
 
     def _jacobian(self, view: int, number: int) -> Tensor:
         """(traits, outputs): of what is painted after a view, by the encoder's answer."""
-        read = self.read[view % len(self.read)][None]
+        read = self.read[view][None]
         answer = self.encoder.answer(read).detach().requires_grad_(True)
         shown = self._painted(answer, number)
         jacobian = answer.new_zeros(len(shown), answer.shape[1])

@@ -296,8 +296,9 @@ class Trainer:
             if draws:
                 self._show(self._draw_sheet)
                 self._show(self._draw_curve)
-            if asked_to_end() and not last:
-                self.save()
+            if asked_to_end():
+                if not last:
+                    self.save()
                 raise KeyboardInterrupt
 
     def save(self) -> None:

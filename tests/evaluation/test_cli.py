@@ -91,6 +91,27 @@ def test_json_of_a_file_and_the_baselines(place: Path, capsys: pytest.CaptureFix
     assert sheet.is_file()
 
 
+def test_rows_say_which_file_they_are_of(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Before and after a training, for instance."""
+    timed: list[float] = []
+    measure_network = exam.measure_network
+
+    def noted(*of: Any) -> None:
+        timed.append(of[1].ground)
+        measure_network(*of)
+
+    monkeypatch.setattr(exam, "measure_network", noted)
+    save_network(tmp_path / "later.safetensors", FastNetwork(16, 16, 8, 1), {"style": "great_wave"})
+    words = [*usual(place), "--json", "--no-baselines", "--ground", "0.5"]
+    assert run(place / "a.safetensors", tmp_path / "later.safetensors", *words) == 0
+    rows = json.loads(capsys.readouterr().out)["rows"]
+    assert [row["network"] for row in rows] == ["fast, ground 0.5 (a)", "fast, ground 0.5 (later)"]
+    assert [row["file"] for row in rows] == ["a.safetensors", "later.safetensors"]
+    assert timed == [0.0, 0.0]  # the time is the network's
+
+
 def test_the_ground_is_as_deep_as_the_program_lays_it_for_the_painting(
     place: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -1,5 +1,7 @@
+import copy
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -195,7 +197,7 @@ def test_every_measure_of_a_network_is_filled_and_repeatable(exam: Exam) -> None
     measure_network(exam, subject, network, None, row)
     assert row.parameters == sum(p.numel() for p in network.parameters()) and row.ms > 0
     values = row.as_json()
-    assert [name for name, value in values.items() if value is None] == ["file_bytes"]
+    assert [name for name, value in values.items() if value is None] == ["file", "file_bytes"]
     assert again.tex == pytest.approx(row.tex, rel=1e-4) and again.e_stab == pytest.approx(row.e_stab, rel=1e-4)
 
 
@@ -218,6 +220,16 @@ def test_shares_take_turns_and_still_compare_with_everything(exam: Exam) -> None
     assert (mean.network, mean.style) == ("photograph", "all three")
     full = measure(exam, Unchanged(), "stripes")
     assert mean.tex == pytest.approx(full.tex, rel=1e-4) and mean.edge == pytest.approx(full.edge)
+
+
+def test_shares_together_see_all_that_moves_also_where_less_moves_than_stands(exam: Exam) -> None:
+    whole = copy.copy(exam)
+    whole.stills = [replace(exam.stills[0], index=k) for k in range(12)]
+    whole.movings = [replace(exam.movings[0]) for _ in range(6)]
+    whole.noisy = list(whole.movings)
+    shares = [whole.share(4 * number, 4) for number in range(3)]
+    places = {id(moving): place for place, moving in enumerate(whole.movings)}
+    assert [[places[id(moving)] for moving in share.movings] for share in shares] == [[0, 1], [2, 3], [4, 5]]
 
 
 def test_an_exam_needs_two_photographs_of_one_size(vgg: VGG19) -> None:

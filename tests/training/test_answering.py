@@ -75,6 +75,23 @@ def test_a_round_brings_the_answers_nearer_and_leaves_all_else_alone(pictures: P
     assert changed == {"encoder.answer.weight", "encoder.answer.bias"}
 
 
+def test_a_round_is_of_as_many_views_as_can_be(pictures: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    taught, seen = Answering(make_objective(pictures), progress=False), []
+    monkeypatch.setattr(answering, "SAMPLES", 41)  # were views 41 apart, 41 paintings would give two
+    taught.read = torch.randn(82, taught.read.shape[1])
+    monkeypatch.setattr(taught, "_missing", lambda begin: torch.randn(82, 3))
+
+    def noted(view: int, number: int) -> None:
+        seen.append(view)
+        if len(seen) == answering.SAMPLES:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(taught, "_jacobian", noted)
+    with pytest.raises(KeyboardInterrupt):
+        taught.improve(0)
+    assert len(set(seen)) == 41
+
+
 def test_where_no_step_helps_the_answers_stay(pictures: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     objective, tried = make_objective(pictures), iter(range(100))
     weight, bias = answers(objective)

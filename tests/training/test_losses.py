@@ -147,6 +147,13 @@ def test_edge_loss_asks_for_the_photographs_outlines_whatever_their_tone() -> No
     assert 0.1 < float(losses.edge_loss((photograph + other) / 2, photograph).max()) < float(unrelated.min())
 
 
+def test_edge_loss_sees_the_outlines_of_a_hazy_photograph_in_mixed_precision_too() -> None:
+    hazy = 0.05 * random_pictures(0) + 0.76
+    with torch.autocast("cpu", torch.bfloat16):
+        mixed = losses.edge_loss(random_pictures(1), hazy)
+    assert torch.equal(mixed, losses.edge_loss(random_pictures(1), hazy)) and mixed.dtype == torch.float32
+
+
 def test_edge_loss_of_a_flat_painting_has_a_gradient_and_no_nan() -> None:
     flat = torch.full((1, 3, 32, 32), 0.5, requires_grad=True)
     loss = losses.edge_loss(flat, random_pictures(size=32)[:1]).sum()
