@@ -1,4 +1,7 @@
-"""When somebody asks the process to end: Ctrl-C, ``kill``, a terminal that was closed."""
+"""When somebody asks the process to end: Ctrl-C, ``kill``, a terminal that was closed.
+
+Not a closed console of Windows: it ends the process as soon as the C library has noted its signal.
+"""
 
 from __future__ import annotations
 

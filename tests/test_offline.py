@@ -137,10 +137,11 @@ def test_several_inputs_go_into_a_folder_whatever_is_missing(stylize: Any, tmp_p
         (["."], "."),
         (["a.mp4"], "a.mp4"),
         (["a.mp4", "a_000001.png"], "."),
+        (["A.mp4", "a_000001.png"], "."),  # the same where file systems do not tell capitals
     ],
 )
 def test_an_input_is_never_overwritten(inputs: list[str], output: str, tmp_path: Path) -> None:
-    touch(*(tmp_path / name for name in ("a.png", "b.png", "a.mp4", "a_000001.png")))
+    touch(*(tmp_path / name for name in ("a.png", "b.png", "a.mp4", "A.mp4", "a_000001.png")))
     (tmp_path / "sub").mkdir()
     with pytest.raises(SettingsError, match="would be overwritten"):
         plan([tmp_path / name for name in inputs], tmp_path / output)

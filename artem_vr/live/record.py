@@ -16,13 +16,13 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from artem_vr.atomic_file import replace
 from artem_vr.errors import SettingsError
 from artem_vr.mailbox import Mailbox
 from artem_vr.render.geometry import letterbox
 from artem_vr.same_file import same_file
 from artem_vr.settings import Settings
 from artem_vr.sources import opencv
+from artem_vr.sources.pictures import save_picture
 from artem_vr.sources.registry import parse_spec
 from artem_vr.styles.library import Library
 from artem_vr.typed_path import named, path_of
@@ -136,7 +136,7 @@ def _ends_with(path: Path, number: int) -> bool:
 
 
 class PictureWriter:
-    """Keeps the newest picture and writes it at the end, at once or not at all. Raises OSError."""
+    """Keeps the newest picture and writes it at the end, at once or not at all. Raises `PictureError`."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -146,17 +146,8 @@ class PictureWriter:
         self._newest = picture
 
     def close(self) -> None:
-        if self._newest is None:
-            return
-        from PIL import Image
-
-        suffix = self._path.suffix.lower()
-        part = self._path.with_name(f".{self._path.stem[:60]}.part{suffix}")
-        try:
-            Image.fromarray(self._newest).save(part, quality=92)
-            replace(part, self._path)
-        finally:
-            part.unlink(missing_ok=True)
+        if self._newest is not None:
+            save_picture(self._path, self._newest)
 
 
 def check_record(library: Library, settings: Settings) -> None:
@@ -266,12 +257,13 @@ def _writer(path: Path) -> Writer:
         raise SettingsError(f"--record cannot write {path.name or 'that'}", f"Let the name end in one of {known}")
     if path.is_dir() or not path.parent.is_dir():
         raise SettingsError(f"--record cannot write {path}", "Name a file in a folder that exists")
-    existed = path.exists()
+    file = path.resolve()  # a link stays, whether or not there is something at its other end
+    existed = file.exists()
     try:
-        with path.open("ab"):
+        with file.open("ab"):
             pass
         if not existed:
-            path.unlink()
+            file.unlink()
     except OSError as error:
         cause = f"--record cannot write {path} ({error.strerror})"
         raise SettingsError(cause, "Choose a folder you may write to") from None

@@ -145,7 +145,8 @@ def overwrites(job: Job, path: Path) -> bool:
     """Would ``job`` write over ``path``, which is read?"""
     if job.prefix is None:
         return same_file(job.output, path)
-    numbered = path.name.startswith(f"{job.prefix}_") and path.suffix.lower() == ".png"
+    # some file systems do not tell Film from film
+    numbered = path.name.casefold().startswith(f"{job.prefix}_".casefold()) and path.suffix.lower() == ".png"
     return numbered and path.parent.resolve() == job.output.resolve()
 
 

@@ -71,7 +71,7 @@ def _load() -> Any:
 
         # PyOpenGL's own check raises in whichever call comes next, also for an error that a headset's
         # runtime left behind, and doubles the number of calls. The tests look for standing errors instead.
-        OpenGL.ERROR_CHECKING = bool(os.environ.get("ARTEM_VR_GL_DEBUG"))
+        OpenGL.ERROR_CHECKING = False
         OpenGL.ERROR_LOGGING = False
         from OpenGL import GL
 

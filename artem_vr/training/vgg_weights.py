@@ -152,7 +152,7 @@ def _cached(address: str, cache: Path) -> Path:
             }
             save_file(spelled, converted, metadata={"source": address, "sha256": digest})
             replace(converted, kept)
-    except OSError as error:
+    except (OSError, SafetensorError) as error:
         raise WeightsError(f"VGG-19 cannot be kept in {cache}: {error}", _REMEDY) from error
     return kept
 

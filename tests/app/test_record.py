@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -281,3 +282,16 @@ def test_a_file_that_was_there_is_not_touched_by_the_check(tmp_path):
     recorder = Recorder(path)
     recorder.close(60)
     assert path.read_bytes() == b"old"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need rights on Windows")
+@pytest.mark.parametrize("there", [True, False])
+def test_a_link_leads_to_where_the_recording_goes(tmp_path, there):
+    target, link = tmp_path / "other" / "real.mp4", tmp_path / "out.mp4"
+    target.parent.mkdir()
+    if there:
+        target.write_bytes(b"old")
+    link.symlink_to(target)
+    recorder = Recorder(link)
+    recorder.put(flat(1), 0.0)
+    assert recorder.close() and link.is_symlink() and target.stat().st_size > 100

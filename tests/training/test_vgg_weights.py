@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.nn import functional as F
@@ -188,6 +189,17 @@ def test_a_damaged_file_in_the_cache_says_what_to_do(tmp_path: Path) -> None:
 def test_a_wrong_sum_leaves_nothing_behind(tmp_path: Path, official: bytes) -> None:
     with served(official) as (address, _), pytest.raises(WeightsError, match="sha256"):
         load_vgg(None, address=f"{address}/vgg19-00000000.pth", cache=tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.network
+def test_a_full_disk_is_one_line(tmp_path: Path, official: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
+
+    monkeypatch.setattr("artem_vr.training.vgg_weights.save_file", full)
+    with served(official) as (address, _), pytest.raises(WeightsError, match=r"cannot be kept .*No space left"):
+        load_vgg(None, address=f"{address}/{named(official)}", cache=tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
