@@ -236,8 +236,10 @@ def _painting_stream(pictures: Any) -> Iterator[None]:
 
 
 def _shift_for(tie: Tie, picture: Any) -> Floats:
-    """(h, w, 2) on the tie's grid: its shift in pixels of ``picture``."""
-    return scaled(tie.shift, picture.shape[1] / tie.trust.shape[1], picture.shape[0] / tie.trust.shape[0])
+    """(h, w, 2) on the tie's grid: where it leads to, in pixels of ``picture``."""
+    # from eye to eye a wall's place is known: what is beside it, and the other rows, tell it
+    shift = tie.shift if tie.discontinuous else tie.led
+    return scaled(shift, picture.shape[1] / tie.trust.shape[1], picture.shape[0] / tie.trust.shape[0])
 
 
 class _Host:

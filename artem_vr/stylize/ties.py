@@ -47,10 +47,35 @@ class Tie:
     def even(self) -> Floats:
         """(h/2, w/2, 2) of ``seen``, in pixels of that grid: ``shift``, but smooth.
 
-        What says little of where it lies, or is not to be trusted, goes with what is around it. Found when it is asked
-        for: steadying can do without.
+        What says little of where it lies, or is not to be trusted, goes with what is around it.
         """
-        return _evened(self.seen, self.shift, self.trust)
+        return _evened(self.told, self.shift, self.trust)
+
+    @functools.cached_property
+    def led(self) -> Floats:
+        """(h, w, 2), in pixels of this grid: ``shift`` where the picture says where it lies, and else `even`.
+
+        A bare wall looks like itself wherever it is read, and with a camera's noise each frame finds another place.
+        Strokes that lie on it would be led there.
+        """
+        import cv2
+
+        height, width = self.trust.shape
+        told: Any = cv2.resize(self.told, (width, height), interpolation=cv2.INTER_LINEAR)
+        even: Any = cv2.resize(self.even, (width, height), interpolation=cv2.INTER_LINEAR)
+        even = scaled(even, width / self.even.shape[1], height / self.even.shape[0])
+        return np.asarray(cv2.blendLinear(self.shift, even, told, 1 - told))
+
+    @functools.cached_property
+    def told(self) -> Floats:
+        """(h, w) of ``seen``, 0 to 1: how much the slope of its grey says of where a place lies."""
+        import cv2
+
+        grey = greys(self.seen)
+        across, down = cv2.Sobel(grey, cv2.CV_32F, 1, 0), cv2.Sobel(grey, cv2.CV_32F, 0, 1)
+        slope: Any = cv2.blur(across * across + down * down, (7, 7))
+        slope = np.maximum(slope - np.float32(NOISE), 0)
+        return np.asarray(slope / (slope + np.float32(TOLD)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,20 +94,16 @@ NO_TIES = Ties(0, (), None)
 """Of a frame that was not looked at."""
 
 
-def _evened(picture: Bytes, shift: Floats, trust: Floats) -> Floats:
-    """`Tie.even`: means of ``shift`` around each place, weighted by ``trust`` and by the slope of the grey."""
+def _evened(told: Floats, shift: Floats, trust: Floats) -> Floats:
+    """`Tie.even`: means of ``shift`` around each place, weighted by ``trust`` and by what is ``told`` (`Tie.told`)."""
     import cv2
 
-    height, width = picture.shape[:2]
+    height, width = told.shape
     if trust.shape != (height, width):
         x, y = width / trust.shape[1], height / trust.shape[0]
         trust = np.asarray(cv2.resize(trust, (width, height), interpolation=cv2.INTER_AREA))
         shift = scaled(np.asarray(cv2.resize(shift, (width, height), interpolation=cv2.INTER_NEAREST_EXACT)), x, y)
-    grey = greys(picture)
-    across, down = cv2.Sobel(grey, cv2.CV_32F, 1, 0), cv2.Sobel(grey, cv2.CV_32F, 0, 1)
-    slope: Any = cv2.blur(across * across + down * down, (7, 7))
-    slope = np.maximum(slope - np.float32(NOISE), 0)
-    weight = trust * (slope / (slope + np.float32(TOLD)) + np.float32(LITTLE / 10)) + np.float32(1e-7)
+    weight = trust * (told + np.float32(LITTLE / 10)) + np.float32(1e-7)
     size = (width + 1) // 2, (height + 1) // 2
     # plane by plane: NumPy takes several times as long over a short last axis
     weighted = cv2.merge([*(weight * plane for plane in cv2.split(shift)), weight])
@@ -91,8 +112,8 @@ def _evened(picture: Bytes, shift: Floats, trust: Floats) -> Floats:
     guesses: list[Any] = [np.float32(one / total) for one in sums]
     little = np.float32(LITTLE)
     for side in (FAR_AROUND, AROUND):
-        *said, told = cv2.split(cv2.blur(weighted, (side, side)))
-        guesses = [(one + little * guess) / (told + little) for one, guess in zip(said, guesses, strict=True)]
+        *said, weights = cv2.split(cv2.blur(weighted, (side, side)))
+        guesses = [(one + little * guess) / (weights + little) for one, guess in zip(said, guesses, strict=True)]
     even: Any = cv2.blur(cv2.merge(guesses), (5, 5))
     return scaled(np.asarray(even), size[0] / width, size[1] / height)
 
