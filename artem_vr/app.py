@@ -187,6 +187,7 @@ def show(settings: Settings, parts: Parts, threads: list[Stoppable], interpreter
             source_name=lambda: source.name,
             titles=titles,
             fade_seconds=settings.fade_seconds,
+            desktop_eye_size=desktop_eye_size(settings, context),
             desktop_hz=hz,
             recorder=recorder,
             watched=None if log.limit or recorder is not None else watched,

@@ -84,6 +84,7 @@ class RenderLoop:
         source_name: Callable[[], str],
         titles: dict[str, str],
         fade_seconds: float = 0.3,
+        desktop_eye_size: tuple[int, int] | None = None,
         desktop_hz: float = 60.0,
         recorder: Recorder | None = None,
         watched: threading.Event | None = None,
@@ -91,8 +92,9 @@ class RenderLoop:
         eyes_changed: Callable[[Headset], None] = lambda headset: None,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
-        """``titles``: a style's name to the painting's title; those of styles that come are added. ``desktop_hz``:
-        pictures a second in the window once a headset was lost. ``watched``: kept set while somebody looks into the
+        """``titles``: a style's name to the painting's title; those of styles that come are added.
+        ``desktop_eye_size``, ``desktop_hz``: of an eye's picture (None: as the headset's), and pictures a second, in
+        the window once a headset was lost. ``watched``: kept set while somebody looks into the
         headset, or there is none; None: nobody wants to know. ``whole``: names of styles that are no blends, whatever
         they look like. ``eyes_changed``: is told of another headset, or of one that wants pictures of another size."""
         self.headset = headset
@@ -100,7 +102,7 @@ class RenderLoop:
         self._deck, self._view, self._meter, self._recorder = deck, view, meter, recorder
         self._curator, self._watched = curator, watched
         self._seeker, self._eyes_changed = seeker, eyes_changed
-        self._desktop_hz = desktop_hz
+        self._desktop_eye_size, self._desktop_hz = desktop_eye_size or headset.eye_size, desktop_hz
         self._fitted = headset.eye_size  # what the scene was asked for last
         self._controls = Controls(deck, view, curator, titles, whole)
         self._source_name, self._titles, self._fade_seconds = source_name, titles, fade_seconds
@@ -129,6 +131,8 @@ class RenderLoop:
         if isinstance(self.headset, DesktopHeadset):  # a window has time, and shows what came meanwhile
             poses = self._begin()
             prepared = self._prepare()
+            if not isinstance(self.headset, DesktopHeadset):  # it was just found: these poses are not its own
+                poses = self._begin()
         else:  # what is given with the poses is the time to draw: uploading must not delay the pair
             prepared = self._prepare()
             poses = self._begin()
@@ -185,7 +189,7 @@ class RenderLoop:
             error = error.with_renderer(self._context.renderer)
         self.headset.close()
         self._deck.compare = False  # whoever held the trigger can never let it go
-        self.headset = DesktopHeadset(self.headset.eye_size, self._desktop_hz, self._clock)
+        self.headset = DesktopHeadset(self._desktop_eye_size, self._desktop_hz, self._clock)
         self._view.note(f"{error} The window goes on; V looks for the headset again", self._clock(), seconds=30.0)
 
     def _seek_headset(self, now: float) -> None:

@@ -75,6 +75,8 @@ class Hud:
         self._woken_at = self._asked_at = float("-inf")
         self._worker = ThreadPoolExecutor(1, "hud")
         self._picture: Future[Panel] | None = None
+        self._outdated = False
+        """Whether the texture says what was said before the panel had faded out."""
 
     @property
     def size(self) -> tuple[int, int]:
@@ -84,6 +86,7 @@ class Hud:
     def update(self, text: HudText, now: float) -> None:
         """Say ``text`` as soon as its picture is made. Any change but that of ``detail`` shows the panel again."""
         if replace(text, detail="") != replace(self._wanted, detail=""):
+            self._outdated |= self.opacity(now) == 0.0
             self.wake(now)
             self._asked_at = float("-inf")
         self._wanted = text
@@ -149,8 +152,8 @@ class Hud:
             self.prepare(now)
 
     def _visible(self, now: float) -> float:
-        """The opacity; 0 until there is a picture."""
-        return self.opacity(now) if self.rasterised else 0.0
+        """The opacity; 0 until there is a picture, and one that says what the panel has come back for."""
+        return self.opacity(now) if self.rasterised and not self._outdated else 0.0
 
     def prepare(self, now: float) -> bool:
         """Take the worker's picture if it is there; ask for another if the text changed and the panel is seen.
@@ -163,6 +166,7 @@ class Hud:
                 self._texture.update(self._picture.result())
                 self.rasterised += 1
             self._picture = None
+            self._outdated &= replace(self._asked, detail="") != replace(self._text, detail="")
         text = self._text
         if (
             self.opacity(now) > 0.0

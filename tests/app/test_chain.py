@@ -8,6 +8,7 @@ import time
 import weakref
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -29,6 +30,7 @@ from artem_vr.stylize.steadying import SteadyHand
 from artem_vr.stylize.stylizer import PaintedFrame
 from artem_vr.vr.desktop_headset import DesktopHeadset
 from artem_vr.vr.headset import Headset
+from artem_vr.vr.openvr_headset import OpenVRHeadset
 from artem_vr.vr.poses import translation, yaw_pitch
 from tests.app.conftest import EYE_HEIGHT, EYE_WIDTH, PATIENCE, Rig, flat, noise
 from tests.openvr_runtime import driver as ovr
@@ -731,6 +733,9 @@ def test_a_headset_that_was_lost_is_found_again_at_the_press_of_a_key(
     assert isinstance(rig.loop.headset, DesktopHeadset)
     assert "V looks for the headset again" in rig.view.message(rig.clock())
     assert rig.loop.headset.refresh_hz == 50.0, "as the window's is to be"
+    assert rig.loop.headset.eye_size == (320, 180)
+    rig.turn()
+    assert [(eye.width, eye.height) for eye in rig.scene.eyes] == [(320, 180)] * 2
 
     rig.runtime.fail_init(scene=ovr.HMD_NOT_FOUND)
     events.append(KeyPressed("v"))
@@ -751,6 +756,30 @@ def test_a_headset_that_was_lost_is_found_again_at_the_press_of_a_key(
     rig.turn(5)
     assert "connected already" in rig.view.message(rig.clock())
     assert rig.runtime.count.inits == opened
+
+
+def test_a_headset_that_was_found_is_asked_for_poses_before_it_is_drawn_for(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig.loop.headset.close()
+    rig.loop.headset = DesktopHeadset(rig.headset.eye_size, clock=rig.clock, sleep=rig.runtime.advance)
+    calls: list[str] = []
+
+    def note(name: str) -> None:
+        of = getattr(OpenVRHeadset, name)
+
+        def noted(headset: OpenVRHeadset, *arguments: Any) -> Any:
+            calls.append(name)
+            return of(headset, *arguments)
+
+        monkeypatch.setattr(OpenVRHeadset, name, noted)
+
+    note("begin_frame")
+    note("submit")
+    rig.paint(noise(14))
+    rig.seeker.seek()
+    until(rig, lambda: not isinstance(rig.loop.headset, DesktopHeadset))
+    assert calls[:2] == ["begin_frame", "submit"]
 
 
 def test_vsyncs_go_on_while_the_headset_is_looked_for(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:

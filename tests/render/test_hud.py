@@ -138,6 +138,20 @@ class TestHud:
         hud.draw_in_eye(pane, see, here, 1.01)
         assert not np.array_equal(target.read_back(pane), left)
 
+    def test_when_it_comes_back_it_says_nothing_old(self, hud, pane):
+        hud.update(HudText("Senecio"), 0.0)
+        hud.settle(0.0)
+        late = SHOWN_SECONDS + FADE_SECONDS + 1
+        before = target.read_back(pane)
+        hud.update(HudText("The Kiss"), late)
+        assert hud.prepare(late) is False and hud._picture is not None
+        hud.draw_in_corner(pane, late)
+        assert np.array_equal(target.read_back(pane), before)
+        hud._picture.result()
+        assert hud.prepare(late + 0.01) is True
+        hud.draw_in_corner(pane, late + 0.01)
+        assert not np.array_equal(target.read_back(pane), before)
+
     def test_it_lies_in_the_top_left_corner_of_the_window(self, hud, pane):
         hud.update(TEXT, 0.0)
         hud.settle(0.0)
