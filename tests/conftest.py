@@ -24,7 +24,10 @@ settings.load_profile("patient")
 @pytest.fixture(autouse=True)
 def requests_as_before() -> Iterator[None]:
     """What a request to end does when a test has heard one: after one they are ignored until the process has ended."""
-    before = {number: signal.getsignal(number) for name in REQUESTS if (number := getattr(signal, name, None))}
+    names = ("SIGINT", *REQUESTS)
+    before = {number: signal.getsignal(number) for name in names if (number := getattr(signal, name, None))}
+    if before[signal.SIGINT] == signal.SIG_IGN:  # a shell's background work
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     for number, handler in before.items():
         signal.signal(number, handler)

@@ -296,8 +296,13 @@ class Painters:
         return [k for k in order if k in self._ready and k not in self._painting]
 
 
+POLITE = 10
+"""Nice value of what is prepared beside painting."""
+
+
 def _lower_priority() -> None:
     """Painting goes before preparing. Linux knows priorities of threads; elsewhere nothing happens."""
     if hasattr(os, "setpriority"):
+        thread = threading.get_native_id()
         with contextlib.suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 10)
+            os.setpriority(os.PRIO_PROCESS, thread, max(POLITE, os.getpriority(os.PRIO_PROCESS, thread)))

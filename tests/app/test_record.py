@@ -231,14 +231,16 @@ def test_a_slow_encoder_keeps_up_with_new_pictures_and_the_film_ends_whole(tmp_p
 
     kept = Slow()
     recorder = Recorder(tmp_path / "film.mp4", kept)
-    begun = time.monotonic()
+    begun, before, gap = time.monotonic(), 0.0, 0.0
     while (now := time.monotonic() - begun) < 4:
         recorder.put(flat(int(now * 40)), now)
+        before, gap = now, max(gap, now - before)
         time.sleep(0.01)
-    assert recorder.close(0.5)
+    assert recorder.close(5)
     assert kept.closed
     longest = max(len(list(same)) for _, same in itertools.groupby(kept.values))
-    assert longest <= 2 * MOST_LATE
+    frozen = max(0.0, gap - 0.1)  # where this machine stood still there was a pause indeed
+    assert longest <= 2 * MOST_LATE + frozen * FRAMES_PER_SECOND
 
 
 def test_the_end_waits_as_long_as_more_is_written(tmp_path):
@@ -251,7 +253,7 @@ def test_the_end_waits_as_long_as_more_is_written(tmp_path):
     recorder = Recorder(tmp_path / "film.mp4", kept)
     put_and_wait(recorder, kept, 1, now=0.0)
     recorder.put(flat(2), 5.0)  # 150 frames
-    assert recorder.close(0.2)
+    assert recorder.close(0.5)
     assert len(kept.values) == 151 and kept.values[-1] == 2
 
 

@@ -146,6 +146,18 @@ def test_without_a_source_the_best_one_that_gives_pictures_is_shown(tmp_path: Pa
     assert json.loads(done.stdout)["source"] == "demo"
 
 
+def closed_terminal(running: subprocess.Popen[str], film: Path) -> str:
+    """What is said where the terminal is closed once something of the film is there."""
+    until = time.monotonic() + 120
+    while not (film.exists() and film.stat().st_size) and running.poll() is None and time.monotonic() < until:
+        time.sleep(0.1)
+    time.sleep(0.5)
+    for _ in range(2):  # the system asks, and so does the shell
+        running.send_signal(signal.SIGHUP)
+        time.sleep(0.05)
+    return running.communicate(timeout=60)[1]
+
+
 @pytest.mark.graphics
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGHUP")
 def test_a_recording_is_whole_where_the_terminal_was_closed(tmp_path: Path) -> None:
@@ -153,14 +165,10 @@ def test_a_recording_is_whole_where_the_terminal_was_closed(tmp_path: Path) -> N
     options = ("--source", "demo", "--frames", "1000000", "--record", film.name)
     signal.signal(signal.SIGHUP, signal.SIG_DFL)  # also where the tests run under nohup
     with subprocess.Popen(**program(tmp_path, None, *options), stderr=subprocess.PIPE) as running:
-        until = time.monotonic() + 120
-        while not (film.exists() and film.stat().st_size) and running.poll() is None and time.monotonic() < until:
-            time.sleep(0.1)
-        time.sleep(0.5)
-        for _ in range(2):  # the system asks, and so does the shell
-            running.send_signal(signal.SIGHUP)
-            time.sleep(0.05)
-        _, said = running.communicate(timeout=60)
+        try:
+            said = closed_terminal(running, film)
+        finally:
+            running.kill()  # does nothing where it has ended
     assert running.returncode == 130, said
     with VideoReader(film) as video:
         assert len(list(video)) > 1

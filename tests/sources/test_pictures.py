@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import stat
@@ -316,11 +317,17 @@ def test_a_pipe_is_not_waited_for(tmp_path):
     refused(path, "not a regular file")
 
 
-@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="nothing is unreadable to root")
-def test_a_file_without_rights_is_refused(tmp_path):
+def test_a_file_without_rights_is_refused(tmp_path, monkeypatch):
     path = tmp_path / "secret.png"
     path.write_bytes(encoded(gradient(), "PNG"))
-    path.chmod(0)
+    opening = io.open
+
+    def unreadable(name, *arguments, **options):  # to root, too
+        if name == path:
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return opening(name, *arguments, **options)
+
+    monkeypatch.setattr(io, "open", unreadable)
     refused(path, "cannot be read")
 
 

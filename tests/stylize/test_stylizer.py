@@ -21,7 +21,7 @@ from artem_vr.styles.library import Library, Style
 from artem_vr.stylize.engines.graph import loaded
 from artem_vr.stylize.ground import DEPTH, share_for, with_ground
 from artem_vr.stylize.loading import LoadedStyle, load_network_style
-from artem_vr.stylize.painters import MOST, PainterKey, Painters, called, how_many
+from artem_vr.stylize.painters import MOST, POLITE, PainterKey, Painters, called, how_many
 from artem_vr.stylize.styled import Tuning
 from artem_vr.stylize.stylizer import STAND_BACK_SECONDS, PaintedFrame, Stylizer
 
@@ -903,7 +903,8 @@ def test_what_is_waited_for_is_prepared_at_normal_priority_and_the_rest_politely
     painters.want([keys["c"], keys["e"]], [keys["c"]], urgent=[keys["e"]])  # two styles are seen at a time
     wait_for(lambda: painters.get(keys["e"]))
     painters.stop()
-    assert priority["a"] == priority["c"] == priority["e"] < priority["b"] == priority["d"]
+    ours = os.getpriority(os.PRIO_PROCESS, 0)  # the tests themselves may be polite
+    assert priority == dict.fromkeys("ace", ours) | dict.fromkeys("bd", max(POLITE, ours))
 
 
 def test_painting_makes_way_for_what_is_waited_for_behind_a_polite_preparation(make: Callable[..., Setup]) -> None:

@@ -240,7 +240,11 @@ def run_two(work: str, pictures: Path, folder: Path) -> None:
     shared = os.environ | {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": "2"}
     shared["PYTHONPATH"] = os.pathsep.join([str(Path(__file__).parents[2]), shared.get("PYTHONPATH", "")])
     workers = [subprocess.Popen([sys.executable, "-c", code], env=shared | {"RANK": str(rank)}) for rank in range(2)]
-    assert [worker.wait(timeout=180) for worker in workers] == [0, 0]
+    try:
+        assert [worker.wait(timeout=180) for worker in workers] == [0, 0]
+    finally:
+        for worker in workers:
+            worker.kill()
 
 
 def assert_close(a: torch.Tensor, b: torch.Tensor) -> None:

@@ -156,6 +156,12 @@ def named(data: bytes) -> str:
     return f"vgg19-{hashlib.sha256(data).hexdigest()[:8]}.pth"
 
 
+@pytest.fixture(autouse=True)
+def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What this machine reaches the world by does not know our server."""
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+
+
 @pytest.mark.network
 def test_downloaded_once_checked_and_kept_as_safetensors(
     tmp_path: Path, official: bytes, capsys: pytest.CaptureFixture[str]
