@@ -64,11 +64,14 @@ def publish(
         "network": metadata["architecture"],
     }
     places = [k for k, style in enumerate(index["styles"]) if style["name"] == name]
+    before = index["styles"][places[0]]["file"] if places else file  # a code's has another ending
     if places:
         index["styles"][places[0]] = entry
     else:
         index["styles"].append(entry)
     _write_index(folder, index)
+    if before != file:
+        (folder / before).unlink(missing_ok=True)
     return entry
 
 

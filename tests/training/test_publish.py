@@ -93,6 +93,15 @@ def test_publishing_again_replaces_and_leaves_nothing_behind(place: Path) -> Non
     assert Library(place / "weights", place / "own").compact is not None
 
 
+def test_a_network_in_the_place_of_a_code_leaves_no_file_behind(place: Path) -> None:
+    assert run(place, *usual(place)) == 0
+    assert (place / "weights" / "the_kiss.code.safetensors").is_file()
+    assert run(place, place / "fast.safetensors", "--name", "the_kiss", "--title", "The Kiss") == 0
+    listed = {style["file"] for style in json.loads((place / "weights" / "index.json").read_text())["styles"]}
+    there = {path.name for path in (place / "weights").glob("*.safetensors")} - {"compact.safetensors"}
+    assert there == listed and "the_kiss.safetensors" in listed
+
+
 def test_how_smooth_a_painting_is_can_be_said_later(place: Path) -> None:
     """Of weights that were trained before their headers told; it stays when they are published again."""
     save_picture(place / "bare.png", np.full((40, 50, 3), 200, np.uint8))
