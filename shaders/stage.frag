@@ -4,7 +4,7 @@
 // for nothing. Without PAINTED it is the source alone. With REGION defined (it needs SOURCE) the painting is seen in
 // the region only.
 // In:  source, painted, before, other: sRGB-encoded pictures, top row first; strength 0 (source) .. 1 (painting),
-//      other_strength likewise; fade 0 (before) .. 1 (painted); preserve_color 0, or 1: the painting's luminance
+//      fade 0 (before) .. 1 (painted); preserve_color 0, or 1: the painting's luminance
 //      with the source's chroma; brightness 0..1; background, sRGB-encoded; aspect, width / height of a picture;
 //      region_line, region_disc, region_softness as `render.region.Region.uniforms` says;
 //      with EDGE defined the mesh's edges are smoothed over one pixel.
@@ -19,7 +19,6 @@ uniform sampler2D painted;
 uniform sampler2D before;
 uniform sampler2D other;
 uniform float strength;
-uniform float other_strength;
 uniform float fade;
 uniform float preserve_color;
 uniform float brightness;
@@ -67,7 +66,7 @@ void main() {
 #ifdef REGION
     vec3 outside = original;
 #ifdef OTHER
-    outside = over_source(sample_picture(other, picture_place, across, down).rgb, original, other_strength);
+    outside = over_source(sample_picture(other, picture_place, across, down).rgb, original, strength);
 #endif
     result = mix(outside, result, inside_region());
 #endif

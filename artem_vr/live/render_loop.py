@@ -30,7 +30,6 @@ from artem_vr.sources.feed import FeedState
 from artem_vr.sources.frame import StereoFrame
 from artem_vr.sources.registry import OWN_PAIR
 from artem_vr.styles.deck import Deck, fade
-from artem_vr.stylize.styled import cover
 from artem_vr.stylize.stylizer import PaintedFrame, StylizerState
 from artem_vr.vr.desktop_headset import DesktopHeadset
 from artem_vr.vr.headset import Focus, FramePoses, Headset
@@ -118,7 +117,6 @@ class RenderLoop:
         self._bare_at = float("-inf")
         self._shown: PaintedFrame | None = None  # the painting on the stage, without its pictures
         self._next: PaintedFrame | None = None  # in another style, while the present one is still being faded in
-        self._before_coded = False  # the painting that is faded from is of a code
         self._fullscreen = False
         self._brightness, self._dimmed_at = 1.0, clock()
         self._dragging = False
@@ -280,13 +278,11 @@ class RenderLoop:
 
     def _show(self, painted: PaintedFrame, now: float) -> None:
         """Put a painting on the stage; where it raises, the one before stays, and what is known of it."""
-        source, before = painted.source, self._shown
+        source = painted.source
         self._scene.show(
             ShownFrame(source.eyes, painted.pictures, painted.style, painted.other, source.camera_poses, source.span),
             now,
         )
-        if before is not None and painted.style != before.style:
-            self._before_coded = before.coded
         shown = replace(painted, pictures=None, other=None)  # those are not this thread's to keep
         self._waiting, self._shown, self._redraw = shown, shown, True
 
@@ -334,27 +330,17 @@ class RenderLoop:
 
     def _source_counts(self, now: float) -> bool:
         """Whether anything of the source may be seen in this turn."""
-        before, after, faded = self._covers(now)
-        covered = after if faded == 1.0 else min(before, after)
-        view = self._view
-        return self._shown is None or covered < 1.0 or view.preserve_color or view.region != "none"
-
-    def _covers(self, now: float) -> tuple[float, float, float]:
-        """How much of the source the painting before the switch covers, how much the present one, and the fade."""
-        strength, shown, frame = self._deck.current.shown_strength, self._shown, self._scene.frame
-        faded = fade(now, frame.changed_at, self._fade_seconds) if frame.fading else 1.0
-        return cover(strength, self._before_coded), cover(strength, shown is not None and shown.coded), faded
+        view, strength = self._view, self._deck.current.shown_strength
+        return self._shown is None or strength < 1.0 or view.preserve_color or view.region != "none"
 
     def _look(self, poses: FramePoses, now: float) -> Look:
-        strength, shown = self._deck.current.shown_strength, self._shown
-        before, after, faded = self._covers(now)
+        frame = self._scene.frame
         return Look(
-            strength=before + (after - before) * faded if faded < 1 else after,
-            fade=faded,
+            strength=self._deck.current.shown_strength,
+            fade=fade(now, frame.changed_at, self._fade_seconds) if frame.fading else 1.0,
             brightness=self._dimmed(now),
             preserve_color=self._view.preserve_color,
             region=self._region(poses),
-            other_strength=cover(strength, shown is not None and shown.other_coded),
         )
 
     def _dimmed(self, now: float) -> float:

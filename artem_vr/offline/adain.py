@@ -26,10 +26,13 @@ from artem_vr.sources.pictures import load_picture
 from artem_vr.styles.library import Library
 from artem_vr.stylize.painters import one_line
 from artem_vr.stylize.statistics import RateKeeper
-from artem_vr.stylize.styled import cover
 from artem_vr.training.cli import chosen_device
 from artem_vr.training.data import resize_short_side, to_tensor
 from artem_vr.training.vgg_weights import load_vgg
+
+ALL_PAINTED = 0.4
+"""From this strength on the source is covered wholly, and what is weaker is the trade-off's; below, the decoder's blur
+would be seen instead."""
 
 PAINTING_SIDE = 512
 """Short side in pixels at which the painting is read, as in `evaluate`."""
@@ -62,7 +65,7 @@ def stylize(jobs: Sequence[Job], order: Order, report: Callable[[str], None]) ->
             raise SettingsError(f"{order.painting} is the style and would be overwritten", "Name another OUTPUT")
     painting = load_picture(order.painting)
     brush = _Brush(lambda device: _ready(order, painting, device), order, report)
-    look = replace(order.look, strength=cover(order.look.strength, coded=True))
+    look = replace(order.look, strength=min(1.0, order.look.strength / ALL_PAINTED))
     outcome = paint_all(jobs, look, lambda kind: brush, report, lambda kind: brush.facts)
     strength = {"strength": order.look.strength, "layout": order.look.layout}
     return outcome, {"style": order.painting.stem, **strength, "method": "adain"}

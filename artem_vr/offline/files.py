@@ -10,7 +10,7 @@ import os
 import re
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -349,7 +349,6 @@ def stylize(
     """
     from artem_vr.offline.brush import Brush, load_style
     from artem_vr.styles.library import Library
-    from artem_vr.stylize.styled import cover
 
     library = Library()
     if settings.style:
@@ -372,9 +371,8 @@ def stylize(
 
     for kind in {job.kind for job in jobs}:
         brush(kind)  # an engine that is not there is said before anything is written
-    covering = replace(look, strength=cover(look.strength, style.loaded.code is not None))
     try:
-        return paint_all(jobs, covering, brush, report, lambda kind: brush(kind).facts), facts
+        return paint_all(jobs, look, brush, report, lambda kind: brush(kind).facts), facts
     finally:
         for used in brushes.values():
             used.close()

@@ -52,8 +52,6 @@ class Look:
     """The painting's luminance with the source's chroma."""
     region: Region | None = None
     """Where the painting is seen; None: everywhere. Outside is the frame's other painting, or else the source."""
-    other_strength: float = 1.0
-    """Strength outside the region."""
 
 
 class Stage:
@@ -162,7 +160,6 @@ class Stage:
         program.set("preserve_color", float(look.preserve_color))
         program.set("brightness", float(look.brightness))
         if region:
-            program.set("other_strength", float(look.other_strength))
             for name, value in region.uniforms(frame.aspect).items():
                 program.set(name, value)
         program.set("background", background)

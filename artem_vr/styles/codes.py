@@ -19,7 +19,6 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -27,9 +26,6 @@ import numpy.typing as npt
 from artem_vr.atomic_file import write_atomically
 from artem_vr.errors import WeightsError
 from artem_vr.networks.header import read_metadata, smooth_entry, smooth_of, with_sorted_metadata
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 SUFFIX = ".code.safetensors"
 """How names of files of codes end."""
@@ -48,11 +44,10 @@ PICTURE_SIDE = 448
 PICTURE_PROPORTION = 4
 """The longer side of a kept picture, at most, over `PICTURE_SIDE`."""
 MOST_PARTS = 4
-EASING = 1.5
-"""Exponent of `eased`: what is painted changes little near the photograph's code and much near a painting's."""
+EASING = 4.0
+"""Exponent of `adjusted`: half way between the photograph's code and a painting's what is painted is of neither."""
 
 Values = npt.NDArray[np.float32]
-Strength = TypeVar("Strength", float, "Tensor")
 
 _DAMAGED = "Add the picture again: artem-vr styles add PICTURE"
 
@@ -205,29 +200,23 @@ def mixed(values: Sequence[Values], weights: Sequence[float]) -> Values:
     return sum(terms[1:], terms[0]).astype(np.float32)
 
 
-def eased(strength: Strength) -> Strength:
-    """How far on the way from no style to a code a ``strength`` in 0..1 leads, 0..1: 1 - (1 - strength)^1.5.
-
-    So that equal steps of the strength come nearest to equal steps of the picture.
-    """
-    return 1 - (1 - strength) ** EASING
-
-
 def adjusted(
     values: Values, plain: Values, strength: float = 1.0, mean_weight: float = 1.0, contrast: float = 1.0
 ) -> Values:
     """A code between ``plain`` (no style) and ``values``, (2, C) each:
 
-        deviations = plain + eased(strength) * contrast    * (values - plain)
-        means      = plain + eased(strength) * mean_weight * (values - plain)
+        amount     = 1 - (1 - strength)^EASING
+        deviations = plain + amount * contrast    * (values - plain)
+        means      = plain + amount * mean_weight * (values - plain)
 
-    ``strength`` is the content-style trade-off alpha of Huang & Belongie 2017: 0 gives ``plain`` and 1, where the
-    others are 1, ``values``, both exactly. ``mean_weight`` is how far the style's means are followed (0: the
-    photograph's own tone), ``contrast`` the same of its deviations; above 1 they exaggerate.
+    ``strength``: as the content-style trade-off alpha of Huang & Belongie 2017, 0 gives ``plain`` and 1, where the
+    others are 1, ``values``, both exactly. What is shown is mixed with the source by the strength besides: strokes
+    grow a little with it, and each step of it is one of the picture. ``mean_weight`` is how far the style's means are
+    followed (0: the photograph's own tone), ``contrast`` the same of its deviations; above 1 they exaggerate.
     """
     if not 0 <= strength <= 1:
         raise ValueError(f"strength {strength} must be 0 to 1")
-    reach = eased(strength) * np.array([[contrast], [mean_weight]], np.float64)  # deviations, means
+    reach = (1 - (1 - strength) ** EASING) * np.array([[contrast], [mean_weight]], np.float64)  # deviations, means
     if not np.isfinite(reach).all():
         raise ValueError("mean_weight and contrast must be finite")
     return ((1 - reach) * plain + reach * values).astype(np.float32)

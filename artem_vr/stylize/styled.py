@@ -25,19 +25,6 @@ class Tuning:
     contrast: float = 1.0
 
 
-ALL_PAINTED = 0.4
-"""From this strength on a style that is a code covers the source wholly; what is weaker is in the code."""
-
-
-def cover(strength: float, coded: bool) -> float:
-    """How much of the source the painting covers, 0..1; at strength 0 nothing of it, bit for bit.
-
-    A code itself says how strongly it is painted, so that strokes grow with it. But even at strength 0 a
-    network blurs the source a little: weak codes are mixed with it.
-    """
-    return min(1.0, strength / ALL_PAINTED) if coded else strength
-
-
 class StyledPainter:
     """A painter of an engine together with a style's code, if its network takes one."""
 

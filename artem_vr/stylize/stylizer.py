@@ -69,13 +69,10 @@ class PaintedFrame:
     """The deck's generation that asked for this style: a change means a new style arrived."""
     painted_at: float
     paint_seconds: float
-    coded: bool = False
-    """The strength is in the painting already (`StyledPainter.coded`)."""
     outside: str = ""
     """The deck's style for outside a region, when this was painted."""
     other: Any = None
     """The same frame in that style, as ``pictures``; None where there is none, or where it is not ready."""
-    other_coded: bool = False
 
 
 @dataclass(frozen=True)
@@ -405,9 +402,9 @@ class Stylizer:
         self._count += 1
         self._steadied += bool(ties.before) or ties.across is not None
         self._seconds.append((now, now - begun))
-        painted = PaintedFrame(frame, pictures, key.style, self._generation, now, now - begun, painter.coded)
+        painted = PaintedFrame(frame, pictures, key.style, self._generation, now, now - begun)
         if outside.style:
-            painted = replace(painted, outside=outside.style, other=other, other_coded=other_coded)
+            painted = replace(painted, outside=outside.style, other=other)
         self.painted.put(painted)
         self._shown = self._of(key, outside, self._ground.wanted, tuning.strength, painter.coded or other_coded)
         apart = self._engine.device != "cpu"  # a GPU's speed says nothing of what the processor does beside it

@@ -21,7 +21,6 @@ from artem_vr.networks.fast import FastNetwork
 from artem_vr.networks.layers import GivenStatistics, InstanceNorm, OwnStatistics, own_code
 from artem_vr.networks.vgg import VGG19
 from artem_vr.sources.pictures import load_picture
-from artem_vr.styles.codes import eased
 from artem_vr.training import losses, warps
 from artem_vr.training.beginning import begin_as
 from artem_vr.training.data import Photographs, draw_ramp, load_or_say, resize_short_side, to_tensor
@@ -135,6 +134,17 @@ class Paintings:
         whole = resize_short_side(to_tensor(load_picture(view.path, enough=side)), side)
         top, left = (round(p * (n - self.window)) for p, n in zip(view.place, whole.shape[2:], strict=True))
         return whole[:, list(view.channels), top : top + self.window, left : left + self.window]
+
+
+ALPHA_EASING = 1.5
+
+
+def _amount(alpha: Tensor) -> Tensor:
+    """How far on the way from no style to a code is what shall look ``alpha`` like the painting: 1 - (1 - alpha)^1.5.
+
+    What is painted changes little near the photograph's code and much near a painting's.
+    """
+    return 1 - (1 - alpha) ** ALPHA_EASING
 
 
 class CompactObjective(nn.Module):
@@ -275,7 +285,7 @@ class CompactObjective(nn.Module):
     ) -> dict[str, Tensor]:
         vgg = self.vgg
         plain = self.network.plain[None]
-        amount = eased(strengths[:, None, None])
+        amount = _amount(strengths[:, None, None])
         code = plain + amount * (self.network.encoder.code(traits).float().unflatten(1, plain.shape[1:]) - plain)
         statistics = OwnStatistics(code)
         painted = self.network(pictures.contiguous(memory_format=torch.channels_last), statistics)
@@ -347,7 +357,7 @@ class CompactObjective(nn.Module):
             with torch.no_grad():
                 code = network.encoder.code(traits.to(self.device)).unflatten(1, plain.shape)
                 painted = network(pictures, OwnStatistics(code))
-            between = network(pictures, OwnStatistics(plain + eased(amount) * (code - plain)))
+            between = network(pictures, OwnStatistics(plain + _amount(amount) * (code - plain)))
             loss = (between - torch.lerp(pictures, painted, amount[..., None])).abs().mean()
             (plain.grad,) = torch.autograd.grad(loss, [plain])
             optimizer.step()

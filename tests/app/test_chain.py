@@ -223,26 +223,11 @@ def test_back_to_the_style_that_fades_in_nothing_waits(rig: Rig) -> None:
     assert rig.seen("left")[0, 0, 0] == 150
 
 
-def test_how_much_is_covered_fades_too(rig: Rig) -> None:
-    """A code covers the source sooner than a network does."""
-    rig.deck.strength = 0.5
-    source = StereoFrame(flat((0, 0, 0), (0, 0, 0)), 0.0, 0)
-    values = []
-    for style, coded in (("alpha", True), ("beta", False), ("gamma", True)):
-        painting = flat((200, 200, 200), (200, 200, 200))
-        Mailbox.put(rig.log, PaintedFrame(source, painting, style, 0, 0.0, 0.0, coded))
-        for _ in range(40):
-            rig.turn()
-            values.append(int(rig.seen("left")[0, 0, 0]))
-    assert values[39::40] == [200, 100, 200]
-    assert jumps(values) < 10
-
-
 def test_a_painting_that_cannot_be_uploaded_leaves_the_one_before_and_its_figures(rig: Rig) -> None:
     source = StereoFrame(flat((0, 0, 0), (0, 0, 0)), 0.0, 0)
 
-    def show(painting: object, style: str, coded: bool) -> list[int]:
-        Mailbox.put(rig.log, PaintedFrame(source, painting, style, 0, 0.0, 0.0, coded))
+    def show(painting: object, style: str) -> list[int]:
+        Mailbox.put(rig.log, PaintedFrame(source, painting, style, 0, 0.0, 0.0))
         values = []
         for _ in range(40):
             rig.turn()
@@ -251,15 +236,15 @@ def test_a_painting_that_cannot_be_uploaded_leaves_the_one_before_and_its_figure
 
     rig.deck.strength = 0.5
     light = flat((200, 200, 200), (200, 200, 200))
-    assert show(light, "alpha", True)[-1] == 200
+    assert show(light, "alpha")[-1] == 100
     shown = rig.meter.shown
     assert shown == 1
     for style in ("beta", "alpha"):
-        assert set(show(light.astype(float), style, False)) == {200}
+        assert set(show(light.astype(float), style)) == {100}
         assert "expected uint8" in rig.view.message(rig.clock())
     assert rig.meter.shown == shown, "it was never seen, and so it has no latency"
-    values = show(light, "beta", False)
-    assert jumps([200, *values]) < 10 and values[-1] == 100, "the next one is faded in from what is seen"
+    values = show(light // 2, "beta")
+    assert jumps([100, *values]) < 10 and values[-1] == 50, "the next one is faded in from what is seen"
     assert rig.meter.shown == shown + 1
 
 

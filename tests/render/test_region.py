@@ -97,13 +97,13 @@ def test_one_style_inside_another_outside_soft_between(stage, frame, whole, regi
 
 @pytest.mark.graphics
 @pytest.mark.display
-def test_each_side_has_its_own_strength_and_none_shows_the_source(stage, frame, whole):
+def test_both_sides_have_the_strength_and_none_shows_the_source(stage, frame, whole):
     frame.update(flat(8, 16, 0)[None], flat(8, 16, 100)[None], "a", other=flat(8, 16, 200)[None])
-    seen = drawn(stage, frame, whole, Look(0.5, region=Region("left", 0.0), other_strength=0.25))
-    assert (seen[:, : WIDTH // 2 - 1] == 50).all() and (seen[:, WIDTH // 2 + 1 :] == 50).all()
+    seen = drawn(stage, frame, whole, Look(0.5, region=Region("left", 0.0)))
+    assert (seen[:, : WIDTH // 2 - 1] == 50).all() and (seen[:, WIDTH // 2 + 1 :] == 100).all()
     source = noise(HEIGHT, WIDTH, seed=1)
     frame.update(source[None], noise(HEIGHT, WIDTH)[None], "a", other=noise(HEIGHT, WIDTH, seed=3)[None])
-    look = Look(0.0, region=Region("left"), other_strength=0.0, preserve_color=True)
+    look = Look(0.0, region=Region("left"), preserve_color=True)
     assert np.array_equal(drawn(stage, frame, whole, look), source)
 
 

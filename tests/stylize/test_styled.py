@@ -21,7 +21,7 @@ from artem_vr.styles.deck import Deck
 from artem_vr.styles.library import Library, Style
 from artem_vr.stylize.engines.base import Code
 from artem_vr.stylize.loading import LoadedStyle, StyleLoader
-from artem_vr.stylize.styled import Tuning, Workshop, cover
+from artem_vr.stylize.styled import Tuning, Workshop
 from artem_vr.stylize.stylizer import Stylizer
 
 PATIENCE = 30.0
@@ -108,12 +108,6 @@ def test_what_overflows_is_painted_again_without_the_past_and_leaves_nothing_beh
     fake.overflows = set()
     state = painter.paint(pictures, np.full_like(state, np.nan), 1.0, Tuning())[1]
     assert (state == 1).all()  # a cut forgets whatever was
-
-
-@pytest.mark.parametrize("coded", [True, False])
-def test_strength_0_is_the_source_and_more_is_never_less(coded: bool) -> None:
-    covers = [cover(strength, coded) for strength in np.linspace(0, 1, 21)]
-    assert covers[0] == 0.0 and covers[-1] == 1.0 and covers == sorted(covers)
 
 
 class Loader:
@@ -206,8 +200,7 @@ def test_a_picture_that_comes_finds_its_network_compiled_and_the_old_style_goes_
         result = stylizer.painted.take(0.05)
         return result if result is not None and result.style == name else None
 
-    first = wait_for(lambda: painted("a"))
-    assert first.coded
+    wait_for(lambda: painted("a"))
     assert np.array_equal(engine.made[0].codes[-1], adjusted(CODES["a"], PLAIN, 0.5))
     loader.gate.clear()
     deck.replace_names(["a", "b"])
