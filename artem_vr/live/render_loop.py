@@ -159,7 +159,7 @@ class RenderLoop:
         self._obey(began)
         self._receive(began)
         self._tell(began)
-        if self._source_counts(began):
+        if self._source_counts():
             self._scene.frame.upload_source()
         if self._last:
             self._scene.hud.settle(began)
@@ -328,7 +328,7 @@ class RenderLoop:
         self._scene.hud.update(self.hud, now)
         self._context.set_title(hud_text.window_title(title, stylizer))
 
-    def _source_counts(self, now: float) -> bool:
+    def _source_counts(self) -> bool:
         """Whether anything of the source may be seen in this turn."""
         view, strength = self._view, self._deck.current.shown_strength
         return self._shown is None or strength < 1.0 or view.preserve_color or view.region != "none"
