@@ -137,13 +137,12 @@ class Paintings:
 
 
 ALPHA_EASING = 1.5
+"""Exponent of the way from no style to a code, in training. What is shown goes another way, since the source is mixed
+in there (`styles.codes.adjusted`)."""
 
 
 def _amount(alpha: Tensor) -> Tensor:
-    """How far on the way from no style to a code is what shall look ``alpha`` like the painting: 1 - (1 - alpha)^1.5.
-
-    What is painted changes little near the photograph's code and much near a painting's.
-    """
+    """How far on the way from no style to a code lies what shall be ``alpha`` (0..1) like the painting, 0..1."""
     return 1 - (1 - alpha) ** ALPHA_EASING
 
 
@@ -352,13 +351,13 @@ class CompactObjective(nn.Module):
             pictures = pictures.contiguous(memory_format=torch.channels_last)
             traits = torch.cat([self.traits_of(self.paintings.view(iteration, place)) for place in range(2)])
             random = torch.Generator().manual_seed(self.seed * 7_919 + iteration)
-            amount = torch.rand(2, generator=random) if iteration % 2 else torch.zeros(2)
-            amount = amount.to(self.device)[:, None, None]
+            alpha = torch.rand(2, generator=random) if iteration % 2 else torch.zeros(2)
+            alpha = alpha.to(self.device)[:, None, None]
             with torch.no_grad():
                 code = network.encoder.code(traits.to(self.device)).unflatten(1, plain.shape)
                 painted = network(pictures, OwnStatistics(code))
-            between = network(pictures, OwnStatistics(plain + _amount(amount) * (code - plain)))
-            loss = (between - torch.lerp(pictures, painted, amount[..., None])).abs().mean()
+            between = network(pictures, OwnStatistics(plain + _amount(alpha) * (code - plain)))
+            loss = (between - torch.lerp(pictures, painted, alpha[..., None])).abs().mean()
             (plain.grad,) = torch.autograd.grad(loss, [plain])
             optimizer.step()
         sizes = [norm.channels for norm in norms]
