@@ -198,14 +198,14 @@ def show(settings: Settings, parts: Parts, threads: list[Stoppable], interpreter
             context.keep_turning(loop.turn)
             outlook = Outlook(source, feed, stylizer, deck, log, first_is_held=every_frame)
             go_on(loop, view, outlook, log, interpreter)
+            state = stylizer.state()  # while it paints: what follows may take its time
         finally:
             loop.headset.close()  # first of all: SteamVR kills who dawdles
             stop_all(threads, 0.0)  # only asks; `run` waits for them
             kept = recorder.close() if recorder is not None else False
 
-        state = stylizer.state()
         report = meter.report(
-            missed_vsyncs=loop.headset.missed_vsyncs,
+            missed_vsyncs=loop.missed_vsyncs,
             device=state.device if state else "",
             engine=state.engine if state else "",
             precision=state.precision if state else "",

@@ -112,6 +112,12 @@ class RenderLoop:
         self.hud = HudText()
         self._failure_told = False
         self._latency: float | None = None
+        self._displayed: int | None = None
+        """Number of the source frame whose painting was displayed last."""
+        self._seen_from = float("-inf")
+        """Since when somebody has been looking, without a rest."""
+        self._missed_before = 0
+        """Vsyncs that headsets missed which are no longer there."""
         self._waiting: PaintedFrame | None = None  # uploaded, but not yet drawn
         self._bare: StereoFrame | None = None  # the unpainted frame on the stage, while there is no painting
         self._bare_at = float("-inf")
@@ -150,7 +156,8 @@ class RenderLoop:
             return
         if poses.focus in (Focus.HIDDEN, Focus.STANDBY):
             self._watched.clear()
-        else:
+        elif not self._watched.is_set():
+            self._seen_from = self._clock()
             self._watched.set()
 
     def _prepare(self) -> float:
@@ -172,22 +179,32 @@ class RenderLoop:
         self._told = None  # nor is what the line says of it
         self.turn()
 
+    @property
+    def missed_vsyncs(self) -> int:
+        """Of all headsets of this run."""
+        return self._missed_before + self.headset.missed_vsyncs
+
     def _begin(self) -> FramePoses:
         """Wait for the next vsync; a headset that has gone is replaced by the desktop."""
         try:
             return self.headset.begin_frame()
         except HeadsetError as error:
             self._lose_headset(error)
+            self._fit(self._clock())  # what is drawn now is for the window already
             return self.headset.begin_frame()
+
+    def _replace_headset(self, headset: Headset) -> None:
+        self._missed_before += self.headset.missed_vsyncs
+        self.headset.close()
+        self.headset = headset
 
     def _lose_headset(self, error: HeadsetError) -> None:
         if isinstance(self.headset, DesktopHeadset):
             raise error
         if isinstance(error, HeadsetGpuError):
             error = error.with_renderer(self._context.renderer)
-        self.headset.close()
         self._deck.compare = False  # whoever held the trigger can never let it go
-        self.headset = DesktopHeadset(self._desktop_eye_size, self._desktop_hz, self._clock)
+        self._replace_headset(DesktopHeadset(self._desktop_eye_size, self._desktop_hz, self._clock))
         self._view.note(f"{error} The window goes on; V looks for the headset again", self._clock(), seconds=30.0)
 
     def _seek_headset(self, now: float) -> None:
@@ -196,8 +213,7 @@ class RenderLoop:
         if isinstance(found, ArtemError):
             self._view.note(str(found), now)
         elif found is not None:
-            self.headset.close()
-            self.headset = found
+            self._replace_headset(found)
             self._view.note(f"{found.name} is connected", now)
             self._fit(now)
         wished, self._view.seek_headset = self._view.seek_headset, False
@@ -388,12 +404,21 @@ class RenderLoop:
             self._mirror(now)
         self._drawn, self._redraw = state, False
         if self._waiting is not None:
-            shown_at = max(self._clock(), poses.displayed_at)
-            self._meter.displayed(self._waiting.source.captured_at, shown_at)
-            still = self._waiting.source.still  # it cannot be late
-            self._latency = None if still else shown_at - self._waiting.source.captured_at
+            self._note_displayed(self._waiting.source, max(self._clock(), poses.displayed_at))
             self._waiting = None
         return True
+
+    def _note_displayed(self, source: StereoFrame, shown_at: float) -> None:
+        """A painting of ``source`` was handed to the display: note how late, if that tells how long painting takes.
+
+        It does not where the frame was displayed before and is painted anew, nor where it waited for someone to look.
+        """
+        late: float | None = shown_at - source.captured_at
+        if source.sequence == self._displayed or source.captured_at < self._seen_from:
+            late = None
+        self._displayed = source.sequence
+        self._meter.displayed(shown_at, late)
+        self._latency = None if source.still else late  # what is at rest cannot be late
 
     def _mirror(self, now: float) -> None:
         self._scene.draw_mirror(self._view.mirror, now)

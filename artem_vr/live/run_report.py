@@ -85,12 +85,14 @@ class RunMeter:
         """One turn of the render loop took ``seconds`` of work, waiting for the vsync left out."""
         self._render.append(seconds)
 
-    def displayed(self, captured_at: float, shown_at: float) -> None:
-        """A painting of a frame that was captured at ``captured_at`` was first handed to the display."""
+    def displayed(self, shown_at: float, late: float | None) -> None:
+        """A painting was first handed to the display, ``late`` seconds after its frame was captured; None: that is of
+        no meaning."""
         if self._first_shown_at is None:
             self._first_shown_at = shown_at
         self.shown += 1
-        self._latency.append(shown_at - captured_at)
+        if late is not None:
+            self._latency.append(late)
 
     def report(self, missed_vsyncs: int = 0, **facts: Any) -> dict[str, Any]:
         """The figures, and ``facts`` (device, engine, style ...) beside them, ready for JSON.

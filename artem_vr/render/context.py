@@ -22,7 +22,6 @@ from artem_vr.render.events import (
     MouseButton,
     MouseMoved,
     Resized,
-    Scrolled,
     Uncovered,
 )
 from artem_vr.render.held_window import HeldWindow, start_timer
@@ -78,9 +77,6 @@ class Context(Protocol):
     def set_title(self, title: str) -> None: ...
     def set_fullscreen(self, fullscreen: bool) -> None:
         """Fill the monitor on which most of the window is, or return to the window."""
-
-    def capture_mouse(self, captured: bool) -> None:
-        """Hide the pointer and let `MouseMoved` go on past the window's edges, or stop that."""
 
     def close(self) -> None:
         """End the context; release what lies in it first. May be called again."""
@@ -176,9 +172,6 @@ class OffscreenContext:
         pass
 
     def set_fullscreen(self, fullscreen: bool) -> None:
-        pass
-
-    def capture_mouse(self, captured: bool) -> None:
         pass
 
     def close(self) -> None:
@@ -335,11 +328,6 @@ class WindowContext:
             glfw.set_window_monitor(window, None, *self._windowed, 0)
             self._windowed = None
 
-    def capture_mouse(self, captured: bool) -> None:
-        glfw = self._glfw
-        self._pointer = None  # the pointer jumps: that is no movement
-        glfw.set_input_mode(self._window, glfw.CURSOR, glfw.CURSOR_DISABLED if captured else glfw.CURSOR_NORMAL)
-
     def close(self) -> None:
         if self._glfw is None:
             return
@@ -411,7 +399,6 @@ class WindowContext:
         glfw.set_drop_callback(window, lambda _window, paths: put(FilesDropped(tuple(map(Path, paths)))))
         glfw.set_cursor_pos_callback(window, on_move)
         glfw.set_mouse_button_callback(window, on_button)
-        glfw.set_scroll_callback(window, lambda _window, dx, dy: put(Scrolled(dx, dy)))
 
 
 def _glfw_error(glfw: Any) -> str:

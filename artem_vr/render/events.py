@@ -69,12 +69,4 @@ class MouseButton:
     pressed: bool
 
 
-@dataclass(frozen=True)
-class Scrolled:
-    """The wheel turned: ``dy`` > 0 is away from the user."""
-
-    dx: float
-    dy: float
-
-
-Event = KeyPressed | FilesDropped | Resized | Uncovered | CloseRequested | MouseMoved | MouseButton | Scrolled
+Event = KeyPressed | FilesDropped | Resized | Uncovered | CloseRequested | MouseMoved | MouseButton

@@ -104,14 +104,11 @@ class Stage:
         frame: FrameTextures,
         look: Look = Look(),
         background: Colour = (0.0, 0.0, 0.0),
-        keep_aspect: bool = False,
     ) -> None:
-        """Draw one eye's picture over all of ``whole``; with ``keep_aspect`` between bars of the background."""
+        """Draw one eye's picture over all of ``whole``."""
         target.clear(whole, background)
         if not frame.ready or whole.width <= 0 or whole.height <= 0:
             return
-        if keep_aspect:
-            gl.glViewport(*geometry.letterbox(whole.width, whole.height, frame.aspect))
         self._draw(self._flat, eye, frame, _IDENTITY, look, background, ())
 
     def _warm_up(self) -> None:

@@ -107,12 +107,6 @@ class Deck:
         with self._lock:
             self._selection = replace(self._selection, strength=_unit(value))
 
-    def change_strength(self, delta: float) -> Selection:
-        """Add to the strength, in one step, clamped to 0..1."""
-        with self._lock:
-            self._selection = replace(self._selection, strength=_unit(self._selection.strength + delta))
-            return self._selection
-
     @property
     def compare(self) -> bool:
         return self._selection.compare
@@ -175,21 +169,6 @@ class Deck:
             if current == name:
                 current = instead if instead in rest else rest[min(self._selection.index, len(rest) - 1)]
             return self._choose(rest.index(current))
-
-    def replace_names(self, names: Sequence[str]) -> Selection:
-        """A new list (a style was added or removed); the current style stays if it is in it.
-
-        Raises `StyleError` when the list is empty; the old one stays.
-        """
-        if not names:
-            raise StyleError("There is no style to choose from", "Reinstall the program, or train a style")
-        with self._lock:
-            style = self._selection.style
-            self._names = tuple(names)
-            if style in self._names:
-                self._selection = replace(self._selection, index=self._names.index(style))
-                return self._selection
-            return self._choose(min(self._selection.index, len(names) - 1))
 
     def _step(self, by: int) -> Selection:
         with self._lock:

@@ -113,7 +113,6 @@ class RateKeeper:
         self._seen: CoarsePicture = np.zeros(0, np.float32)
         """The coarse picture that the statistics belong to: smoothed as they are."""
         self._captured_at = 0.0
-        self.cuts = 0
 
     def reset(self) -> None:
         """The next frame gets rate 1: another style, another source."""
@@ -125,7 +124,6 @@ class RateKeeper:
         before, self._signature = self._signature, now
         elapsed, self._captured_at = captured_at - self._captured_at, captured_at
         if before is None or is_cut(before, now):
-            self.cuts += before is not None
             self._seen = now.layout
             return 1.0
         rate = max(smoothing_rate(elapsed, self._tau), light_rate(light_change(self._seen, now.layout)))

@@ -65,8 +65,6 @@ class PaintedFrame:
     """(E, H, W, 3) uint8 RGB in memory of its own, or (E, H, W, 4) RGBA on a CUDA device; H and W
     are the working size, not the source's."""
     style: str
-    generation: int
-    """The deck's generation that asked for this style: a change means a new style arrived."""
     painted_at: float
     paint_seconds: float
     outside: str = ""
@@ -197,7 +195,6 @@ class Stylizer:
         """What the newest painting is of a selection, as `_of` tells it."""
         self._awaited: PainterKey | None = None
         """Waited for by `_stood_back`."""
-        self._generation = deck.current.generation
         self._asked = deck.current.generation
         self._failed = -1
         self._seconds: deque[tuple[float, float]] = deque(maxlen=240)
@@ -272,10 +269,7 @@ class Stylizer:
         if self._stood_back():
             return False
         self._last = frame
-        selection = self._deck.current
-        if selection.generation != self._asked:  # a new choice: what failed before gets another chance
-            self._asked = selection.generation
-            self.painters.forgive()
+        selection = self._selected()
         wanted = self._wanted = self._key(frame, selection.style)
         if not selection.outside:
             self._other_series.forget()
@@ -286,6 +280,14 @@ class Stylizer:
             self._ground.get_ready()  # now there is time for that
             return True
         return self._paint(frame, key, painter, self._like(wanted, selection.outside), selection.style)
+
+    def _selected(self) -> Selection:
+        """What is chosen; with a new choice what failed before gets another chance."""
+        selection = self._deck.current
+        if selection.generation != self._asked:
+            self._asked = selection.generation
+            self.painters.forgive()
+        return selection
 
     def _want(self, wanted: PainterKey, selection: Selection) -> None:
         """Let painters be prepared: ``wanted``, and then what may be chosen next."""
@@ -306,14 +308,15 @@ class Stylizer:
     def _choice_waits(self) -> bool:
         """Whether what is chosen is ready and not painted yet; where the source has stalled the last frame will do.
 
-        What is not ready is wanted.
+        What is not ready is wanted, and what keeps it from being painted is said.
         """
-        if self._wanted is None:
+        if self._last is None:
             return False
-        selection = self._deck.current
-        key, outside = self._like(self._wanted, selection.style), self._like(self._wanted, selection.outside)
+        selection = self._selected()
+        key = self._wanted = self._key(self._last, selection.style)
+        outside = self._like(key, selection.outside)
         self._want(key, selection)
-        painter, other = self.painters.get(key), self.painters.get(outside)
+        painter, other = self._told(key, selection), self.painters.get(outside)
         if painter is None or (outside.style and other is None and self.painters.failure(outside) is None):
             return False
         coded = painter.coded or (other is not None and other.coded)
@@ -351,19 +354,23 @@ class Stylizer:
         self, frame: StereoFrame, wanted: PainterKey, selection: Selection
     ) -> tuple[PainterKey | None, StyledPainter | None]:
         """The wanted painter if it is ready, else the one that worked before, else none."""
-        painter = self.painters.get(wanted)
+        painter, using = self._told(wanted, selection), self._series.key
         if painter is not None:
-            self._generation, self._message, self._failed = selection.generation, "", -1
             return wanted, painter
-        using = self._series.key
-        failure = self.painters.failure(wanted)
-        # no news for the viewer where only the size changes; what worked at another one goes on, and stays in the deck
-        resized = using is not None and (using.style, using.edition) == (wanted.style, wanted.edition)
-        self._message = failure or ("" if resized else f"Preparing {called(selection.style)}")
-        self._failed = selection.generation if failure and not resized else -1
         if using is not None and using != wanted and using.eyes == len(frame.eyes):
             return using, self.painters.get(using)
         return None, None
+
+    def _told(self, wanted: PainterKey, selection: Selection) -> StyledPainter | None:
+        """The wanted painter if it is ready; the state then says why it is not, or that there is nothing to say."""
+        painter, using = self.painters.get(wanted), self._series.key
+        failure = self.painters.failure(wanted) if painter is None else None
+        # no news for the viewer where only the size changes; what worked at another one goes on, and stays in the deck
+        resized = using is not None and (using.style, using.edition) == (wanted.style, wanted.edition)
+        quiet = resized or painter is not None
+        self._message = failure or ("" if quiet else f"Preparing {called(selection.style)}")
+        self._failed = selection.generation if failure and not resized else -1
+        return painter
 
     def _paint(
         self, frame: StereoFrame, key: PainterKey, painter: StyledPainter, outside: PainterKey, chosen: str
@@ -402,7 +409,7 @@ class Stylizer:
         self._count += 1
         self._steadied += bool(ties.before) or ties.across is not None
         self._seconds.append((now, now - begun))
-        painted = PaintedFrame(frame, pictures, key.style, self._generation, now, now - begun)
+        painted = PaintedFrame(frame, pictures, key.style, now, now - begun)
         if outside.style:
             painted = replace(painted, outside=outside.style, other=other)
         self.painted.put(painted)

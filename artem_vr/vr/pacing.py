@@ -34,11 +34,6 @@ def next_slot(previous: float | None, now: float, period: float) -> Slot:
     return Slot(previous + turns * period, turns - 1)
 
 
-def missed_between(earlier: float, later: float, period: float) -> int:
-    """How many turns passed unused between two frames that began at ``earlier`` and ``later``."""
-    return max(0, round((later - earlier) / period) - 1)
-
-
 @dataclass(frozen=True)
 class VsyncCount:
     """How many vsyncs were missed, counted from the runtime's report on its newest frame.

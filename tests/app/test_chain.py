@@ -7,6 +7,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import openvr
 import pytest
 from PIL import Image
 
+from artem_vr.errors import HeadsetError
 from artem_vr.live.late_stylizer import WatchedFrames
 from artem_vr.live.record import Recorder
 from artem_vr.mailbox import Mailbox
@@ -227,7 +229,7 @@ def test_a_painting_that_cannot_be_uploaded_leaves_the_one_before_and_its_figure
     source = StereoFrame(flat((0, 0, 0), (0, 0, 0)), 0.0, 0)
 
     def show(painting: object, style: str) -> list[int]:
-        Mailbox.put(rig.log, PaintedFrame(source, painting, style, 0, 0.0, 0.0))
+        Mailbox.put(rig.log, PaintedFrame(source, painting, style, 0.0, 0.0))
         values = []
         for _ in range(40):
             rig.turn()
@@ -269,7 +271,7 @@ def test_the_loop_frees_no_painting_that_lies_on_a_gpu(rig: Rig, monkeypatch: py
         for painting in paintings:
             weakref.finalize(painting, lambda: freed_by.append(threading.current_thread().name))
         pictures, other = paintings
-        Mailbox.put(rig.log, PaintedFrame(source, pictures, style, 0, 0.0, 0.0, outside="beta", other=other))
+        Mailbox.put(rig.log, PaintedFrame(source, pictures, style, 0.0, 0.0, outside="beta", other=other))
 
     for style in ("alpha", "alpha", "beta", "gamma", "alpha", "gamma"):
         put(style)
@@ -741,6 +743,64 @@ def test_a_headset_that_was_lost_is_found_again_at_the_press_of_a_key(
     rig.turn(5)
     assert "connected already" in rig.view.message(rig.clock())
     assert rig.runtime.count.inits == opened
+
+
+def test_the_first_picture_after_a_loss_has_the_shape_of_the_window(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    rig.paint(noise(15))
+    rig.turn(2)
+    drawn: list[tuple[str, tuple[int, int]]] = []
+    draw = rig.scene.draw_eyes
+
+    def noted(headset: Headset, *arguments: Any) -> None:
+        drawn.append((headset.name, (rig.scene.eyes[0].width, rig.scene.eyes[0].height)))
+        draw(headset, *arguments)
+
+    def gone() -> Any:
+        raise HeadsetError("The headset has gone", "Start SteamVR again")
+
+    monkeypatch.setattr(rig.scene, "draw_eyes", noted)
+    monkeypatch.setattr(rig.headset, "begin_frame", gone)
+    rig.turn()
+    assert drawn == [("Desktop", (320, 180))]
+
+
+def test_missed_vsyncs_of_a_lost_headset_count(rig: Rig) -> None:
+    rig.headset._vsyncs = replace(rig.headset._vsyncs, missed=7)
+    rig.runtime.fail_next_submit(105)
+    rig.turn(2)
+    assert isinstance(rig.loop.headset, DesktopHeadset)
+    assert rig.loop.missed_vsyncs == 7 + rig.loop.headset.missed_vsyncs
+
+
+def test_only_what_was_waiting_for_paint_is_late(rig: Rig) -> None:
+    """No frame that is painted anew, long after it came, and none that lay there while nobody looked."""
+    rig.paint(noise(16))
+    rig.turn(2)
+    assert rig.loop._latency is not None
+    counted = len(rig.meter._latency)
+    rig.runtime.advance(60.0)
+    rig.deck.next()
+    for _ in range(int(PATIENCE / 0.01)):
+        rig.turn()
+        if rig.loop._shown is not None and rig.loop._shown.style == rig.deck.current.style:
+            break
+        time.sleep(0.01)
+    rig.turn(2)
+    assert rig.loop._latency is None and len(rig.meter._latency) == counted and rig.meter.shown == counted + 1
+
+    rig.loop._watched = threading.Event()
+    rig.loop._watched.set()
+    rig.runtime.push_event(ovr.ENTER_STANDBY)
+    rig.turn(3)
+    assert not rig.loop._watched.is_set()
+    rig.paint(noise(17))
+    rig.runtime.advance(60.0)
+    rig.runtime.push_event(ovr.LEAVE_STANDBY)
+    rig.turn(4)
+    assert rig.meter.shown == counted + 2 and rig.loop._latency is None
+    rig.paint(noise(18))
+    rig.turn(2)
+    assert rig.loop._latency is not None and rig.loop._latency < 1.0
 
 
 def test_a_headset_that_was_found_is_asked_for_poses_before_it_is_drawn_for(

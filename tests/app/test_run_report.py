@@ -33,7 +33,7 @@ def test_a_run_in_figures():
     for frame in range(11):
         painted_at = 102.0 + 0.05 * frame
         meter.log.put(Painting(Frame(frame), painted_at))
-        meter.displayed(captured_at=painted_at - 0.03, shown_at=painted_at + 0.01)
+        meter.displayed(painted_at + 0.01, 0.04)
     for milliseconds in (1, 2, 3, 4):
         meter.rendered(milliseconds / 1000)
     report = meter.report(missed_vsyncs=2, device="cpu", engine="torch", style="scream")

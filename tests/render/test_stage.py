@@ -129,15 +129,6 @@ def test_source_and_painting_may_differ_in_size(context, stage, frame):
     whole.release()
 
 
-def test_keep_aspect_leaves_bars(wide, stage, frame):
-    frame.update(flat(10, 10, 255)[None])
-    stage.draw_flat(wide, 0, frame, background=(0.0, 0.0, 1.0), keep_aspect=True)
-    pixels = target.read_back(wide)
-    assert (pixels[:, 20:180, :3] == 255).all()
-    assert (pixels[:, :20, :3] == (0, 0, 255)).all()
-    assert (pixels[:, 180:, :3] == (0, 0, 255)).all()
-
-
 @pytest.mark.parametrize("yaw", [0.0, 0.15])  # parallel and canted displays
 @pytest.mark.parametrize("eye", [0, 1])
 def test_corners_of_the_screen_lie_where_tangents_say(wide, stage, frame, eye, yaw):

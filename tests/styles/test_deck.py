@@ -44,8 +44,6 @@ def test_errors_leave_the_deck_alone() -> None:
     for wrong in (-1, 4, "z"):
         with pytest.raises(StyleError):
             deck.select(wrong)
-    with pytest.raises(StyleError):
-        deck.replace_names([])
     assert deck.current.style == "c" and deck.names == NAMES
     with pytest.raises(StyleError):
         Deck([])
@@ -59,15 +57,10 @@ def test_compare_and_strength() -> None:
     assert deck.current.shown_strength == 0.0 and deck.strength == 0.5
     deck.compare = False
     assert deck.current.shown_strength == 0.5
-    assert deck.change_strength(-2).strength == 0.0
+    deck.strength = -2
+    assert deck.strength == 0.0
     deck.strength = math.nan
     assert deck.strength == 1.0
-
-
-def test_new_names() -> None:
-    deck = Deck(NAMES, "c")
-    assert deck.replace_names(["x", "c"]).index == 1 and deck.current.generation == 0
-    assert deck.replace_names(["y"]).style == "y" and deck.current.generation == 1
 
 
 def named(deck: Deck) -> tuple[str, ...]:
@@ -152,8 +145,7 @@ def test_many_threads() -> None:
     def press() -> None:
         for _ in range(500):
             deck.next()
-            deck.change_strength(0.25)
-            deck.change_strength(-0.25)
+            deck.strength = 0.25
 
     watcher = threading.Thread(target=watch)
     pressers = [threading.Thread(target=press) for _ in range(4)]

@@ -203,7 +203,7 @@ def test_a_picture_that_comes_finds_its_network_compiled_and_the_old_style_goes_
     wait_for(lambda: painted("a"))
     assert np.array_equal(engine.made[0].codes[-1], adjusted(CODES["a"], PLAIN, 0.5))
     loader.gate.clear()
-    deck.replace_names(["a", "b"])
+    deck.add("b")
     deck.select("b")
     assert wait_for(lambda: painted("a"))  # goes on while b is being read
     loader.gate.set()

@@ -709,8 +709,37 @@ def test_a_choice_is_seen_where_the_source_has_stalled(make: Callable[..., Setup
     setup.engine.raising.add(6)
     setup.deck.select("style6")
     wait_for(lambda: "style6 failed" in setup.stylizer.state().message)
+    wait_for(lambda: setup.stylizer.state().failed == setup.deck.current.generation)
     setup.deck.strength = 0.5  # the renderer's own, where no style is a code
     assert setup.stylizer.painted.take(timeout=0.5) is None and setup.stylizer.state().frames == count + 2
+
+
+def test_what_cannot_be_painted_is_said_where_the_source_has_stalled(make: Callable[..., Setup]) -> None:
+    """And who goes back to what is shown is told nothing any more."""
+    setup = make()
+    setup.bad.add("style4")
+    setup.paint("style0")
+    setup.deck.select("style4")
+    wait_for(lambda: "style4 are damaged" in setup.stylizer.state().message)
+    assert setup.stylizer.state().failed == setup.deck.current.generation
+    setup.deck.select("style0")
+    wait_for(lambda: setup.stylizer.state().message == "")
+    assert setup.stylizer.state().failed == -1
+    setup.engine.prepare_gate.clear()
+    setup.deck.select("style2")
+    wait_for(lambda: "Preparing style2" in setup.stylizer.state().message)
+    setup.deck.select("style0")
+    wait_for(lambda: setup.stylizer.state().message == "")
+
+
+def test_another_size_is_painted_where_the_source_has_stalled(make: Callable[..., Setup]) -> None:
+    setup = make(eye_size=(128, 128))
+    last = setup.paint("style0", height=256, width=256)
+    assert last.pictures.shape[1:3] == (128, 128)
+    setup.stylizer.recommend((256, 256))
+    painted: PaintedFrame = wait_for(setup.stylizer.painted.take)
+    assert painted.source is last.source and painted.pictures.shape[1:3] == (256, 256)
+    assert setup.stylizer.painted.take(timeout=0.5) is None
 
 
 @pytest.mark.parametrize("steadying", ["always", "never"])

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from artem_vr.vr.pacing import Slot, VsyncCount, displayed_after, missed_between, next_slot
+from artem_vr.vr.pacing import Slot, VsyncCount, displayed_after, next_slot
 
 PERIOD = 1 / 90
 
@@ -56,11 +56,6 @@ def test_slots_stay_on_their_grid_and_every_vsync_is_used_or_counted(work: list[
         begun, now = slot.begins, max(now, slot.begins) + seconds
         missed, frames = missed + slot.missed, frames + 1
     assert missed + frames == pytest.approx(begun / period, abs=1e-3)
-
-
-@pytest.mark.parametrize(("periods", "missed"), [(1.0, 0), (1.4, 0), (0.2, 0), (2.0, 1), (5.1, 4)])
-def test_missed_between(periods: float, missed: int) -> None:
-    assert missed_between(3.0, 3.0 + periods * PERIOD, PERIOD) == missed
 
 
 class TestVsyncCount:
