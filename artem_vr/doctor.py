@@ -20,6 +20,7 @@ from typing import Any, Literal
 
 from artem_vr import __version__, assets, probes, settings
 from artem_vr.installing import pip_install
+from artem_vr.named_settings import find
 
 Status = Literal["ok", "absent", "bad"]
 Answer = Mapping[str, Any]
@@ -267,12 +268,13 @@ def settings_file(path: Path | None = None) -> Finding:
     """What is wrong in settings.toml and in the environment. The file stays where it is, to be mended."""
     try:
         path = settings.settings_path() if path is None else path
-        _, notices = settings.load(path=path)
+        _, notices = settings.load(path=path, find=find)
     except settings.SettingsError as error:
         return Finding("Settings", "bad", error.cause, error.remedy, essential=True)
     except ModuleNotFoundError as error:  # what says where the file lies; Libraries names it as well
         detail = f"not found: the library {error.name} is missing"
         return Finding("Settings", "bad", detail, f"pip install {error.name}", essential=True)
     if notices:
-        return Finding("Settings", "bad", " ".join(notices), "Mend or delete the file")
+        remedy = f"Mend {path}, or delete it" if path.exists() else "Mend or unset the variable"
+        return Finding("Settings", "bad", " ".join(notices), remedy)
     return Finding("Settings", "ok", str(path) if path.exists() else f"the defaults (no {path})")

@@ -259,7 +259,7 @@ def load(
     known = {ENVIRONMENT_PREFIX + "SETTINGS", *(ENVIRONMENT_PREFIX + name.upper() for name in NAMES)}
     for variable in sorted(environment):
         if variable.startswith(ENVIRONMENT_PREFIX) and variable not in known:
-            notices.append(f"there is no setting for {variable}; it is ignored.")
+            notices.append(f"there is no setting for {variable}; it is ignored. Unset it.")
     for name, value in (options or {}).items():
         values[name] = checked(name, value)
     return Settings(**values), notices

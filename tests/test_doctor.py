@@ -233,8 +233,15 @@ def test_a_broken_settings_file_stays_for_the_one_who_mends_it(tmp_path: Path) -
 def test_settings_are_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "settings.toml"
     assert doctor.settings_file().status == "ok"
-    path.write_text("strength = 9")
-    assert doctor.settings_file().status == "bad" and not doctor.settings_file().essential
+    for content in ("strength = 9", 'style = "gone.jpg"', 'source = "gone.mp4"', 'region_style = "nope"'):
+        path.write_text(content)
+        finding = doctor.settings_file()
+        assert finding.status == "bad" and not finding.essential and str(path) in (finding.remedy or ""), content
+    path.unlink()
+    monkeypatch.setenv("ARTEM_VR_STILE", "x")
+    finding = doctor.settings_file()
+    assert finding.status == "bad" and "variable" in (finding.remedy or "") and "delete" not in (finding.remedy or "")
+    monkeypatch.delenv("ARTEM_VR_STILE")
     monkeypatch.setenv("ARTEM_VR_STRENGTH", "9")
     assert doctor.settings_file().essential
 

@@ -371,6 +371,26 @@ def test_odd_sizes_lose_a_line_in_a_video(tmp_path: Path) -> None:
         assert (video.width, video.height) == (64, 48)
 
 
+def test_the_report_has_the_size_that_the_film_has(stylize: Any, tmp_path: Path) -> None:
+    film(tmp_path / "film.mp4", frames=2)
+    status, out, _ = stylize("film.mp4", "-o", "odd.mp4", "--size", "25", "--strength", "0", "--json")
+    (told,) = json.loads(out)["outputs"]
+    with VideoReader(tmp_path / "odd.mp4") as video:
+        assert (status, told["width"], told["height"]) == (0, video.width, video.height)
+    assert told["width"] % 2 == told["height"] % 2 == 0
+
+
+@pytest.mark.parametrize("name", ["film.divx", "film", "film.old"])
+def test_a_film_may_be_called_anything(name: str, stylize: Any, tmp_path: Path) -> None:
+    film(tmp_path / "film.mp4", frames=2)
+    (tmp_path / "film.mp4").rename(tmp_path / name)
+    status, out, err = stylize(name, "-o", "painted.mp4", "--strength", "0")
+    assert (status, out, err) == (0, "painted.mp4\n", "")
+    save_picture(tmp_path / "a.png", noise(20, 20))
+    (tmp_path / "a.png").rename(tmp_path / "a.old")
+    assert stylize("a.old", "-o", "painted.mp4")[0] == 2, "a picture becomes no film"
+
+
 def test_a_video_that_fails_leaves_nothing(tmp_path: Path) -> None:
     target = tmp_path / "out.mp4"
     target.write_bytes(b"the old one")

@@ -211,7 +211,7 @@ def test_a_variable_that_is_no_setting_is_said(tmp_path: Path) -> None:
         "HOME": "x",
     }
     loaded, notices = load(path=tmp_path / "none.toml", environment=environment)
-    assert notices == ["there is no setting for ARTEM_VR_STYL; it is ignored."]
+    assert notices == ["there is no setting for ARTEM_VR_STYL; it is ignored. Unset it."]
     assert loaded == Settings(hud=False)
 
 

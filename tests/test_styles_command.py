@@ -295,6 +295,16 @@ def test_a_sheet_is_painted_at_full_strength_whatever_the_settings_say(coded_roo
     assert np.array_equal(load_picture(coded_room / "0.1.png"), load_picture(coded_room / "1.0.png"))
 
 
+def test_a_sheet_shows_all_styles_whatever_the_settings_say(coded_room: Path) -> None:
+    save_picture(coded_room / "photo.png", np.random.default_rng(0).integers(0, 256, (60, 80, 3), np.uint8))
+    stripes(60, 80).save(coded_room / "a.png")
+    assert cli.main(["styles", "add", "a.png"]) == 0
+    (coded_room / "settings.toml").write_text('precision = "xnor"\n')
+    assert cli.main(["styles", "sheet", "photo.png", "-o", "sheet.png", "--engine", "torch", "--device", "cpu"]) == 0
+    words = ["styles", "sheet", "photo.png", "-o", "bits.png", "--device", "cpu", "--precision", "xnor"]
+    assert cli.main(words) == 2, "there are no bits, and they were asked for"
+
+
 @pytest.mark.parametrize("count", [1, 2, 3, 7, 12])
 def test_a_sheet_shows_every_picture_unchanged(count: int) -> None:
     pictures = [np.full((30, 40, 3), 10 + index, np.uint8) for index in range(count)]

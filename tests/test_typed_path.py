@@ -52,12 +52,19 @@ def test_what_is_to_be_written_may_begin_with_a_tilde(place: Path) -> None:
     assert named("~/a.png") == Path("~/a.png"), "a file that is called so"
 
 
-def test_nothing_is_written_into_a_folder_called_tilde(place: Path) -> None:
+def test_nothing_is_written_into_a_folder_called_tilde(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Where a shell leaves it to us: those of Windows, and others in --output=~/a.png."""
     (place / "home").mkdir()
     save_picture(place / "home" / "photo.png", np.full((20, 30, 3), 99, np.uint8))
     assert main(["stylize", "~/photo.png", "--output=~/new/painted.png", "--strength", "0"]) == 0
     assert (place / "home" / "new" / "painted.png").is_file()
+    for words in (
+        ["bench", "--weights=~/none.safetensors"],
+        ["train", "fast", "--content=~/none", "--style=~/photo.png", "--output=~/new.safetensors"],
+        ["evaluate", "all", "--content=~/none", "--paintings=~/none"],
+    ):
+        assert main(words) == 2
+        assert str(place / "home" / "none") in capsys.readouterr().err
     recorder = Recorder("~/film.mp4")
     recorder.close()
     assert recorder.path == place / "home" / "film.mp4"

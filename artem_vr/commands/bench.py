@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from pathlib import Path
 from typing import Any
+
+from artem_vr.typed_path import named
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -20,10 +21,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--eyes", type=int, choices=(1, 2), help="pictures at a time (default: both)")
     parser.add_argument(
-        "--weights", type=Path, action="append", default=[], metavar="FILE", help="instead of shipped ones"
+        "--weights", type=named, action="append", default=[], metavar="FILE", help="instead of shipped ones"
     )
     parser.add_argument("--quick", action="store_true", help="xnor: three rounds, no products above 2048")
-    parser.add_argument("--plots", type=Path, metavar="DIR", help="xnor: draw the tables beside the article's figures")
+    parser.add_argument("--plots", type=named, metavar="DIR", help="xnor: draw the tables beside the article's figures")
 
 
 def run(arguments: argparse.Namespace) -> int:

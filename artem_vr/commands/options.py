@@ -11,6 +11,7 @@ from typing import Any
 
 from artem_vr import settings
 from artem_vr.errors import ArtemError, SettingsError, StyleError
+from artem_vr.named_settings import find
 
 HELP = {
     "source": "webcam[:N], screen[:N], phone:http://HOST:PORT/video, headset, a video or picture file, or demo "
@@ -77,26 +78,17 @@ def _reader(name: str) -> Callable[[str], Any]:
     return read
 
 
-def load_settings(arguments: argparse.Namespace, *used: str) -> settings.Settings:
+def load_settings(arguments: argparse.Namespace, *used: str, all_styles: bool = False) -> settings.Settings:
     """The settings in force, with the options given; says on standard error what is wrong in the file.
 
     Of the names in the file only those ``used`` by the command must lead somewhere. Where the file alone says that bits
-    shall paint, and a style that is used has none, that costs a notice, too.
+    shall paint, and a style that is used has none, that costs a notice, too; with ``all_styles`` that is of no account.
     """
     given = {name: getattr(arguments, name) for name in settings.NAMES if hasattr(arguments, name)}
-
-    def find(name: str, value: str) -> None:
-        if name in used and name == "source":
-            from artem_vr.live.chosen_source import ChosenSource
-
-            ChosenSource(value, "mono")
-        elif name in used:
-            from artem_vr.styles.library import Library
-
-            Library().find(value)
-
-    loaded, notices = settings.load(given, find=find)
+    loaded, notices = settings.load(given, find=lambda name, value: find(name, value) if name in used else None)
     from_file = "precision" not in given and f"{settings.ENVIRONMENT_PREFIX}PRECISION" not in os.environ
+    if loaded.precision == "xnor" and from_file and all_styles:
+        loaded = replace(loaded, precision="auto")
     if loaded.precision == "xnor" and from_file and "style" in used:
         styles = [getattr(loaded, name) for name in ("style", "region_style") if name in used]
         if lack := _lack_of_bits([style for style in styles if style]):

@@ -47,7 +47,8 @@ def run(arguments: argparse.Namespace) -> int:
     if action == "sheet":
         from artem_vr.offline.style_sheet import style_sheet
 
-        result = style_sheet(library, arguments.photo, arguments.output, load_settings(arguments), report)
+        settings = load_settings(arguments, all_styles=True)
+        result = style_sheet(library, arguments.photo, arguments.output, settings, report)
         print(json.dumps(result) if arguments.json else result["output"])
         return 2 if result["errors"] else 0
     if action == "add":

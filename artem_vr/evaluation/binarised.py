@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from artem_vr.errors import ArtemError, SettingsError, WeightsError
+from artem_vr.typed_path import named
 
 if TYPE_CHECKING:
     import numpy as np
@@ -98,9 +99,9 @@ def cells(photo: Path, pairs: list[tuple[Path, Path]], size: int) -> list[tuple[
 
 def main(words: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="artem_vr.evaluation.binarised", description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("photo", type=Path, metavar="PHOTO")
-    parser.add_argument("weights", type=Path, nargs="+", metavar="FAST BINARISED")
-    parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help="a picture file")
+    parser.add_argument("photo", type=named, metavar="PHOTO")
+    parser.add_argument("weights", type=named, nargs="+", metavar="FAST BINARISED")
+    parser.add_argument("-o", "--output", type=named, required=True, metavar="FILE", help="a picture file")
     parser.add_argument("--size", type=int, default=480, metavar="PIXELS", help="longer side of each picture")
     arguments = parser.parse_args(words)
     try:

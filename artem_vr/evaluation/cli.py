@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from artem_vr.errors import PictureError, SettingsError, WeightsError
+from artem_vr.typed_path import named
 
 if TYPE_CHECKING:
     import numpy as np
@@ -44,14 +45,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "weights", nargs="+", metavar="WEIGHTS|all", help="files of weights; all: every style that is shipped"
     )
-    parser.add_argument("--content", type=Path, metavar="DIR", help="folder of photographs")
-    parser.add_argument("--paintings", type=Path, metavar="DIR", help="folder of paintings, named as the styles are")
-    parser.add_argument("--vgg", type=Path, metavar="FILE", help="VGG-19 weights (default: downloaded once, checked)")
+    parser.add_argument("--content", type=named, metavar="DIR", help="folder of photographs")
+    parser.add_argument("--paintings", type=named, metavar="DIR", help="folder of paintings, named as the styles are")
+    parser.add_argument("--vgg", type=named, metavar="FILE", help="VGG-19 weights (default: downloaded once, checked)")
     parser.add_argument(
-        "--stereo", type=Path, metavar="DIR",
+        "--stereo", type=named, metavar="DIR",
         help="stereo pairs NAMEL.jpg, NAMER.jpg, NAMEGT.png (default: made from the photographs)",
     )  # fmt: skip
-    parser.add_argument("--film", type=Path, metavar="FILE|DIR", help="a film without cuts, or a folder of its frames")
+    parser.add_argument("--film", type=named, metavar="FILE|DIR", help="a film without cuts, or a folder of its frames")
     parser.add_argument("--photographs", type=int, default=50, metavar="N", help="how many (default: 50)")
     parser.add_argument("--moving", type=int, default=16, metavar="N", help="how many of them in motion (default: 16)")
     parser.add_argument("--size", type=int, default=384, metavar="PIXELS", help="of a photograph (default: 384)")
@@ -88,7 +89,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "program lays for the painting (default: 0)",
     )  # fmt: skip
     parser.add_argument("--threads", type=int, metavar="N", help="of the processor; 1 is fastest on a busy machine")
-    parser.add_argument("--sheet", type=Path, metavar="FILE", help="also draw a sheet of painted photographs (PNG)")
+    parser.add_argument("--sheet", type=named, metavar="FILE", help="also draw a sheet of painted photographs (PNG)")
     output = parser.add_mutually_exclusive_group()
     output.add_argument("--json", action="store_true", help="print one JSON object")
     output.add_argument("--markdown", action="store_true", help="print the table in Markdown")

@@ -267,4 +267,4 @@ def _writer(path: Path) -> Writer:
     except OSError as error:
         cause = f"--record cannot write {path} ({error.strerror})"
         raise SettingsError(cause, "Choose a folder you may write to") from None
-    return PictureWriter(path) if suffix in PICTURES else FilmWriter(path)
+    return PictureWriter(file) if suffix in PICTURES else FilmWriter(path)

@@ -58,7 +58,7 @@ class InstanceNorm(nn.Module):
         if scale.dim() == 1:
             scale, shift = scale[None], shift[None]
         scale, shift = scale[:, :, None, None], shift[:, :, None, None]
-        return torch.addcmul(shift.to(x.dtype), x, scale.to(x.dtype))
+        return torch.addcmul(shift, x.to(shift.dtype), scale).to(x.dtype)  # in bf16 the mean would not be taken away
 
     def affine(self, given: Given | None, mean: Tensor, variance: Tensor) -> tuple[Tensor, Tensor]:
         """Deviations and means to give features with these statistics: a code's, or the learned ones."""
@@ -124,12 +124,19 @@ class OwnStatistics:
     def __call__(self, norm: InstanceNorm, x: Tensor, given: Given | None = None) -> Tensor:
         batch, channels, height, width = x.shape
         given = given or self.code(norm)
-        weight, bias = (None, None) if given else (norm.weight.to(x.dtype), norm.bias.to(x.dtype))
-        # A group a channel: one fused kernel. On a GPU it takes planes only, and cuDNN may give it NHWC.
+        wide = _at_least_fp32(x)
+        if given is None:
+            weight, bias = norm.weight.to(wide), norm.bias.to(wide)
+        else:
+            weight, bias = torch.ones_like(norm.weight, dtype=wide), torch.zeros_like(norm.bias, dtype=wide)
+        # A group a channel: one fused kernel, whose statistics have the type of the weights. On a GPU it takes one
+        # type and planes only, and cuDNN may give it NHWC.
         y, mean, deviation = torch.native_group_norm(
-            x.contiguous() if x.is_cuda else x, weight, bias, batch, channels, height * width, channels, EPSILON
-        )
-        mean, deviation = mean.detach().float(), deviation.detach().float()  # (B, C), (B, C) reciprocal
+            x.to(wide).contiguous() if x.is_cuda else x,
+            weight, bias, batch, channels, height * width, channels, EPSILON,
+        )  # fmt: skip
+        y = y.to(x.dtype)
+        mean, deviation = mean.detach(), deviation.detach()  # (B, C), (B, C) reciprocal
         self.recorded.append((mean, deviation.pow(-2) - EPSILON))
         if given is None:
             return y
@@ -273,9 +280,11 @@ def keep_gain(convolution: nn.Module, gain: Tensor | None = None) -> None:
 def batch_statistics(x: Tensor) -> tuple[Tensor, Tensor]:
     """Mean and variance of each channel over the whole batch: (C,) and (C,), fp32."""
     if x.device.type == "cpu" and not torch.jit.is_tracing():
-        # 20 times faster than var_mean on channels-last bf16; traced graphs need plain operators
-        mean, variance = torch.batch_norm_update_stats(x, None, None, 0.0)
-        return mean.float(), variance.float()
+        # 20 times faster than var_mean on channels-last bf16; traced graphs need plain operators. In the type of the
+        # running statistics that it is given: without any, in that of x, and bf16's eight bits are too few.
+        like = torch.zeros(2, x.shape[1], device=x.device)
+        mean, variance = torch.batch_norm_update_stats(x, like[0], like[1], 0.0)
+        return mean, variance
     variance, mean = torch.var_mean(x.float(), dim=(0, 2, 3), correction=0)
     return mean, variance
 

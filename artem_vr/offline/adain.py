@@ -16,6 +16,7 @@ import numpy.typing as npt
 import torch
 
 from artem_vr.errors import EngineError, SettingsError, WeightsError, is_lack_of_memory
+from artem_vr.evaluation.pictures import short_side
 from artem_vr.hardware import gpu_is_lost
 from artem_vr.networks.adain import AdaINDecoder, AdaINNetwork
 from artem_vr.networks.checkpoint import load_network
@@ -27,7 +28,7 @@ from artem_vr.styles.library import Library
 from artem_vr.stylize.painters import one_line
 from artem_vr.stylize.statistics import RateKeeper
 from artem_vr.training.cli import chosen_device
-from artem_vr.training.data import resize_short_side, to_tensor
+from artem_vr.training.data import to_tensor
 from artem_vr.training.vgg_weights import load_vgg
 
 ALL_PAINTED = 0.4
@@ -81,7 +82,7 @@ def _ready(order: Order, painting: Picture, name: str) -> tuple[AdaINNetwork, to
         cause = f"{order.vgg or 'VGG-19'} does not fit: {error}"
         remedy = "Give --vgg the weights that weights/README.md names, or --decoder one that was trained with these"
         raise WeightsError(cause, remedy) from None
-    return network, network.encode(resize_short_side(to_tensor(painting), PAINTING_SIDE).to(device))[0]
+    return network, network.encode(short_side(to_tensor(painting), PAINTING_SIDE).to(device))[0]
 
 
 def _decoder(file: Path | None) -> AdaINDecoder:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif")
 VIDEO_SUFFIXES = (
     *(".mp4", ".m4v", ".mov", ".mkv", ".avi", ".webm", ".mpg", ".mpeg", ".wmv", ".asf", ".ts", ".mts", ".m2ts", ".ogv"),
-    *(".3gp", ".3g2", ".flv", ".f4v", ".vob", ".mjpeg", ".mjpg"),
+    *(".3gp", ".3g2", ".flv", ".f4v", ".vob", ".mjpeg", ".mjpg", ".divx", ".m2v", ".mxf", ".dv", ".qt", ".rm", ".ogm"),
 )
 
 Kind = Literal["picture", "video"]
@@ -80,7 +80,7 @@ def plan(
     there are several inputs, whether all can be used or not. Raises `SettingsError` for a plan that makes no sense
     as a whole; by then ``report`` has got the lines about single inputs.
     """
-    files, errors = _listed(inputs)
+    files, errors = _listed(inputs, output)
     for _, line in errors:
         report(line)
     if not files:
@@ -110,7 +110,7 @@ def plan(
     return jobs, errors
 
 
-def _listed(inputs: Iterable[Path]) -> tuple[list[tuple[Path, Kind]], list[tuple[Path, str]]]:
+def _listed(inputs: Iterable[Path], output: Path) -> tuple[list[tuple[Path, Kind]], list[tuple[Path, str]]]:
     """The files among ``inputs`` and in the folders among them (sorted, not deeper), each once."""
     files: dict[str, tuple[Path, Kind]] = {}
     errors: list[tuple[Path, str]] = []
@@ -121,7 +121,7 @@ def _listed(inputs: Iterable[Path]) -> tuple[list[tuple[Path, Kind]], list[tuple
                 errors.append((path, f"There is no file {path}. Check the name."))
                 continue
             if not path.is_dir():
-                found = {path: "video" if path.suffix.lower() in VIDEO_SUFFIXES else "picture"}
+                found = {path: _kind_of_named(path, output)}
             else:
                 found = {item: kind for item in sorted(path.iterdir()) if (kind := _kind(item)) and item.is_file()}
         except OSError as error:
@@ -132,6 +132,16 @@ def _listed(inputs: Iterable[Path]) -> tuple[list[tuple[Path, Kind]], list[tuple
         for item, kind in found.items():
             files.setdefault(os.path.abspath(item), (item, kind))  # however it was named
     return list(files.values()), errors
+
+
+def _kind_of_named(path: Path, output: Path) -> Kind:
+    """Of a file that was named by itself, which is used whatever it is called."""
+    from artem_vr.sources.pictures import is_picture
+
+    if path.suffix.lower() in VIDEO_SUFFIXES:
+        return "video"
+    unknown = path.suffix.lower() not in PICTURE_SUFFIXES
+    return "video" if unknown and _kind(output) == "video" and not is_picture(path) else "picture"
 
 
 def _kind(path: Path) -> Kind | None:
@@ -298,19 +308,20 @@ def paint_video(job: Job, look: Look, paint: PaintEyes) -> dict[str, Any]:
             for number, picture in enumerate(bar):
                 yield painted(picture, look, paint, elapsed if number else None)
 
-        result: Picture | None = None
+        width = height = 0
         if job.prefix is not None:
             for result in results():
                 frames += 1
                 save_picture(job.output / f"{job.prefix}_{frames:06d}.png", result)
+                height, width = result.shape[:2]
         else:
             with VideoWriter(job.output, video.rate) as writer:
                 for result in results():
                     frames += 1
                     writer.write(result)
+            width, height = writer.size
         said = video.count
-    assert result is not None  # the reader raises when there is no picture
-    facts: dict[str, Any] = {"width": result.shape[1], "height": result.shape[0], "frames": frames, "fps": video.rate}
+    facts: dict[str, Any] = {"width": width, "height": height, "frames": frames, "fps": video.rate}
     notices = []
     if said is not None and frames < 0.9 * said:
         notices.append(f"{job.input} ends after {frames} of {said} frames; it may be cut off.")

@@ -80,13 +80,14 @@ def optimize(jobs: Sequence[Job], order: Order, report: Callable[[str], None]) -
         cause = f"--start means nothing with --resume: there is {there} to go on from"
         raise SettingsError(cause, "Leave one of the two out")
     _check_outputs(begins, order, [job.input for job in jobs])
+    from artem_vr.evaluation.pictures import short_side
     from artem_vr.training.cli import chosen_device
-    from artem_vr.training.data import resize_short_side, to_tensor
+    from artem_vr.training.data import to_tensor
     from artem_vr.training.vgg_weights import load_vgg
 
     device = chosen_device(order.device)
     vgg = load_vgg(order.vgg).to(device)
-    target = resize_short_side(to_tensor(painting), PAINTING_SIDE).to(device)
+    target = short_side(to_tensor(painting), PAINTING_SIDE).to(device)
 
     def work(job: Job) -> dict[str, Any]:
         if job.kind == "video":

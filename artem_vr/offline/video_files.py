@@ -89,13 +89,15 @@ class VideoWriter:
     def __init__(self, path: Path, rate: float) -> None:
         self.path, self.rate = path, rate
         self._part = path.with_name(f".{path.stem[:60]}.{os.getpid()}.part{path.suffix}")
+        self.size = (0, 0)
+        """Width and height of the film: of the first picture, without an odd last column or row."""
         self._writer: Any = None
         self._written = 0
 
     def write(self, picture: Picture) -> None:
         height, width = picture.shape[0] // 2 * 2, picture.shape[1] // 2 * 2
         if self._writer is None:
-            self._writer = self._open(width, height)
+            self._writer, self.size = self._open(width, height), (width, height)
         self._writer.write(np.ascontiguousarray(picture[:height, :width, ::-1]))
         self._written += 1
 

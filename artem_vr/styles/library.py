@@ -193,11 +193,13 @@ class Library:
         if precision != "xnor" or style.binarised:
             return style
         binarised = self.styles_for(precision)
+        listed = _called(self.styles(), name) is not None  # what a file holds is that, whatever styles are called so
         for other in binarised:
-            if other.name == f"{style.name}_xnor":
+            if listed and other.name == f"{style.name}_xnor":
                 return other
         names = ", ".join(other.name.removesuffix("_xnor") for other in binarised)
-        raise StyleError(f"There is no binarised version of {style.name}", f"Take --precision auto, or {names}")
+        shown = style.name if listed else name[:60]
+        raise StyleError(f"There is no binarised version of {shown}", f"Take --precision auto, or {names}")
 
     def find(self, name: str) -> Style:
         """The style called ``name`` or titled so; or the weights, code or picture in the file of that name; or a blend.
@@ -296,7 +298,7 @@ class Library:
             if path.name.endswith(SUFFIX):
                 stem = path.name.removesuffix(SUFFIX)
                 return Style(name, title_of(stem) or "A code", "own", path, network="code", form="code")
-            return Style(normalize(path.stem) or "own", title_of(path.stem) or "A network", "own", path)
+            return _own_network(path)
         if suffix in PICTURE_SUFFIXES or (_is_file(name) and _is_picture(path)):
             return self._picture(name, path)
         if left_out := _called(self._left_out(styles), name):

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from artem_vr.typed_path import named
 
 if TYPE_CHECKING:
     from artem_vr.training.trainer import Process
@@ -57,11 +58,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "(default: compact)",
     )
     parser.add_argument(
-        "--style", type=Path, required=True, nargs="+", metavar="PICTURE|DIR", help="paintings, or folders of them"
+        "--style", type=named, required=True, nargs="+", metavar="PICTURE|DIR", help="paintings, or folders of them"
     )
     parser.add_argument(
         "--base",
-        type=Path,
+        type=named,
         metavar="WEIGHTS",
         help="start from the weights of another: of a fast or a compact network, or of a decoder",
     )

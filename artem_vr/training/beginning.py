@@ -15,7 +15,10 @@ def begin_as(network: FastNetwork, base: FastNetwork) -> None:
     Blocks that ``base`` does not have begin as identities; its last ones go where it has more. What ``network`` sees
     beyond the reach of ``base`` weighs nothing at first. Raises `WeightsError` if it has other widths or more reach.
     """
-    if _widths(base) != _widths(network) or base.options["reach"] > network.options["reach"]:
+    reach = base.options["reach"]
+    if _widths(base) == _widths(network) and reach > network.options["reach"]:
+        raise WeightsError(f"The base sees further (reach {reach})", f"Say --reach {reach}")
+    if _widths(base) != _widths(network):
         cause = f"The base (fast, {base.options}) does not fit"
         raise WeightsError(cause, f"Give a network of {network.options}; numbers of blocks may differ")
     for ours, theirs in ((network.blocks, base.blocks), (network.late_blocks, base.late_blocks)):
@@ -23,7 +26,7 @@ def begin_as(network: FastNetwork, base: FastNetwork) -> None:
             nn.init.zeros_(extra.norm2.weight)  # type: ignore[union-attr, arg-type]
     own = network.state_dict()
     known = {name: value for name, value in base.state_dict().items() if name in own}
-    further = network.options["reach"] - base.options["reach"]
+    further = network.options["reach"] - reach
     known["encode8.weight"] = F.pad(known["encode8.weight"], (further,) * 4)
     network.load_state_dict(known, strict=False)
 

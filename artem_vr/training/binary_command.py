@@ -3,24 +3,32 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
+
+from artem_vr.typed_path import named
+
+OF_TEACHER = {"painting_weight": 4.0, "features_weight": 2.0, "looked_at": 1}
+"""Options that mean something with a teacher only, and their defaults."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Beside the common ones and those of a style."""
     parser.add_argument(
-        "--teacher", type=Path, metavar="WEIGHTS", help="fast network of the same style to learn from (default: none)"
+        "--teacher", type=named, metavar="WEIGHTS", help="fast network of the same style to learn from (default: none)"
     )
     parser.add_argument("--words", type=int, default=2, metavar="N", help="width of the body, in 64 channels")
     parser.add_argument("--layers", type=int, default=10, metavar="N", help="binarised convolutions")
     parser.add_argument(
-        "--painting-weight", type=float, default=4.0, help="likeness to the teacher's painting (default: %(default)s)"
+        "--painting-weight",
+        type=float,
+        help=f"likeness to the teacher's painting (default: {OF_TEACHER['painting_weight']:g})",
     )
     parser.add_argument(
-        "--features-weight", type=float, default=2.0, help="likeness to the teacher's features (default: %(default)s)"
+        "--features-weight",
+        type=float,
+        help=f"likeness to the teacher's features (default: {OF_TEACHER['features_weight']:g})",
     )
     parser.add_argument(
-        "--looked-at", type=int, default=1, metavar="N", help="with a teacher: pictures of a batch that VGG-19 sees"
+        "--looked-at", type=int, metavar="N", help="with a teacher: pictures of a batch that VGG-19 sees (default: 1)"
     )
 
 
@@ -28,6 +36,12 @@ def run(arguments: argparse.Namespace) -> int:
     """Trains, packs and writes. Raises `ArtemError` for bad input; the common arguments are checked already."""
     from artem_vr.errors import SettingsError
 
+    for name, default in OF_TEACHER.items():
+        if getattr(arguments, name) is None:
+            setattr(arguments, name, default)
+        elif arguments.teacher is None:
+            option = f"--{name.replace('_', '-')}"
+            raise SettingsError(f"{option} means nothing without --teacher", f"Leave {option} out, or give --teacher")
     if not 1 <= arguments.looked_at <= arguments.batch_size:
         cause = f"--looked-at is {arguments.looked_at}"
         raise SettingsError(cause, f"Give a number from 1 to {arguments.batch_size}, the --batch-size")

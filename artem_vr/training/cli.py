@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from artem_vr.training import adain_command, binary_command
+from artem_vr.typed_path import named
 
 if TYPE_CHECKING:
     import torch
@@ -53,7 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_common_arguments(fast)
     add_style_arguments(fast)
     fast.add_argument("--network", choices=("fast", "johnson"), default="fast", help="which generator (default: fast)")
-    fast.add_argument("--base", type=Path, metavar="WEIGHTS", help="start from the weights of another style")
+    fast.add_argument("--base", type=named, metavar="WEIGHTS", help="start from the weights of another style")
     fast.add_argument("--blocks", type=int, help="residual blocks of the fast network at 1/8 size (default: 3)")
     fast.add_argument("--late-blocks", type=int, help="and behind them at 1/4 size (default: 1)")
     fast.add_argument("--reach", type=int, help="how far, at 1/4 size, the step to 1/8 sees (default: 2)")
@@ -69,10 +70,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def add_common_arguments(parser: argparse.ArgumentParser) -> None:
     """What every kind of training asks for."""
-    parser.add_argument("--content", type=Path, required=True, metavar="DIR", help="folder of photographs")
-    parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help="where the weights go")
-    parser.add_argument("--vgg", type=Path, metavar="FILE", help="VGG-19 weights (default: downloaded once, checked)")
-    parser.add_argument("--run", type=Path, metavar="DIR", help="checkpoints, curve, sheets (default: runs/NAME)")
+    parser.add_argument("--content", type=named, required=True, metavar="DIR", help="folder of photographs")
+    parser.add_argument("-o", "--output", type=named, required=True, metavar="FILE", help="where the weights go")
+    parser.add_argument("--vgg", type=named, metavar="FILE", help="VGG-19 weights (default: downloaded once, checked)")
+    parser.add_argument("--run", type=named, metavar="DIR", help="checkpoints, curve, sheets (default: runs/NAME)")
     parser.add_argument("--iterations", type=int, default=4000, help="length of the training (default: 4000)")
     parser.add_argument("--batch-size", type=int, default=2, help="pictures an iteration and process (default: 2)")
     parser.add_argument(
@@ -98,7 +99,7 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
 
 def add_style_arguments(parser: argparse.ArgumentParser) -> None:
     """The painting and the weights of its losses, for networks of one style."""
-    parser.add_argument("--style", type=Path, required=True, metavar="PICTURE", help="the painting")
+    parser.add_argument("--style", type=named, required=True, metavar="PICTURE", help="the painting")
     parser.add_argument(
         "--style-sizes",
         type=int,

@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from artem_vr.errors import PictureError, WeightsError
 from artem_vr.evaluation.lattice import weave
-from artem_vr.evaluation.pictures import files
+from artem_vr.evaluation.pictures import files, short_side
 from artem_vr.evaluation.split import held_out
 from artem_vr.networks.compact import CompactNetwork
 from artem_vr.networks.fast import FastNetwork
@@ -23,7 +23,7 @@ from artem_vr.networks.vgg import VGG19
 from artem_vr.sources.pictures import load_picture
 from artem_vr.training import losses, warps
 from artem_vr.training.beginning import begin_as
-from artem_vr.training.data import Photographs, draw_ramp, load_or_say, resize_short_side, to_tensor
+from artem_vr.training.data import Photographs, draw_ramp, load_or_say, to_tensor
 from artem_vr.training.fast import LossWeights, lattice_of
 from artem_vr.training.reading import Traits, statistics_of, teach
 from artem_vr.training.sheets import blank, painted_bytes, rows_of
@@ -131,7 +131,7 @@ class Paintings:
     def picture(self, view: View) -> Tensor:
         """(1, 3, window, window) RGB in [0, 1]."""
         side = max(view.short_side, self.window)
-        whole = resize_short_side(to_tensor(load_picture(view.path, enough=side)), side)
+        whole = short_side(to_tensor(load_picture(view.path, enough=side)), side)
         top, left = (round(p * (n - self.window)) for p, n in zip(view.place, whole.shape[2:], strict=True))
         return whole[:, list(view.channels), top : top + self.window, left : left + self.window]
 
@@ -373,7 +373,7 @@ class CompactObjective(nn.Module):
         photographs, paintings = self._sheet
         rows = [[blank(), *photographs]]
         for painting in paintings:
-            code = self.network.encode(resize_short_side(to_tensor(painting), 448).to(self.device))[0]
+            code = self.network.encode(short_side(to_tensor(painting), 448).to(self.device))[0]
             rows.append([painting, *(painted_bytes(self.network, p, code) for p in photographs)])
         return rows_of(rows, height=256)
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from artem_vr.errors import PictureError
-from artem_vr.evaluation.pictures import files, without_ends
+from artem_vr.evaluation.pictures import files, of_bytes, short_side
 from artem_vr.evaluation.split import held_out
 from artem_vr.sources.pictures import load_picture
 
@@ -26,17 +26,7 @@ HAZED = 0.15
 
 def to_tensor(picture: np.ndarray) -> Tensor:
     """(H, W, 3) uint8 to (1, 3, H, W) fp32 in [0, 1]."""
-    return torch.from_numpy(picture).permute(2, 0, 1)[None].float() / 255
-
-
-def resize_short_side(picture: Tensor, short_side: int) -> Tensor:
-    """(1, 3, H, W) resized, antialiased, so that its shorter side is ``short_side``; of strips only the middle."""
-    picture = without_ends(picture)
-    height, width = picture.shape[-2:]
-    scale = short_side / min(height, width)
-    size = (max(short_side, round(height * scale)), max(short_side, round(width * scale)))
-    resized = nn.functional.interpolate(picture, size=size, mode="bicubic", antialias=True, align_corners=False)
-    return resized.clamp(0, 1)
+    return of_bytes(picture[np.newaxis])
 
 
 def load_or_say(path: Path, enough: int | None = None) -> np.ndarray | None:
@@ -144,11 +134,11 @@ def sheet_photographs(folder: Path, count: int = 3) -> list[np.ndarray]:
     return [reduced(picture, SHEET_SIDE) for picture in load_left_out(files(folder, "--content"), count)]
 
 
-def reduced(picture: np.ndarray, short_side: int) -> np.ndarray:
-    """(H, W, 3) uint8 RGB with a shorter side of ``short_side`` pixels at most."""
-    if min(picture.shape[:2]) <= short_side:
+def reduced(picture: np.ndarray, side: int) -> np.ndarray:
+    """(H, W, 3) uint8 RGB with a shorter side of ``side`` pixels at most."""
+    if min(picture.shape[:2]) <= side:
         return picture
-    small = resize_short_side(to_tensor(picture), short_side)[0]
+    small = short_side(to_tensor(picture), side)[0]
     return (small.permute(1, 2, 0) * 255).round().byte().numpy()
 
 

@@ -10,11 +10,12 @@ import torch
 from torch import Tensor, nn
 
 from artem_vr.evaluation.lattice import weave
+from artem_vr.evaluation.pictures import short_side
 from artem_vr.networks.layers import GivenStatistics, OwnStatistics
 from artem_vr.networks.vgg import VGG19
 from artem_vr.sources.pictures import load_picture
 from artem_vr.training import losses, warps
-from artem_vr.training.data import Photographs, draw_ramp, resize_short_side, to_tensor
+from artem_vr.training.data import Photographs, draw_ramp, to_tensor
 from artem_vr.training.sheets import blank, painted_bytes, rows_of
 from artem_vr.training.trainer import TOTAL, TrainedAlike
 
@@ -45,7 +46,7 @@ class StylePicture:
         result = []
         for side in self.short_sides:
             with torch.no_grad():
-                features = vgg(resize_short_side(picture, side), losses.STYLE_LAYERS)
+                features = vgg(short_side(picture, side), losses.STYLE_LAYERS)
             result.append({name: losses.TextureStatistics.of(value) for name, value in features.items()})
         return result
 

@@ -28,6 +28,7 @@ from artem_vr.sources.pictures import load_picture
 from artem_vr.styles.codes import SUFFIX, StyleCode, write_code
 from artem_vr.styles.library import INDEX, INDEX_VERSION, normalize, title_of
 from artem_vr.stylize.encoder import Encoder, smooth_share_of
+from artem_vr.typed_path import named
 
 COMPACT_FILE = "compact.safetensors"
 DECODER_FILE = "decoder.safetensors"
@@ -193,17 +194,17 @@ def _write_index(folder: Path, index: Mapping[str, Any]) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="artem_vr.training.publish", description=__doc__)
-    parser.add_argument("weights", type=Path, nargs="?", help="a style's own network")
-    parser.add_argument("--into", type=Path, default=Path("weights"), metavar="DIR")
+    parser.add_argument("weights", type=named, nargs="?", help="a style's own network")
+    parser.add_argument("--into", type=named, default=Path("weights"), metavar="DIR")
     parser.add_argument("--name")
     parser.add_argument("--title")
     parser.add_argument("--artist", default="")
     parser.add_argument("--year", default="")
-    parser.add_argument("--painting", type=Path, metavar="FILE", help="where the weights do not know how smooth it is")
-    parser.add_argument("--compact", type=Path, metavar="FILE", help="the network that paints like any painting")
-    parser.add_argument("--codes", type=Path, metavar="DIR", help="paintings whose codes are shipped with --compact")
-    parser.add_argument("--titles", type=Path, metavar="FILE", help="JSON: names, titles, artists, years of --codes")
-    parser.add_argument("--decoder", type=Path, metavar="FILE", help="the decoder of the article's network")
+    parser.add_argument("--painting", type=named, metavar="FILE", help="where the weights do not know how smooth it is")
+    parser.add_argument("--compact", type=named, metavar="FILE", help="the network that paints like any painting")
+    parser.add_argument("--codes", type=named, metavar="DIR", help="paintings whose codes are shipped with --compact")
+    parser.add_argument("--titles", type=named, metavar="FILE", help="JSON: names, titles, artists, years of --codes")
+    parser.add_argument("--decoder", type=named, metavar="FILE", help="the decoder of the article's network")
     arguments = parser.parse_args()
     if arguments.weights and not (arguments.name and arguments.title):
         parser.error("a network of its own needs --name and --title")

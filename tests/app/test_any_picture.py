@@ -130,7 +130,6 @@ def test_a_picture_that_was_changed_and_dropped_again_is_painted_anew(
     hands(FilesDropped((picture,)))
     until(coded, lambda: coded.deck.current.style == str(picture), eyes)
     before = settled(coded, str(picture), eyes)
-    generation = coded.deck.current.generation
     save_picture(picture, painting(6)[::-1])
     os.utime(picture, (2e9, 2e9))  # whatever the clock of the disk
     loader.asked.clear()
@@ -139,7 +138,7 @@ def test_a_picture_that_was_changed_and_dropped_again_is_painted_anew(
     until(coded, loader.asked.is_set, eyes)
     assert equal(settled(coded, str(picture), eyes), before)  # the old painting goes on while the file is read
     loader.gate.set()
-    until(coded, lambda: coded.loop._shown is not None and coded.loop._shown.generation > generation, eyes)
+    until(coded, lambda: not coded.stylizer.state().message, eyes)
     assert np.abs(settled(coded, str(picture), eyes).astype(int) - before).mean() > 1
 
 

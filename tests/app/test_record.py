@@ -287,9 +287,10 @@ def test_a_file_that_was_there_is_not_touched_by_the_check(tmp_path):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="links need rights on Windows")
+@pytest.mark.parametrize("suffix", [".mp4", ".png"])
 @pytest.mark.parametrize("there", [True, False])
-def test_a_link_leads_to_where_the_recording_goes(tmp_path, there):
-    target, link = tmp_path / "other" / "real.mp4", tmp_path / "out.mp4"
+def test_a_link_leads_to_where_the_recording_goes(tmp_path, there, suffix):
+    target, link = tmp_path / "other" / f"real{suffix}", tmp_path / f"out{suffix}"
     target.parent.mkdir()
     if there:
         target.write_bytes(b"old")

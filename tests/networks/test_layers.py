@@ -16,8 +16,11 @@ from artem_vr.networks.layers import (
     OwnStatistics,
     SmoothedStatistics,
     UpsampleConv,
+    batch_statistics,
+    own_code,
     statistics_channels,
 )
+from artem_vr.training.losses import consistency_loss
 
 
 def smoothed(network: nn.Module, x: Tensor, state: Tensor, rate: float) -> tuple[Tensor, Tensor]:
@@ -67,6 +70,30 @@ def test_replayed_statistics_paint_the_same_picture(network: nn.Module) -> None:
         again = network(x, GivenStatistics(own.recorded))
     assert torch.allclose(first, again, atol=1e-4)
     assert torch.equal(network(x), network(x, None))
+
+
+def test_statistics_of_bf16_features_are_as_exact_as_those_of_others() -> None:
+    """A channel whose mean is many times its deviation, as codes make them."""
+    x = (50 + 0.5 * torch.randn(2, 6, 24, 32)).bfloat16().contiguous(memory_format=torch.channels_last)
+    mean, variance = batch_statistics(x)
+    assert mean.dtype == variance.dtype == torch.float32
+    assert torch.allclose(mean, x.double().mean((0, 2, 3)).float(), atol=1e-3)
+    assert torch.allclose(variance, x.double().var((0, 2, 3), correction=0).float(), rtol=1e-3)
+
+
+@pytest.mark.parametrize("coded", [False, True])
+def test_in_mixed_precision_too_replayed_statistics_paint_the_same_picture(coded: bool) -> None:
+    """Of a hazy one, whose features hardly differ: nothing of it is lost in what both passes share."""
+    torch.manual_seed(0)
+    network = FastNetwork(16, 16, 16, 2)
+    code = own_code(network) * torch.tensor([[20.0], [1.0]]) + torch.tensor([[0.0], [3.0]]) if coded else None
+    x = 0.8 + 0.02 * torch.rand(2, 3, 64, 80)
+    with torch.autocast("cpu", torch.bfloat16):  # with gradients: so it is trained
+        own = OwnStatistics(code)
+        first = network(x, own)
+        again = network(x, GivenStatistics(own.recorded, code))
+    assert all(value.dtype == torch.float32 for pair in own.recorded for value in pair)
+    assert consistency_loss(first.float(), again.float(), torch.ones(2, 1, 64, 80)) < 5e-3
 
 
 def test_smoothed_statistics_are_shared_by_both_eyes() -> None:

@@ -112,7 +112,7 @@ def test_the_deck_goes_from_real_numbers_to_bits_and_back(library: Library) -> N
     assert seen["sunset_xnor"] == seen["mine"] == ("torch", "xnor", (2, 64, 80, 3))
 
 
-def test_precision_xnor_finds_the_binarised_version(library: Library) -> None:
+def test_precision_xnor_finds_the_binarised_version(library: Library, tmp_path: Path) -> None:
     assert [s.name for s in library.styles_for("auto")] == ["sunset", "dawn", "sunset_xnor", "mine"]
     assert [s.name for s in library.styles_for("xnor")] == ["sunset_xnor", "mine"]
     for name in ("sunset", "Sunset", "sunset_xnor"):
@@ -121,6 +121,15 @@ def test_precision_xnor_finds_the_binarised_version(library: Library) -> None:
     assert library.find_for("auto", "sunset").name == "sunset"
     with pytest.raises(StyleError, match=r"no binarised version of dawn.*sunset"):
         library.find_for("xnor", "dawn")
+    for name, known in (("starry.safetensors", False), ("mine.safetensors", True)):  # a file is what is in it
+        kept = next(s.path for s in library.styles() if s.name == ("mine" if known else "sunset"))
+        outside = tmp_path / name.replace("starry", "sunset").replace("mine", "other")
+        outside.write_bytes(kept.read_bytes())
+        if known:
+            assert library.find_for("xnor", str(outside)).path == outside
+        else:
+            with pytest.raises(StyleError, match="no binarised version of"):
+                library.find_for("xnor", str(outside))
     nothing = library.own / "none"
     with pytest.raises(StyleError, match="no binarised style"):
         Library(nothing, nothing).styles_for("xnor")

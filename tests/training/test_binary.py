@@ -118,8 +118,11 @@ def test_from_photographs_to_a_style_of_bits(
     [
         (["--words", "0"], "--words is 0"),
         (["--layers", "99"], "--layers is 99"),
-        (["--looked-at", "3"], "--looked-at is 3"),
-        (["--painting-weight", "nan"], "--painting-weight is nan"),
+        (["--teacher", "johnson", "--looked-at", "3"], "--looked-at is 3"),
+        (["--teacher", "johnson", "--painting-weight", "nan"], "--painting-weight is nan"),
+        (["--painting-weight", "4"], "--painting-weight means nothing without --teacher"),
+        (["--features-weight", "1"], "--features-weight means nothing without --teacher"),
+        (["--looked-at", "1"], "--looked-at means nothing without --teacher"),
         (["--features-weight", "-1"], "--features-weight is -1"),
         (["--learning-rate", "nan"], "--learning-rate is nan"),
         (["--seed", "-1"], "--seed is -1"),
