@@ -53,6 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     fast = kinds.add_parser("fast", help="a network that paints one style, for the headset")
     add_common_arguments(fast)
     add_style_arguments(fast)
+    fast.set_defaults(optimizer="muon")
     fast.add_argument("--network", choices=("fast", "johnson"), default="fast", help="which generator (default: fast)")
     fast.add_argument("--base", type=named, metavar="WEIGHTS", help="start from the weights of another style")
     fast.add_argument("--blocks", type=int, help="residual blocks of the fast network at 1/8 size (default: 3)")
@@ -80,7 +81,13 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
         "--crop", type=int, default=256, metavar="PIXELS", help="size of a training picture (default: 256)"
     )
     parser.add_argument(
-        "--learning-rate", type=float, default=1e-3, help="Adam's (default: 1e-3; adain: 2e-4, with vgg19 1e-4)"
+        "--learning-rate", type=float, default=1e-3, help="length of a step (default: 1e-3; adain: 2e-4, vgg19 1e-4)"
+    )
+    parser.add_argument(
+        "--optimizer",
+        choices=("muon", "adam"),
+        default="adam",
+        help="muon learns what convolutions weigh faster (default: muon for fast, else adam)",
     )
     parser.add_argument(
         "--sample-every", type=int, default=250, metavar="N", help="sheet and curve every N iterations (default: 250)"
@@ -286,6 +293,7 @@ def train(
         schedule,
         run_folder(arguments),
         batch_size=arguments.batch_size,
+        optimizer=arguments.optimizer,
         device=device,
         mixed_precision=arguments.precision == "bf16",
         process=process,

@@ -29,6 +29,7 @@ from tqdm import tqdm
 from artem_vr.atomic_file import part_of, replace, write_atomically
 from artem_vr.errors import ArtemError, EngineError, PictureError, SettingsError, WeightsError
 from artem_vr.stop_requests import noted_requests
+from artem_vr.training.optimizer import MixedOptimizer, OptimizerName
 
 TOTAL = "total"
 CHECKPOINT = "checkpoint.pt"
@@ -42,7 +43,7 @@ Made = TypeVar("Made")
 
 @dataclass(frozen=True)
 class Schedule:
-    """How long and how fast. Learning rates are Adam's, without unit; one below the final rate stays as it is."""
+    """How long and how fast. Learning rates have no unit; one below the final rate stays as it is."""
 
     iterations: int = 4000
     learning_rate: float = 1e-3
@@ -196,6 +197,7 @@ class Trainer:
         folder: Path,
         *,
         batch_size: int = 2,
+        optimizer: OptimizerName = "adam",
         device: torch.device | None = None,
         mixed_precision: bool = True,
         process: Process | None = None,
@@ -209,10 +211,7 @@ class Trainer:
         self.mixed_precision = mixed_precision
         self.recipe = json.loads(json.dumps(recipe or {}, default=str))
         self.inputs = dict(inputs or {})
-        groups = [
-            {"params": parameters, "factor": factor} for factor, parameters in objective.rates().items() if parameters
-        ]
-        self.optimizer = torch.optim.Adam(groups, lr=schedule.learning_rate, betas=(0.9, 0.99))
+        self.optimizer = MixedOptimizer(objective.rates(), optimizer)
         self.iteration = 0
         self.losses: dict[str, float] = {}
         self._skipped = 0  # batches in a row
@@ -222,12 +221,11 @@ class Trainer:
 
     def step(self) -> dict[str, float]:
         """One iteration; returns this process's losses."""
-        for group in self.optimizer.param_groups:
-            group["lr"] = group["factor"] * self.schedule.rate(self.iteration)
+        self.optimizer.set_rate(self.schedule.rate(self.iteration))
         batch = self.objective.batch(self.iteration, self.batch_size, self.process.rank * self.batch_size)
         batch = {name: tensor.to(self.device) for name, tensor in batch.items()}
         mixed = torch.autocast(self.device.type, torch.bfloat16) if self.mixed_precision else nullcontext()
-        self.optimizer.zero_grad(set_to_none=True)
+        self.optimizer.zero_grad()
         with mixed:
             losses: dict[str, Tensor] = self._module(**batch)
         losses[TOTAL].backward()
