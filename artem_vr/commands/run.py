@@ -22,7 +22,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    from artem_vr.styles.library import Library
+
     settings = load_settings(arguments, *NAMED)
+    library = Library()
+    for name in (settings.style, settings.region_style):
+        if name:  # told at once where it is mistyped: what follows loads libraries for seconds
+            library.find_for(settings.precision, name)
     from artem_vr import app
 
     return app.run(settings)

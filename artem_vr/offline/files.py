@@ -358,7 +358,6 @@ def stylize(
 
     Raises `ArtemError` where nothing can be painted at all: no such style, damaged weights, no such engine.
     """
-    from artem_vr.offline.brush import Brush, load_style
     from artem_vr.styles.library import Library
 
     library = Library()
@@ -366,6 +365,8 @@ def stylize(
         for path in library.find_for(settings.precision, settings.style).files:
             if any(overwrites(job, path) for job in jobs):
                 raise SettingsError(f"{path} is the style and would be overwritten", "Name another OUTPUT")
+    from artem_vr.offline.brush import Brush, load_style  # for seconds: a style that is not there is told before
+
     style = load_style(library, settings.style, settings)
     facts = {"style": style.name, "strength": look.strength, "layout": look.layout}
     brushes: dict[Kind, Brush] = {}
