@@ -40,6 +40,7 @@ REQUIRED = {
 """Libraries that ``run`` cannot do without: what to ask the package index for, and the module that it brings."""
 
 USEFUL = {
+    "filelock": "no train",
     "matplotlib": "no train, no bench xnor --plots",
     "numba": "no styles of bits, no bench xnor",
     "tqdm": "no train, no evaluate, no films and folders with stylize, no styles sheet",

@@ -22,6 +22,7 @@ from typing import Any, Protocol, TypeVar
 
 import torch
 import torch.distributed as dist
+from filelock import FileLock, Timeout
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 from tqdm import tqdm
@@ -249,8 +250,22 @@ class Trainer:
 
         Asked to end (Ctrl-C), it finishes the iteration, saves, and raises `KeyboardInterrupt`.
         """
-        if self.process.first:
-            self.folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(self.folder / ".lock")
+        self.process.from_first(partial(self._take_folder, lock))
+        try:
+            self._go_on(progress, after)
+        finally:
+            lock.release()
+
+    def _take_folder(self, lock: FileLock) -> None:
+        """Two trainings in one folder would mix their tables, and each overwrite the other's checkpoint."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            raise SettingsError(f"another training is at work in {self.folder}", "Give another --run folder") from None
+
+    def _go_on(self, progress: bool, after: Callable[[], None] | None) -> None:
         self.resume()
         if self.process.first:
             self._drop_later_losses()

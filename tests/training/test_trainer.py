@@ -49,6 +49,19 @@ def test_a_few_steps_lower_the_loss_on_a_fixed_batch(pictures: Path, tmp_path: P
     assert totals[-1] < 0.9 * totals[0]
 
 
+def test_two_trainings_do_not_share_a_folder(pictures: Path, tmp_path: Path) -> None:
+    first, second = (make_trainer(pictures, tmp_path / "run", iterations=1, one=k) for k in range(2))
+
+    def meanwhile() -> None:
+        before = {path.name: path.read_bytes() for path in (tmp_path / "run").iterdir()}
+        with pytest.raises(SettingsError, match=r"another training is at work in .*run\. Give another --run folder"):
+            second.run(progress=False)
+        assert {path.name: path.read_bytes() for path in (tmp_path / "run").iterdir()} == before
+
+    first.run(progress=False, after=meanwhile)
+    make_trainer(pictures, tmp_path / "run", iterations=1, one=0).run(progress=False)  # the first one has ended
+
+
 def losses_of(objective: FastObjective, **weights: float) -> dict[str, float]:
     """Of the first batch, by name."""
     objective.weights = LossWeights(**weights)
