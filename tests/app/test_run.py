@@ -19,6 +19,7 @@ from PIL import Image
 
 from artem_vr import app
 from artem_vr.errors import EngineError, GraphicsError, SettingsError, SourceError, StyleError
+from artem_vr.live.record import Recorder
 from artem_vr.live.scene import Scene
 from artem_vr.offline.video_files import VideoReader
 from artem_vr.render.context import Context, open_context
@@ -29,7 +30,7 @@ from artem_vr.styles.library import Library
 from artem_vr.stylize.styled import Tuning
 from artem_vr.stylize.stylizer import Stylizer
 from artem_vr.vr.desktop_headset import DesktopHeadset
-from tests.app.conftest import TestEngine
+from tests.app.conftest import Keys, TestEngine
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = "import sys; from tests.app.fake_run import main; main(sys.argv[1:])"
@@ -299,6 +300,34 @@ def test_a_run_that_is_counted_or_recorded_never_rests(
     with pytest.raises(GraphicsError, match="no further"):
         app.run(settings(**options), parts)
     assert [watched is not None for watched in told] == [rests]
+
+
+@pytest.mark.graphics
+@pytest.mark.display
+def test_a_recording_that_takes_its_time_to_end_changes_no_figure(
+    display: str, tmp_path: Path, picture: Path, library: Library, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    engine, close = TestEngine(), Recorder.close
+
+    def slowly(style: str, pictures: Any) -> Any:
+        time.sleep(0.02)
+        return pictures
+
+    def late(recorder: Recorder, *arguments: Any) -> bool:
+        time.sleep(1.2)  # what is said of painting is of its last second
+        return close(recorder, *arguments)
+
+    engine.paint = slowly
+    monkeypatch.setattr(Recorder, "close", late)
+    parts = app.Parts(
+        library=lambda: library,
+        engine=lambda *_: engine,
+        stylizer=lambda *of, **options: Stylizer(*of, **{**options, "load": Keys()}),
+        context=lambda **wishes: open_context(**{**wishes, "offscreen": False, "visible": False}),
+    )
+    wanted = settings(headset="none", source=str(picture), frames=1, record=str(tmp_path / "kept.png"))
+    assert app.run(wanted, parts) == 0
+    assert json.loads(capsys.readouterr().out)["paint_ms"] >= 20
 
 
 def test_an_empty_library_is_one_line(tmp_path: Path) -> None:
