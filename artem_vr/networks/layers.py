@@ -128,7 +128,7 @@ class OwnStatistics:
         if given is None:
             weight, bias = norm.weight.to(wide), norm.bias.to(wide)
         else:
-            weight, bias = torch.ones_like(norm.weight, dtype=wide), torch.zeros_like(norm.bias, dtype=wide)
+            weight, bias = x.new_ones(channels, dtype=wide), x.new_zeros(channels, dtype=wide)
         # A group a channel: one fused kernel, whose statistics have the type of the weights. On a GPU it takes one
         # type and planes only, and cuDNN may give it NHWC.
         y, mean, deviation = torch.native_group_norm(

@@ -390,7 +390,7 @@ def test_where_no_batch_is_finite_there_is_no_curve_to_draw(pictures: Path, tmp_
     step = trainer.objective.forward  # type: ignore[attr-defined]
     trainer.objective.forward = lambda **batch: {k: v * float("inf") for k, v in step(**batch).items()}  # type: ignore[attr-defined]
     trainer.run(progress=False)
-    assert {path.name for path in tmp_path.iterdir()} == {"checkpoint.pt", "sheet-000002.png"}
+    assert {path.name for path in tmp_path.iterdir()} == {".lock", "checkpoint.pt", "sheet-000002.png"}
 
 
 def test_what_cannot_be_shown_does_not_end_a_training(
