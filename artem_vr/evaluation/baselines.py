@@ -11,8 +11,8 @@ from abc import ABC, abstractmethod
 import torch
 from torch import Tensor
 
-from artem_vr.evaluation.pictures import square
 from artem_vr.evaluation.subjects import Sequence
+from artem_vr.tensors import square
 
 
 class _Stateless(ABC):

@@ -142,7 +142,7 @@ def _measured(
 ) -> Iterator[Row]:
     """The rows of the table, one after the other."""
     from artem_vr.evaluation.optimized import Optimized
-    from artem_vr.evaluation.pictures import short_side
+    from artem_vr.tensors import short_side
 
     single = [candidate for candidate in candidates if not candidate.of_many]
     for style in dict.fromkeys(candidate.style for candidate in single):
@@ -233,9 +233,9 @@ def _depth(text: str) -> float | Literal["auto"]:
 
 def _depth_for(wanted: float | Literal["auto"], painting: Tensor) -> float:
     """Of the ground; ``painting`` is (1, 3, H, W), RGB in [0, 1]."""
-    from artem_vr.evaluation.pictures import bytes_of
     from artem_vr.stylize.encoder import smooth_share_of
     from artem_vr.stylize.ground import DEPTH, share_for
+    from artem_vr.tensors import bytes_of
 
     return DEPTH * share_for(smooth_share_of(bytes_of(painting)[0])) if wanted == "auto" else wanted
 
@@ -254,8 +254,9 @@ def _paintings(folder: Path, most_held_out: int | None) -> PictureFiles:
 
 def _exam(arguments: argparse.Namespace, paintings: Mapping[str, Tensor], vgg: VGG19) -> tuple[Exam, dict[str, Any]]:
     from artem_vr.evaluation.exam import Exam
-    from artem_vr.evaluation.pictures import choose_photographs, read_picture, square
+    from artem_vr.evaluation.pictures import choose_photographs, read_picture
     from artem_vr.evaluation.stereo import read_pairs
+    from artem_vr.tensors import square
 
     chosen = choose_photographs(arguments.content, arguments.photographs, arguments.seed, arguments.unseen)
     photographs = [square(read_picture(path), arguments.size) for path in chosen]
@@ -388,9 +389,9 @@ def _of_any(file: Path, paintings: Mapping[str, Tensor]) -> list[_Candidate]:
     """The network for any painting, once for each painting, as the program reads it."""
     import torch
 
-    from artem_vr.evaluation.pictures import bytes_of
     from artem_vr.evaluation.subjects import NetworkSubject
     from artem_vr.stylize.encoder import Encoder
+    from artem_vr.tensors import bytes_of
 
     encoder = Encoder(file)
     network = encoder.network()
@@ -404,9 +405,9 @@ def _of_decoder(
     """VGG-19 and the decoder of AdaIN, once for each painting. Raises WeightsError if they do not fit."""
     import torch
 
-    from artem_vr.evaluation.pictures import short_side
     from artem_vr.evaluation.subjects import NetworkSubject
     from artem_vr.networks.adain import AdaINNetwork
+    from artem_vr.tensors import short_side
 
     try:
         network = AdaINNetwork(vgg, decoder)
@@ -565,7 +566,7 @@ def _film(path: Path, size: int, most: int = 60) -> list[np.ndarray]:
 def _sheet(exam: Exam, candidates: list[_Candidate]) -> np.ndarray:
     """Four photographs; of a network for any painting six, and eight of the paintings."""
     from artem_vr.evaluation import report
-    from artem_vr.evaluation.pictures import bytes_of
+    from artem_vr.tensors import bytes_of
 
     many = [candidate for candidate in candidates if candidate.of_many]
     shown = [c for c in candidates if not c.of_many] + many[:: max(1, len(many) // SHEET_PAINTINGS)][:SHEET_PAINTINGS]

@@ -140,7 +140,7 @@ class Exam:
         ``painting_size``: short side of a painting when its style is taken. ``fast_arithmetic``: VGG-19 in
         bf16; None: where the processor has it.
         """
-        from artem_vr.evaluation.pictures import short_side
+        from artem_vr.tensors import short_side
 
         if len(photographs) < 2 or len({p.shape for p in photographs}) > 1:
             raise ValueError("an exam needs two or more photographs of one size")

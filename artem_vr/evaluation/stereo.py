@@ -72,8 +72,9 @@ def read_pairs(folder: Path, size: int) -> list[StereoPair]:
 
 
 def _read_pair(left: Path, right: Path, truth: Path, size: int) -> StereoPair:
-    from artem_vr.evaluation.pictures import read_picture, short_side
+    from artem_vr.evaluation.pictures import read_picture
     from artem_vr.sources.pictures import load_levels
+    from artem_vr.tensors import short_side
 
     pictures = [read_picture(path) for path in (left, right)]
     disparity = torch.from_numpy(load_levels(truth))[None]
@@ -113,7 +114,7 @@ def match(eyes: Tensor, furthest: float) -> Tensor:
     """
     import cv2
 
-    from artem_vr.evaluation.pictures import bytes_of
+    from artem_vr.tensors import bytes_of
 
     pictures = bytes_of(eyes)
     count, window = 16 * int(np.ceil((furthest + 8) / 16)), 5

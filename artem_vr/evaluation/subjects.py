@@ -9,8 +9,8 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
-from artem_vr.evaluation.pictures import bytes_of, of_bytes
 from artem_vr.networks.layers import OwnStatistics, SmoothedStatistics, statistics_channels
+from artem_vr.tensors import bytes_of, of_bytes
 
 Sequence = Callable[[Tensor], Tensor]
 """Paints the frames of one scene one after the other; (E, 3, H, W), RGB in [0, 1], E eyes."""

@@ -16,7 +16,6 @@ import numpy.typing as npt
 import torch
 
 from artem_vr.errors import EngineError, SettingsError, WeightsError, is_lack_of_memory
-from artem_vr.evaluation.pictures import short_side
 from artem_vr.hardware import gpu_is_lost
 from artem_vr.networks.adain import AdaINDecoder, AdaINNetwork
 from artem_vr.networks.checkpoint import load_network
@@ -27,6 +26,7 @@ from artem_vr.sources.pictures import load_picture
 from artem_vr.styles.library import Library
 from artem_vr.stylize.painters import one_line
 from artem_vr.stylize.statistics import RateKeeper
+from artem_vr.tensors import short_side
 from artem_vr.training.cli import chosen_device
 from artem_vr.training.data import to_tensor
 from artem_vr.training.vgg_weights import load_vgg

@@ -80,7 +80,7 @@ def optimize(jobs: Sequence[Job], order: Order, report: Callable[[str], None]) -
         cause = f"--start means nothing with --resume: there is {there} to go on from"
         raise SettingsError(cause, "Leave one of the two out")
     _check_outputs(begins, order, [job.input for job in jobs])
-    from artem_vr.evaluation.pictures import short_side
+    from artem_vr.tensors import short_side
     from artem_vr.training.cli import chosen_device
     from artem_vr.training.data import to_tensor
     from artem_vr.training.vgg_weights import load_vgg

@@ -14,13 +14,14 @@ from tqdm import tqdm
 
 from artem_vr.errors import PictureError, WeightsError
 from artem_vr.evaluation.lattice import weave
-from artem_vr.evaluation.pictures import files, short_side
+from artem_vr.evaluation.pictures import files
 from artem_vr.evaluation.split import held_out
 from artem_vr.networks.compact import CompactNetwork
 from artem_vr.networks.fast import FastNetwork
 from artem_vr.networks.layers import GivenStatistics, InstanceNorm, OwnStatistics, own_code
 from artem_vr.networks.vgg import VGG19
 from artem_vr.sources.pictures import load_picture
+from artem_vr.tensors import short_side
 from artem_vr.training import losses, warps
 from artem_vr.training.beginning import begin_as
 from artem_vr.training.data import Photographs, draw_ramp, load_or_say, to_tensor

@@ -13,9 +13,10 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from artem_vr.errors import PictureError
-from artem_vr.evaluation.pictures import files, of_bytes, short_side
+from artem_vr.evaluation.pictures import files
 from artem_vr.evaluation.split import held_out
 from artem_vr.sources.pictures import load_picture
+from artem_vr.tensors import of_bytes, short_side
 
 SHEET_SIDE = 384
 """Short side, in pixels, to which a sheet's photographs are reduced: strokes are then seen as large as they are."""

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from artem_vr.evaluation.lattice import weave
-from artem_vr.evaluation.pictures import short_side
 from artem_vr.networks.layers import GivenStatistics, OwnStatistics
 from artem_vr.networks.vgg import VGG19
 from artem_vr.sources.pictures import load_picture
+from artem_vr.tensors import short_side
 from artem_vr.training import losses, warps
 from artem_vr.training.data import Photographs, draw_ramp, to_tensor
 from artem_vr.training.sheets import blank, painted_bytes, rows_of

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from artem_vr.evaluation.pictures import without_ends
 from artem_vr.networks.layers import OwnStatistics
+from artem_vr.tensors import without_ends
 from artem_vr.training.data import to_tensor
 
 

@@ -30,7 +30,7 @@ from tqdm import tqdm
 from artem_vr.atomic_file import part_of, replace, write_atomically
 from artem_vr.errors import ArtemError, EngineError, PictureError, SettingsError, WeightsError
 from artem_vr.stop_requests import noted_requests
-from artem_vr.training.optimizer import MixedOptimizer, OptimizerName
+from artem_vr.training.mixed_optimizer import MixedOptimizer, OptimizerName
 
 TOTAL = "total"
 CHECKPOINT = "checkpoint.pt"

@@ -12,12 +12,12 @@ from artem_vr.evaluation import metrics, report
 from artem_vr.evaluation.baselines import Blend, ColourTransfer, Unchanged, baselines
 from artem_vr.evaluation.exam import Exam, Moving, Row, mean_row, measure, measure_network
 from artem_vr.evaluation.motion import pixel_positions
-from artem_vr.evaluation.pictures import square
 from artem_vr.evaluation.subjects import RATE, NetworkSubject
 from artem_vr.networks.compact import CompactNetwork
 from artem_vr.networks.fast import FastNetwork
 from artem_vr.networks.layers import SmoothedStatistics, statistics_channels
 from artem_vr.networks.vgg import VGG19
+from artem_vr.tensors import square
 
 cv2 = pytest.importorskip("cv2")
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from artem_vr.training.optimizer import MixedOptimizer, OptimizerName
+from artem_vr.training.mixed_optimizer import MixedOptimizer, OptimizerName
 
 
 def network(channels_last: bool = False) -> nn.Sequential:
