@@ -48,8 +48,11 @@ def compose(
 
 
 def engine_words(state: StylizerState) -> str:
-    """Engine, precision and device that really run: "openvino, bf16, cpu"."""
-    return ", ".join(word for word in (state.engine, state.precision, state.device) if word)
+    """Engine, precision and device that really run: "openvino, bf16, cpu"; no precision, which is the style's,
+    before anything is painted.
+    """
+    precision = state.precision if state.style else ""
+    return ", ".join(word for word in (state.engine, precision, state.device) if word)
 
 
 def source_words(source: str, feed: FeedState) -> str:

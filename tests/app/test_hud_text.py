@@ -41,3 +41,8 @@ def test_figures() -> None:
     assert said().detail == "12 paintings/s, 123 ms behind"
     assert said(fps=1.2).detail == "1 painting/s, 123 ms behind"
     assert said(fps=0.0).detail == ""
+
+
+def test_the_precision_is_that_of_what_is_painted() -> None:
+    assert said().engine == "torch, fp32, cpu"
+    assert said(style="").engine == "torch, cpu", "a style that is being prepared may have another"
