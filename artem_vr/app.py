@@ -25,7 +25,7 @@ from artem_vr.live.late_stylizer import HeldFrames, LateStylizer, WatchedFrames
 from artem_vr.live.outlook import Outlook
 from artem_vr.live.process import Interpreter, Stoppable, leave, picture_path, say, stop_all
 from artem_vr.live.record import Recorder, check_record
-from artem_vr.live.render_loop import RenderLoop
+from artem_vr.live.render_loop import RenderLoop, desktop_eye_size
 from artem_vr.live.run_report import PaintingLog, RunMeter, one_line
 from artem_vr.live.scene import Scene
 from artem_vr.render import gl, interop
@@ -76,9 +76,9 @@ def run(settings: Settings, parts: Parts = Parts()) -> int:
     user can mend."""
     threads: list[Stoppable] = []
     status, error = 2, None
-    with Interpreter() as interpreter, ends_on_request():
+    with Interpreter() as interpreter, ends_on_request() as asked_to_end:
         try:
-            status = show(settings, parts, threads, interpreter)
+            status = show(settings, parts, threads, interpreter, asked_to_end)
         except ArtemError as caught:
             error = caught
         finally:
@@ -91,7 +91,13 @@ def run(settings: Settings, parts: Parts = Parts()) -> int:
     return status
 
 
-def show(settings: Settings, parts: Parts, threads: list[Stoppable], interpreter: Interpreter) -> int:
+def show(
+    settings: Settings,
+    parts: Parts,
+    threads: list[Stoppable],
+    interpreter: Interpreter,
+    asked_to_end: Callable[[], bool],
+) -> int:
     """Everything between start and end. What it starts is in ``threads``; the caller stops it."""
     started = time.perf_counter()
     library = parts.library()
@@ -156,7 +162,7 @@ def show(settings: Settings, parts: Parts, threads: list[Stoppable], interpreter
                 recorder = recorder or Recorder(picture_path())
         hz = min(settings.desktop_refresh_hz, SOFTWARE_HZ) if gl.is_software() else settings.desktop_refresh_hz
         if desktop:
-            headset = DesktopHeadset(desktop_eye_size(settings, context), hz)
+            headset = DesktopHeadset(desktop_eye_size(context, view.mirror) or size, hz)
         screen = Screen(settings.screen_distance, settings.screen_width, settings.screen_curvature)
         scene = Scene(context, headset.eye_size, screen, settings.stereo_shift, pictures)
         stack.callback(scene.release)
@@ -187,7 +193,6 @@ def show(settings: Settings, parts: Parts, threads: list[Stoppable], interpreter
             source_name=lambda: source.name,
             titles=titles,
             fade_seconds=settings.fade_seconds,
-            desktop_eye_size=desktop_eye_size(settings, context),
             desktop_hz=hz,
             recorder=recorder,
             watched=None if log.limit or recorder is not None else watched,
@@ -197,7 +202,7 @@ def show(settings: Settings, parts: Parts, threads: list[Stoppable], interpreter
         try:
             context.keep_turning(loop.turn)
             outlook = Outlook(source, feed, stylizer, deck, log, first_is_held=every_frame)
-            go_on(loop, view, outlook, log, interpreter)
+            go_on(loop, view, outlook, log, interpreter, asked_to_end)
             state = stylizer.state()  # while it paints: what follows may take its time
         finally:
             loop.headset.close()  # first of all: SteamVR kills who dawdles
@@ -228,10 +233,19 @@ def show(settings: Settings, parts: Parts, threads: list[Stoppable], interpreter
     return 0 if kept or recorder is None else 2
 
 
-def go_on(loop: RenderLoop, view: View, outlook: Outlook, log: PaintingLog, interpreter: Interpreter) -> None:
+def go_on(
+    loop: RenderLoop,
+    view: View,
+    outlook: Outlook,
+    log: PaintingLog,
+    interpreter: Interpreter,
+    asked_to_end: Callable[[], bool],
+) -> None:
     """Turn after turn until the viewer leaves or ``log`` is full. Raises `ArtemError` if it comes to nothing."""
     while not (view.leave or log.full):
         loop.turn()
+        if asked_to_end():  # what is raised in a callback of the window's is lost
+            raise KeyboardInterrupt
         if log.distinct or not isinstance(loop.headset, DesktopHeadset):
             interpreter.quicken()
         outlook.check()
@@ -253,11 +267,3 @@ def filled_deck(library: Library, settings: Settings) -> tuple[Deck, dict[str, s
         current, title = entry(library, settings.style, settings.precision)
         titles.setdefault(current, title)
     return Deck(list(titles), current, settings.strength), titles
-
-
-def desktop_eye_size(settings: Settings, context: Context) -> tuple[int, int]:
-    """Width and height of each eye's picture where there is no headset: one of them fills the window, sharply."""
-    scale = context.content_scale
-    if not gl.is_software():
-        scale *= 1.5
-    return max(1, int(settings.window_width * scale)), max(1, int(settings.window_height * scale))

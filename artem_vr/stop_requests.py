@@ -15,22 +15,25 @@ REQUESTS = ("SIGTERM", "SIGHUP", "SIGBREAK")
 
 
 @contextmanager
-def ends_on_request() -> Iterator[None]:
+def ends_on_request() -> Iterator[Callable[[], bool]]:
     """Turn the first request to end into `KeyboardInterrupt`, as Ctrl-C is one: a recording is then closed.
 
     Further ones are let pass, then and until the process has ended: where a terminal is closed, the system and the
     shell both ask, and the second must not break into the closing. What is ignored (SIGHUP under nohup) stays so.
+
+    What is given tells whether a request or Ctrl-C has come, for who calls libraries that call back: what is raised in
+    a callback of ctypes is printed and lost.
     """
     asked = False
 
-    def end(*_: object) -> None:
+    def end(number: int, _: object) -> None:
         nonlocal asked
-        if not asked:
+        if not asked or number == signal.SIGINT:
             asked = True
             raise KeyboardInterrupt
 
-    with _heard(REQUESTS, end, lambda: asked):
-        yield
+    with _heard(("SIGINT", *REQUESTS), end, lambda: asked):
+        yield lambda: asked
 
 
 @contextmanager

@@ -39,6 +39,23 @@ def test_a_late_second_request_does_not_kill_what_is_ending(hears: Any, number: 
     signal.raise_signal(number)  # would end the tests themselves
 
 
+def test_a_request_that_a_callback_swallowed_is_known(number: signal.Signals) -> None:
+    """What is raised in a callback of ctypes is printed and lost."""
+    with ends_on_request() as asked_to_end:
+        assert not asked_to_end()
+        with suppress(KeyboardInterrupt):
+            signal.raise_signal(number)
+        assert asked_to_end()
+
+
+def test_each_ctrl_c_breaks_in() -> None:
+    with ends_on_request() as asked_to_end:
+        for _ in range(2):
+            with pytest.raises(KeyboardInterrupt):
+                signal.raise_signal(signal.SIGINT)
+        assert asked_to_end()
+
+
 def test_what_goes_on_in_spite_of_a_request_hears_the_next_one(number: signal.Signals) -> None:
     heard: list[Any] = []
     signal.signal(number, lambda *_: heard.append(number))

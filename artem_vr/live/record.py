@@ -198,7 +198,10 @@ class Recorder:
         self._next_at = now + 1 / FRAMES_PER_SECOND - 0.002  # a little early: shows come in vsyncs
 
     def put(self, picture: Picture, now: float) -> None:
-        """Hand over a picture that nobody changes any more, shown at ``now``. Never waits; an empty one is ignored."""
+        """Hand over a picture that nobody changes any more, shown at ``now``. Never waits; an empty one is ignored.
+
+        It may be a view: to put its pixels in order is this thread's work, not the caller's.
+        """
         if picture.size:
             self._pictures.put((picture, now))
 
@@ -229,7 +232,7 @@ class Recorder:
         item = self._pictures.take(timeout)
         if item is None:
             return
-        picture, now = item
+        picture, now = np.ascontiguousarray(item[0]), item[1]
         if self._started_at is None:
             self._started_at = now
         if self.still:

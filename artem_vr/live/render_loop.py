@@ -14,15 +14,16 @@ from typing import Any, Protocol
 
 from artem_vr.errors import ArtemError, HeadsetError, HeadsetGpuError
 from artem_vr.live import hud_text
-from artem_vr.live.controls import Controls, View
+from artem_vr.live.controls import Controls, MirrorMode, View
 from artem_vr.live.curator import Curator
 from artem_vr.live.headset_seeker import HeadsetSeeker
 from artem_vr.live.record import Recorder
 from artem_vr.live.run_report import RunMeter
 from artem_vr.live.scene import Scene, ShownFrame
 from artem_vr.mailbox import Mailbox
+from artem_vr.render import gl
 from artem_vr.render.context import Context
-from artem_vr.render.events import MouseButton, MouseMoved, Resized, Uncovered
+from artem_vr.render.events import Event, MouseButton, MouseMoved, Resized, Uncovered
 from artem_vr.render.hud import HudText
 from artem_vr.render.region import Region
 from artem_vr.render.stage import STALE_BRIGHTNESS, Look
@@ -42,6 +43,11 @@ BARE_SECONDS = 0.2
 
 DIMMING_SECONDS = 0.5
 """From the picture's full brightness to that of a source that has stalled, and back."""
+
+FINER = 1.5
+"""Times as many pixels, each way, as the window has, in which a GPU draws what it shows."""
+MOST_PIXELS = 4096
+"""Each way, beyond which a window is drawn as it is."""
 
 RESTING = "Nobody looks into the headset: film and painting rest"
 """Said to who looks at the window."""
@@ -83,7 +89,6 @@ class RenderLoop:
         source_name: Callable[[], str],
         titles: dict[str, str],
         fade_seconds: float = 0.3,
-        desktop_eye_size: tuple[int, int] | None = None,
         desktop_hz: float = 60.0,
         recorder: Recorder | None = None,
         watched: threading.Event | None = None,
@@ -92,16 +97,16 @@ class RenderLoop:
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         """``titles``: a style's name to the painting's title; those of styles that come are added.
-        ``desktop_eye_size``, ``desktop_hz``: of an eye's picture (None: as the headset's), and pictures a second, in
-        the window once a headset was lost. ``watched``: kept set while somebody looks into the
-        headset, or there is none; None: nobody wants to know. ``whole``: names of styles that are no blends, whatever
-        they look like. ``eyes_changed``: is told of another headset, or of one that wants pictures of another size."""
+        ``desktop_hz``: pictures a second in the window once a headset was lost. ``watched``: kept set while somebody
+        looks into the headset, or there is none; None: nobody wants to know. ``whole``: names of styles that are no
+        blends, whatever they look like. ``eyes_changed``: is told of another headset, or of one that wants pictures of
+        another size."""
         self.headset = headset
         self._context, self._scene, self._feed, self._stylizer = context, scene, feed, stylizer
         self._deck, self._view, self._meter, self._recorder = deck, view, meter, recorder
         self._curator, self._watched = curator, watched
         self._seeker, self._eyes_changed = seeker, eyes_changed
-        self._desktop_eye_size, self._desktop_hz = desktop_eye_size or headset.eye_size, desktop_hz
+        self._desktop_hz = desktop_hz
         self._fitted = headset.eye_size  # what the scene was asked for last
         self._controls = Controls(deck, view, curator, titles, whole)
         self._source_name, self._titles, self._fade_seconds = source_name, titles, fade_seconds
@@ -132,6 +137,9 @@ class RenderLoop:
 
     def turn(self) -> None:
         """One vsync, with a pair submitted. Raises only what ends the run: `GraphicsError`."""
+        if self._view.leave and not self._last and not isinstance(self.headset, DesktopHeadset):
+            # The window is held, so that the loop cannot end yet: SteamVR kills who dawdles once it was answered.
+            self._replace_headset(self._desktop())
         if isinstance(self.headset, DesktopHeadset):  # a window has time, and shows what came meanwhile
             poses = self._begin()
             prepared = self._prepare()
@@ -162,8 +170,9 @@ class RenderLoop:
 
     def _prepare(self) -> float:
         """All of a turn that needs no poses; the seconds it took."""
+        events = self._context.poll()  # on Windows that lasts as long as the window is held, and turns go on within it
         began = self._clock()
-        self._obey(began)
+        self._obey(events, began)
         self._receive(began)
         self._tell(began)
         if self._source_counts():
@@ -204,8 +213,12 @@ class RenderLoop:
         if isinstance(error, HeadsetGpuError):
             error = error.with_renderer(self._context.renderer)
         self._deck.compare = False  # whoever held the trigger can never let it go
-        self._replace_headset(DesktopHeadset(self._desktop_eye_size, self._desktop_hz, self._clock))
+        self._replace_headset(self._desktop())
         self._view.note(f"{error} The window goes on; V looks for the headset again", self._clock(), seconds=30.0)
+
+    def _desktop(self) -> DesktopHeadset:
+        size = desktop_eye_size(self._context, self._view.mirror) or self.headset.eye_size
+        return DesktopHeadset(size, self._desktop_hz, self._clock)
 
     def _seek_headset(self, now: float) -> None:
         """Take the headset that was found, and look for one where the viewer wishes it."""
@@ -234,13 +247,13 @@ class RenderLoop:
         self._guard(now, fit)
         self._redraw = True
 
-    def _obey(self, now: float) -> None:
+    def _obey(self, events: Iterable[Event], now: float) -> None:
         """Do what hands, window and runtime asked for since the last turn."""
         self._view.hud_seen = self._scene.hud.opacity(now) == 1.0
         newest = self._feed.latest
         self._view.mono = newest is not None and len(newest.eyes) == 1
         self._view.own_pair = self._source_name() in OWN_PAIR
-        for event in self._context.poll():
+        for event in events:
             if isinstance(event, (Resized, Uncovered)):
                 self._redraw = True
             elif isinstance(event, MouseButton) and event.button == "left":
@@ -264,15 +277,17 @@ class RenderLoop:
         except HeadsetError as error:
             self._lose_headset(error)
         self._seek_headset(now)
+        if self._view.fullscreen != self._fullscreen:
+            self._fullscreen = self._view.fullscreen
+            self._context.set_fullscreen(self._fullscreen)
+            self._redraw = True
+        if isinstance(self.headset, DesktopHeadset) and (size := desktop_eye_size(self._context, self._view.mirror)):
+            self.headset.fit(size)
         if self.headset.eye_size != self._fitted:
             self._fit(now)
         if self._view.wake_hud:
             self._view.wake_hud = False
             self._scene.hud.wake(now)
-        if self._view.fullscreen != self._fullscreen:
-            self._fullscreen = self._view.fullscreen
-            self._context.set_fullscreen(self._fullscreen)
-            self._redraw = True
 
     def _receive(self, now: float) -> None:
         """Take the newest painting; before there is any, the newest frame of the source."""
@@ -451,3 +466,16 @@ class RenderLoop:
         except (ValueError, TypeError, LookupError, ArithmeticError, RuntimeError, OSError, MemoryError) as error:
             self._view.note(f"{type(error).__name__}: {error}", now)
         return None
+
+
+def desktop_eye_size(context: Context, mirror: MirrorMode) -> tuple[int, int] | None:
+    """Width and height of each eye's picture where there is no headset: what is shown fills the window, sharply.
+
+    None while the window is minimised. OpenGL of a GPU draws more pixels than are seen, and averages.
+    """
+    width, height = context.framebuffer_size
+    width = width // 2 if mirror == "both" else width
+    if not width or not height:
+        return None
+    finer = 1.0 if gl.is_software() else max(1.0, min(FINER, MOST_PIXELS / max(width, height)))
+    return round(width * finer), round(height * finer)

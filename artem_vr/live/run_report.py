@@ -79,6 +79,8 @@ class RunMeter:
         self._render: deque[float] = deque(maxlen=KEPT)
         self._latency: deque[float] = deque(maxlen=KEPT)
         self._first_shown_at: float | None = None
+        self._first_late: float | None = None
+        """Of the first painting, which waited for the engine: of use only where there is no other."""
         self.shown = 0
 
     def rendered(self, seconds: float) -> None:
@@ -89,16 +91,17 @@ class RunMeter:
         """A painting was first handed to the display, ``late`` seconds after its frame was captured; None: that is of
         no meaning."""
         if self._first_shown_at is None:
-            self._first_shown_at = shown_at
-        self.shown += 1
-        if late is not None:
+            self._first_shown_at, self._first_late = shown_at, late
+        elif late is not None:
             self._latency.append(late)
+        self.shown += 1
 
     def report(self, missed_vsyncs: int = 0, **facts: Any) -> dict[str, Any]:
         """The figures, and ``facts`` (device, engine, style ...) beside them, ready for JSON.
 
         Milliseconds and megabytes (10^6 bytes) are rounded; a figure without samples is None.
         """
+        latency = self._latency or [late for late in (self._first_late,) if late is not None]
         startup = None if self._first_shown_at is None else self._first_shown_at - self._started_at
         figures = {
             "frames": self.log.distinct,
@@ -109,8 +112,8 @@ class RunMeter:
             "render_ms_p99": _milliseconds(self._render, 99),
             "renders": len(self._render),
             "missed_vsyncs": missed_vsyncs,
-            "latency_ms_p50": _milliseconds(self._latency, 50),
-            "latency_ms_p95": _milliseconds(self._latency, 95),
+            "latency_ms_p50": _milliseconds(latency, 50),
+            "latency_ms_p95": _milliseconds(latency, 95),
             "startup_s": None if startup is None else round(startup, 2),
             "peak_memory_mb": peak_memory_mb(),
         }

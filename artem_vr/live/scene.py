@@ -81,7 +81,10 @@ class Scene:
         self._hands = HandsInUse()
         self.hud = Hud(scale=context.content_scale)
         self.eyes = _pair(eye_size)
-        self._other_eyes: dict[tuple[int, int], tuple[EyeTarget, EyeTarget]] = {}  # of sizes that were wanted before
+        self._submitted = False
+        """Whether a headset's runtime knows the present pair."""
+        self._other_eyes: dict[tuple[int, int], tuple[EyeTarget, EyeTarget]] = {}
+        """Pairs that it knows, of sizes that were wanted before."""
         self._shown: ShownFrame | None = None
         self._reader = LateReader()
         self._asked_at = 0.0
@@ -89,14 +92,19 @@ class Scene:
     def fit(self, eye_size: tuple[int, int]) -> None:
         """Draw the eyes at another size from now on. Raises `GraphicsError`, and keeps the size, if it cannot be.
 
-        The textures before are kept: drivers give a deleted texture's name to the next one, and SteamVR takes a name
-        that it knows for a texture of the size that it knows (openvr#216).
+        Textures that were submitted are kept: drivers give a deleted texture's name to the next one, and SteamVR takes
+        a name that it knows for a texture of the size that it knows (openvr#216).
         """
         size = (self.eyes[0].width, self.eyes[0].height)
         if eye_size == size:
             return
-        eyes = self._other_eyes.pop(eye_size, None) or _pair(eye_size)
-        self._other_eyes[size], self.eyes = self.eyes, eyes
+        known = self._other_eyes.pop(eye_size, None)
+        before, self.eyes = self.eyes, known or _pair(eye_size)
+        if self._submitted:
+            self._other_eyes[size] = before
+        else:
+            _release(before)
+        self._submitted = known is not None
 
     def show(self, frame: ShownFrame, now: float) -> None:
         """Put a frame into the textures, both eyes together. Raises ValueError if they are no pictures."""
@@ -169,16 +177,18 @@ class Scene:
         return np.ascontiguousarray(read_back(self._context.screen)[..., :3])
 
     def late_mirror_picture(self, now: float | None) -> tuple[npt.NDArray[np.uint8], float] | None:
-        """`mirror_picture` and the time of the call before this one, without waiting; None where there was none.
+        """`mirror_picture`, as a view, and the time of the call before this one, without waiting; None where there was
+        none.
 
         ``now`` None: no picture is to follow.
         """
         picture = self._reader.read(None if now is None else self._context.screen)
         before, self._asked_at = self._asked_at, now or 0.0
-        return None if picture is None else (np.ascontiguousarray(picture[..., :3]), before)
+        return None if picture is None else (picture[..., :3], before)
 
     def after_submit(self) -> None:
         """Send what was drawn to the GPU before the mirror is begun, and clear the errors that a runtime leaves."""
+        self._submitted = True
         gl.glFlush()  # the headset's compositor waits for these commands; the window's come after them
         gl.standing_errors()
 
@@ -222,8 +232,12 @@ class Scene:
         for part in (self.frame, self._stage, self._mirror, self.hud, self._reader):
             part.release()
         for pair in (self.eyes, *self._other_eyes.values()):
-            for eye in pair:
-                eye.release()
+            _release(pair)
+
+
+def _release(pair: tuple[EyeTarget, EyeTarget]) -> None:
+    for eye in pair:
+        eye.release()
 
 
 def _pair(eye_size: tuple[int, int]) -> tuple[EyeTarget, EyeTarget]:

@@ -29,7 +29,7 @@ class HeldWindow:
         self._turn, self._clock = turn, clock
         self._since: float | None = None
         self._turning = False
-        self._error: Exception | None = None
+        self._error: BaseException | None = None
 
     @property
     def turning(self) -> bool:
@@ -54,7 +54,7 @@ class HeldWindow:
         self._turning = True
         try:
             self._turn()
-        except Exception as error:  # noqa: BLE001 - a callback of the system's must not raise
+        except BaseException as error:  # noqa: BLE001 - in a callback of the system's Ctrl-C, too, would be lost
             self._error = error
         finally:
             self._turning = False

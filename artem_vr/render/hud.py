@@ -60,8 +60,7 @@ class Hud:
         """``scale`` is the desktop's content scale: pixels per unit."""
         self.pinned = False
         """True: never fades out."""
-        self.enabled = True
-        """False: no more than the message is drawn."""
+        self._enabled = True
         self.rasterised = 0
         """How often the panel's picture was made anew."""
         self._scale = scale
@@ -91,6 +90,16 @@ class Hud:
             self._asked_at = float("-inf")
         self._wanted = text
 
+    @property
+    def enabled(self) -> bool:
+        """Whether all is drawn; else messages only."""
+        return self._enabled
+
+    @enabled.setter
+    def enabled(self, enabled: bool) -> None:
+        self._enabled = enabled  # the panel may still hold a message that has long gone
+        self._outdated = self._says_another or (self._outdated and self._picture is not None)
+
     def wake(self, now: float) -> None:
         """Show the panel for a while."""
         self._woken_at = now
@@ -99,6 +108,11 @@ class Hud:
     def _text(self) -> HudText:
         """As much of what is to be said as is drawn."""
         return self._wanted if self.enabled else HudText(message=self._wanted.message)
+
+    @property
+    def _says_another(self) -> bool:
+        """Whether the picture that was asked for last says more than other details."""
+        return replace(self._asked, detail="") != replace(self._text, detail="")
 
     def opacity(self, now: float) -> float:
         """How much of the panel is seen at ``now``, 0..1."""
@@ -166,7 +180,7 @@ class Hud:
                 self._texture.update(self._picture.result())
                 self.rasterised += 1
             self._picture = None
-            self._outdated &= replace(self._asked, detail="") != replace(self._text, detail="")
+            self._outdated &= self._says_another
         text = self._text
         if (
             self.opacity(now) > 0.0

@@ -126,6 +126,7 @@ class LateReader:
     def read(self, target: Target | None) -> npt.NDArray[np.uint8] | None:
         """The pixels that ``target`` had at the last call, (H, W, 4) uint8 RGBA, top row first; None at the first.
 
+        They are a view of memory that is bottom row first: turning that costs more than reading it did.
         ``target`` None: nothing is asked for.
         """
         gl.glBindBuffer(gl.GL_PIXEL_PACK_BUFFER, self._buffer)
@@ -133,7 +134,7 @@ class LateReader:
         if self._size is not None:
             pixels = np.empty((*self._size, 4), np.uint8)
             gl.glGetBufferSubData(gl.GL_PIXEL_PACK_BUFFER, 0, pixels.nbytes, pixels)
-            picture = np.ascontiguousarray(pixels[::-1])
+            picture = pixels[::-1]
             self._size = None
         if target is not None:
             size = target.width * target.height * 4

@@ -45,18 +45,24 @@ class DesktopHeadset:
         clock: Callable[[], float] = time.perf_counter,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self.eye_size = eye_size
         self.refresh_hz = refresh_hz
         self.missed_vsyncs = 0
-        wide, high = _half_tangents(eye_size)
-        both = projection(-wide, wide, -high, high)
-        self.projections: tuple[Matrix, Matrix] = (both, both)
+        self.eye_size: tuple[int, int]
+        self.projections: tuple[Matrix, Matrix]
+        self.fit(eye_size)
         self.eye_to_head: Matrix = np.stack([translation(-EYE_DISTANCE / 2, 0, 0), translation(EYE_DISTANCE / 2, 0, 0)])
         self._clock, self._sleep = clock, sleep
         self._slot: Slot | None = None
         self._frame = 0
         self._yaw = self._pitch = 0.0
         self._origin: Matrix = np.eye(4, dtype=np.float32)
+
+    def fit(self, eye_size: tuple[int, int]) -> None:
+        """Another width and height of one eye's picture, in pixels: the window's shape is another."""
+        self.eye_size = eye_size
+        wide, high = _half_tangents(eye_size)
+        both = projection(-wide, wide, -high, high)
+        self.projections = (both, both)
 
     def look(self, right: float, down: float) -> None:
         """Turn the head by a movement of the mouse, in screen units."""

@@ -168,7 +168,6 @@ class Rig:
             seeker=self.seeker,
             source_name=lambda: "test",
             titles=self.titles,
-            desktop_eye_size=(320, 180),
             desktop_hz=50.0,
             eyes_changed=lambda headset: self.stylizer.recommend(headset.eye_size[::-1]),
             clock=self.clock,

@@ -18,13 +18,15 @@ import pytest
 from PIL import Image
 
 from artem_vr.errors import HeadsetError
+from artem_vr.live.controls import MirrorMode
 from artem_vr.live.late_stylizer import WatchedFrames
 from artem_vr.live.record import Recorder
 from artem_vr.mailbox import Mailbox
-from artem_vr.render import gl, interop
+from artem_vr.render import gl, interop, target
 from artem_vr.render.context import WindowContext
 from artem_vr.render.events import CloseRequested, Event, FilesDropped, KeyPressed, MouseButton, MouseMoved, Uncovered
 from artem_vr.render.hud import FADE_SECONDS, SHOWN_SECONDS
+from artem_vr.render.target import EyeTarget
 from artem_vr.render.texture import StreamTexture
 from artem_vr.sources.feed import FeedState
 from artem_vr.sources.frame import StereoFrame
@@ -720,9 +722,9 @@ def test_a_headset_that_was_lost_is_found_again_at_the_press_of_a_key(
     assert isinstance(rig.loop.headset, DesktopHeadset)
     assert "V looks for the headset again" in rig.view.message(rig.clock())
     assert rig.loop.headset.refresh_hz == 50.0, "as the window's is to be"
-    assert rig.loop.headset.eye_size == (320, 180)
+    assert rig.loop.headset.eye_size == rig.context.framebuffer_size
     rig.turn()
-    assert [(eye.width, eye.height) for eye in rig.scene.eyes] == [(320, 180)] * 2
+    assert [(eye.width, eye.height) for eye in rig.scene.eyes] == [rig.context.framebuffer_size] * 2
 
     rig.runtime.fail_init(scene=ovr.HMD_NOT_FOUND)
     events.append(KeyPressed("v"))
@@ -761,7 +763,46 @@ def test_the_first_picture_after_a_loss_has_the_shape_of_the_window(rig: Rig, mo
     monkeypatch.setattr(rig.scene, "draw_eyes", noted)
     monkeypatch.setattr(rig.headset, "begin_frame", gone)
     rig.turn()
-    assert drawn == [("Desktop", (320, 180))]
+    assert drawn == [("Desktop", rig.context.framebuffer_size)]
+
+
+@pytest.mark.parametrize("size", [(160, 120), (120, 300), (301, 101)], ids=["as it began", "upright", "wide"])
+@pytest.mark.parametrize("mirror", ["left", "both"])
+def test_a_picture_of_the_windows_shape_fills_it(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch, size: tuple[int, int], mirror: MirrorMode
+) -> None:
+    """Whatever shape the window has by now, and whatever of it an eye gets."""
+    rig.runtime.fail_next_submit(105)
+    rig.view.mirror = mirror
+    shape = (size[0] // 2 if mirror == "both" else size[0], size[1])
+    rig.paint(np.full((2, shape[1], shape[0], 3), 200, np.uint8))
+    rig.turn(2)
+    before = {eye.texture_id for eye in rig.scene.eyes}
+    window = EyeTarget(*size)
+    try:
+        monkeypatch.setattr(WindowContext, "framebuffer_size", size)
+        monkeypatch.setattr(WindowContext, "screen", window)
+        rig.turn(2)
+        assert isinstance(rig.loop.headset, DesktopHeadset)
+        rig.scene.hud.enabled = False
+        rig.scene.draw_mirror(mirror, rig.clock())
+        lit = target.read_back(window)[..., :3].min(axis=2) > 100
+    finally:
+        window.release()
+    filled = float(lit.mean())
+    assert filled > 0.88, f"the edge is 2 % of the window each side; {filled:.0%} of it are the picture's"
+    assert len(before) == 2 and len(rig.scene._other_eyes) == 1, "what SteamVR knows stays, a window's goes"
+
+
+def test_a_window_of_changing_size_keeps_one_pair_of_textures(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    rig.runtime.fail_next_submit(105)
+    rig.turn(2)
+    for width in (100, 110, 120, 0, 130):
+        monkeypatch.setattr(WindowContext, "framebuffer_size", (width, min(width, 90)))
+        rig.turn()
+        if width:
+            assert rig.scene.eyes[0].width == width
+    assert len(rig.scene._other_eyes) == 1 and rig.loop.headset.eye_size == (130, 90)
 
 
 def test_missed_vsyncs_of_a_lost_headset_count(rig: Rig) -> None:
@@ -777,7 +818,7 @@ def test_only_what_was_waiting_for_paint_is_late(rig: Rig) -> None:
     rig.paint(noise(16))
     rig.turn(2)
     assert rig.loop._latency is not None
-    counted = len(rig.meter._latency)
+    counted, shown = len(rig.meter._latency), rig.meter.shown
     rig.runtime.advance(60.0)
     rig.deck.next()
     for _ in range(int(PATIENCE / 0.01)):
@@ -786,7 +827,7 @@ def test_only_what_was_waiting_for_paint_is_late(rig: Rig) -> None:
             break
         time.sleep(0.01)
     rig.turn(2)
-    assert rig.loop._latency is None and len(rig.meter._latency) == counted and rig.meter.shown == counted + 1
+    assert rig.loop._latency is None and len(rig.meter._latency) == counted and rig.meter.shown == shown + 1
 
     rig.loop._watched = threading.Event()
     rig.loop._watched.set()
@@ -797,7 +838,7 @@ def test_only_what_was_waiting_for_paint_is_late(rig: Rig) -> None:
     rig.runtime.advance(60.0)
     rig.runtime.push_event(ovr.LEAVE_STANDBY)
     rig.turn(4)
-    assert rig.meter.shown == counted + 2 and rig.loop._latency is None
+    assert rig.meter.shown == shown + 2 and rig.loop._latency is None
     rig.paint(noise(18))
     rig.turn(2)
     assert rig.loop._latency is not None and rig.loop._latency < 1.0
@@ -955,7 +996,7 @@ def test_while_windows_holds_the_window_the_headset_gets_its_pictures(
 
     def held() -> None:
         monkeypatch.setattr(context._glfw, "poll_events", poll)
-        for _ in range(90):
+        for _ in range(40):
             rig.runtime.push_event(ovr.QUIT) if rig.runtime.count.submits == submits + 20 else None
             context._tick()
 
@@ -970,6 +1011,9 @@ def test_while_windows_holds_the_window_the_headset_gets_its_pictures(
     assert rig.runtime.count.vsyncs_missed == missed
     assert rig.runtime.count.submits >= submits + 20
     assert rig.runtime.count.quits_acknowledged == 1 and rig.view.leave
+    assert isinstance(rig.loop.headset, DesktopHeadset), "given back at once, whoever holds the window"
+    assert rig.runtime.count.shutdowns == 1
+    assert max(rig.meter._render) < 0.1, "holding is no rendering"
 
 
 def test_a_size_that_opengl_refuses_leaves_the_eyes_as_they_are(rig: Rig) -> None:

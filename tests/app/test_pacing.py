@@ -220,7 +220,7 @@ def test_once_it_runs_the_app_lets_threads_take_turns_quickly(headset: Any, usua
     outlook: Any = SimpleNamespace(check=lambda: None)
     usual = sys.getswitchinterval()
     with Interpreter() as interpreter:
-        app.go_on(loop, view, outlook, log, interpreter)
+        app.go_on(loop, view, outlook, log, interpreter, lambda: False)
     assert loop.intervals == pytest.approx([usual] * usual_turns + [0.0005] * (4 - usual_turns))
     assert sys.getswitchinterval() == usual
 

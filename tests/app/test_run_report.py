@@ -33,17 +33,23 @@ def test_a_run_in_figures():
     for frame in range(11):
         painted_at = 102.0 + 0.05 * frame
         meter.log.put(Painting(Frame(frame), painted_at))
-        meter.displayed(painted_at + 0.01, 0.04)
+        meter.displayed(painted_at + 0.01, 0.04 if frame else 2.01)  # the first one waited for the engine
     for milliseconds in (1, 2, 3, 4):
         meter.rendered(milliseconds / 1000)
     report = meter.report(missed_vsyncs=2, device="cpu", engine="torch", style="scream")
     assert report["frames"] == report["shown"] == 11
     assert report["stylized_fps"] == pytest.approx(20.0)
     assert (report["render_ms_p50"], report["render_ms_p99"]) == (2.0, 4.0)
-    assert report["latency_ms_p50"] == pytest.approx(40.0)
+    assert report["latency_ms_p50"] == report["latency_ms_p95"] == pytest.approx(40.0)
     assert report["startup_s"] == pytest.approx(2.01)
     assert report["missed_vsyncs"] == 2
     assert (report["device"], report["engine"], report["style"]) == ("cpu", "torch", "scream")
+
+
+def test_of_a_single_painting_the_latency_is_its_own():
+    meter = RunMeter(started_at=100.0)
+    meter.displayed(102.0, 1.9)
+    assert meter.report()["latency_ms_p50"] == pytest.approx(1900.0)
 
 
 def test_only_distinct_source_frames_count_and_shown_or_not():

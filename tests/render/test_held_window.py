@@ -43,15 +43,16 @@ def test_a_turn_that_polls_does_not_turn_within_itself() -> None:
     assert turns == [1]
 
 
-def test_what_goes_wrong_is_raised_when_polling_ends() -> None:
+@pytest.mark.parametrize("wrong", [ValueError, KeyboardInterrupt], ids=["error", "Ctrl-C"])
+def test_what_goes_wrong_is_raised_when_polling_ends(wrong: type[BaseException]) -> None:
     now, turns = [0.0], []
 
     def turn() -> None:
         turns.append(1)
-        raise ValueError("it went wrong")
+        raise wrong("it went wrong")
 
     held = HeldWindow(turn, lambda: now[0])
-    with pytest.raises(ValueError, match="it went wrong"):
+    with pytest.raises(wrong, match="it went wrong"):
         with held:
             now[0] += 1
             held.tick()

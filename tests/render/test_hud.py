@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -150,6 +151,32 @@ class TestHud:
         hud._picture.result()
         assert hud.prepare(late + 0.01) is True
         hud.draw_in_corner(pane, late + 0.01)
+        assert not np.array_equal(target.read_back(pane), before)
+
+    def test_shown_whole_again_it_says_nothing_old(self, hud, pane):
+        late = SHOWN_SECONDS + FADE_SECONDS + 1
+        hud.update(TEXT, 0.0)
+        hud.settle(0.0)
+        hud.enabled = False
+        hud.update(replace(TEXT, message="Colours of the source"), late)
+        hud.settle(late)
+        hud.update(TEXT, 2 * late)
+        before = target.read_back(pane)
+        hud.enabled = True
+        hud.wake(3 * late)
+        hud.draw_in_corner(pane, 3 * late)
+        assert np.array_equal(target.read_back(pane), before), "the message has gone"
+        hud.settle(3 * late)
+        hud.draw_in_corner(pane, 3 * late)
+        assert not np.array_equal(target.read_back(pane), before)
+
+    def test_hidden_and_shown_at_once_it_is_there(self, hud, pane):
+        hud.update(TEXT, 0.0)
+        hud.settle(0.0)
+        before = target.read_back(pane)
+        hud.enabled = False
+        hud.enabled = True
+        hud.draw_in_corner(pane, 0.1)
         assert not np.array_equal(target.read_back(pane), before)
 
     def test_it_lies_in_the_top_left_corner_of_the_window(self, hud, pane):
