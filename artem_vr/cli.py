@@ -125,15 +125,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _say(f"a library does not start here ({error}). artem-vr doctor says what is missing.", 2)
     except MemoryError:
         return _say("memory does not suffice. Choose a smaller picture or a smaller --scale.", 2)
-    except RuntimeError as error:  # torch's word for everything
-        if not is_lack_of_memory(error):
-            raise
-        return _say("memory does not suffice. Choose a smaller --size, --crop or --batch-size, or close programs.", 2)
     except OSError as error:
         if getattr(error, "winerror", None) in NO_LIBRARY:
             return _say(f"a library does not start here ({error}). artem-vr doctor says what is missing.", 2)
         where = f"{error.filename}: " if error.filename else ""
         return _say(f"{where}{error.strerror or error}. Check the path, the rights and the free space.", 2)
+    except Exception as error:  # torch has one word for everything, and OpenCV another
+        if not is_lack_of_memory(error):
+            raise
+        return _say("memory does not suffice. Choose a smaller --size, --crop or --batch-size, or close programs.", 2)
 
 
 def entry() -> NoReturn:

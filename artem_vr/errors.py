@@ -63,5 +63,7 @@ class HeadsetGpuError(HeadsetError):
 
 def is_lack_of_memory(error: Exception) -> bool:
     """Whether torch, OpenVINO or OpenCV, which say one thing of everything, did not get the memory that they wanted."""
+    if not (isinstance(error, RuntimeError) or type(error).__module__ == "cv2"):
+        return isinstance(error, MemoryError)
     text = str(error).lower().replace("memory access", "")  # an illegal one is CUDA's word for a GPU that has failed
-    return isinstance(error, MemoryError) or any(word in text for word in ("memory", "alloc"))
+    return any(word in text for word in ("memory", "alloc"))

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import cv2
 import pytest
 
 from artem_vr import cli, settings
@@ -409,13 +410,18 @@ def test_bench_xnor_prints_a_table_or_json(monkeypatch: pytest.MonkeyPatch, caps
 
 
 @pytest.mark.parametrize(
-    "text", ["CUDA out of memory. Tried to allocate 2 GiB", "DefaultCPUAllocator: can't allocate memory"]
+    "error",
+    [
+        RuntimeError("CUDA out of memory. Tried to allocate 2 GiB"),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory"),
+        cv2.error("(-4:Insufficient memory) Failed to allocate 671072256 bytes in function 'OutOfMemoryError'"),
+    ],
 )
-def test_memory_that_torch_does_not_get_is_one_line(
-    text: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_memory_that_a_library_does_not_get_is_one_line(
+    error: Exception, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def run(_: settings.Settings) -> int:
-        raise RuntimeError(text)
+        raise error
 
     stand_in(monkeypatch, run)
     assert cli.main(["run"]) == 2

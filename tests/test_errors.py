@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import pytest
 
 from artem_vr.errors import is_lack_of_memory
@@ -17,6 +18,9 @@ from artem_vr.errors import is_lack_of_memory
         (RuntimeError("std::bad_alloc"), True),
         (RuntimeError("CUDA error: an illegal memory access was encountered"), False),
         (RuntimeError("CUDA error: unspecified launch failure"), False),
+        (cv2.error("(-4:Insufficient memory) Failed to allocate 671072256 bytes in function 'OutOfMemoryError'"), True),
+        (cv2.error("(-215:Assertion failed) !ssize.empty() in function 'resize'"), False),
+        (AttributeError("'Painter' object has no attribute 'allocate'"), False),
     ],
 )
 def test_lack_of_memory_is_told_from_a_gpu_that_has_failed(error: Exception, lacks: bool) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -23,7 +24,18 @@ from artem_vr import cli, typed_path
 from artem_vr.errors import ArtemError, SettingsError, SourceError
 from artem_vr.live.record import Recorder
 from artem_vr.offline import files as offline
-from artem_vr.offline.files import Job, Look, blended, joined, paint_all, painted, plan, typed_as_folder, with_colors_of
+from artem_vr.offline.files import (
+    Job,
+    Look,
+    blended,
+    each_job,
+    joined,
+    paint_all,
+    painted,
+    plan,
+    typed_as_folder,
+    with_colors_of,
+)
 from artem_vr.offline.video_files import SUFFIXES, VideoReader, VideoWriter
 from artem_vr.sources.layout import split
 from artem_vr.sources.pictures import load_picture, save_picture
@@ -295,6 +307,28 @@ def test_a_picture_file(tmp_path: Path) -> None:
     assert lines == [] and np.array_equal(load_picture(tmp_path / "new" / "b.png"), 255 - noise(10, 12))
     (done,) = outcome.outputs
     assert (done["width"], done["height"], done["frames"], done["eyes"]) == (12, 10, 1, 1)
+
+
+def test_memory_that_opencv_does_not_get_costs_a_line_too(tmp_path: Path) -> None:
+    jobs = [Job(tmp_path / name, "picture", tmp_path / f"{name}.png") for name in ("a", "b")]
+    said: list[str] = []
+
+    def work(job: Job) -> dict[str, Any]:
+        if job.input.name == "a":
+            raise cv2.error(
+                "(-4:Insufficient memory) Failed to allocate 671072256 bytes in function 'OutOfMemoryError'"
+            )
+        return {}
+
+    outcome = each_job(jobs, work, said.append)
+    assert [row["input"] for row in outcome.outputs] == [str(tmp_path / "b")]
+    assert len(said) == 1 and "memory does not suffice. Paint it smaller with --size" in said[0]
+
+    def defect(_: Job) -> dict[str, Any]:
+        raise AttributeError("'Job' object has no attribute 'allocate'")
+
+    with pytest.raises(AttributeError):
+        each_job(jobs, defect, said.append)
 
 
 def test_a_bad_file_costs_a_line_and_the_others_are_painted(tmp_path: Path) -> None:
@@ -776,7 +810,6 @@ def test_several_files_do_not_go_into_a_folder_called_like_a_picture(tmp_path: P
 
 def test_films_and_pairs_are_steadied_and_each_begins_with_its_own_strokes(style: Path) -> None:
     """What differs between these frames, and between their eyes, is a camera's noise."""
-    import cv2
 
     from artem_vr.offline.brush import Brush, load_style
     from artem_vr.settings import Settings, Steadying

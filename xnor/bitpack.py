@@ -13,6 +13,7 @@ taps follow each other without a gap, so 48 channels waste nothing and 3 channel
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -123,7 +124,8 @@ class PackedFilters:
     words: Words
     channels: int
     kernel: tuple[int, int]
-    _tap_sums: list[NDArray[np.int32]] = field(default_factory=list, repr=False, compare=False)
+    _tap_sums: dict[int, NDArray[np.int32]] = field(default_factory=dict, repr=False, compare=False)
+    """By the CRC-32 of the words that they are of."""
 
     def __post_init__(self) -> None:
         if not is_whole(self.channels) or self.channels < 0:
@@ -154,17 +156,19 @@ class PackedFilters:
         """Sum of signs over the channels at each tap, int32 (KH * KW, O).
 
         Padding bits are 0, which reads as -1, so a tap that lies in zero padding has taken this sum away
-        from the result; the kernels give it back. Computed once, then kept (4 * KH * KW * O bytes).
+        from the result; the kernels give it back. Kept (4 * KH * KW * O bytes) until other words lie there.
         """
-        if not self._tap_sums:
+        content = zlib.crc32(self.words.data)
+        if content not in self._tap_sums:
+            self._tap_sums.clear()
             sums = np.empty((self.kernel[0] * self.kernel[1], self.outputs), np.int32)
             step = max(1, 2**24 // self.bits)  # unpacked signs take 64 times the room: a few rows at a time
             for first in range(0, self.outputs, step):
                 rows = unpack_rows(self.words[first : first + step], self.bits)
                 by_tap = rows.reshape(rows.shape[0], -1, self.channels)
                 sums[:, first : first + step] = by_tap.sum(axis=2, dtype=np.int32).T
-            self._tap_sums.append(sums)
-        return self._tap_sums[0]
+            self._tap_sums[content] = sums
+        return self._tap_sums[content]
 
 
 def pack_matrix(values: Any, what: str = "a matrix to pack") -> PackedMatrix:

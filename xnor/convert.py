@@ -103,14 +103,17 @@ def _replace_all(model: nn.Module, made: Mapping[str, nn.Module]) -> nn.Module:
 
 
 def _leave_short_cuts(model: nn.Module) -> None:
-    """torch's own transformer layers take the weights of their linear ones in evaluation, and multiply by themselves:
-    with bits these must be called.
+    """torch's own transformer layers take the weights of their linear ones in evaluation, and multiply by themselves;
+    their encoder gives them nested tensors where rows are masked. With bits neither must be.
     """
     for module in model.modules():
         if isinstance(module, nn.TransformerEncoderLayer):
             inner = (module.linear1, module.linear2, module.self_attn.out_proj)
             if any(isinstance(layer, XnorLinear | PackedLinear) for layer in inner):
                 module.activation_relu_or_gelu = 0  # torch leaves the short cut then
+        bits = (isinstance(layer, XnorLinear | PackedLinear) for layer in module.modules())
+        if isinstance(module, nn.TransformerEncoder) and any(bits):
+            module.use_nested_tensor = False  # of what a mask leaves
 
 
 def real_layers(model: nn.Module) -> dict[str, str]:
@@ -358,7 +361,7 @@ def _layer_memory(name: str, layer: nn.Module, own: list[tuple[str, Tensor]]) ->
     if isinstance(layer, PackedConv2d | PackedLinear):
         numbers = layer.words.shape[0] * layer.signs_per_output + (0 if layer.bias is None else layer.bias.numel())
         if layer._ready is not None and isinstance(layer._ready[1], PackedFilters):
-            size += sum(sums.nbytes for sums in layer._ready[1]._tap_sums)
+            size += sum(sums.nbytes for sums in layer._ready[1]._tap_sums.values())
         return LayerMemory(name, type(layer).__name__, True, 4 * numbers, file_bytes, 4 * numbers, size)
     as_float = 4 * sum(tensor.numel() for _, tensor in own)
     stored_as_float = 4 * sum(tensor.numel() for tensor in stored)

@@ -369,7 +369,8 @@ class _Packed(nn.Module):
 
     def _filters(self, channels: int, kernel: tuple[int, int]) -> Any:
         """The words as the back end of their device takes them, on the same memory; made anew when the buffer moved or
-        was written to, since sums of signs are kept beside them.
+        was written to, since on a GPU sums of signs are kept beside them. There, what is written past autograd's count
+        (by ``.data``, or to a tensor made under `torch.inference_mode`) is not noticed: move the layer, or load it.
         """
         # A tensor made under `torch.inference_mode` does not count what is written to it.
         written = 0 if self.words.is_inference() else self.words._version
@@ -409,22 +410,29 @@ class _Packed(nn.Module):
         return {**self.__dict__, "_ready": None}
 
     def _convolve(self, x: Tensor, filters: Any, g: Geometry, input_scale: Tensor | None) -> Tensor:
-        if x.is_cuda:
-            from . import cuda
+        run = _convolved
+        if torch.compiler.is_compiling():  # it would follow Numba's dispatcher, and fail
+            run = torch.compiler.disable(run)
+        return run(self, x, filters, g, input_scale)
 
-            on_gpu: Tensor = cuda.conv2d(
-                x, filters, g, scale=self.output_scale, bias=self.bias, thresholds=self.thresholds,
-                input_scale=input_scale, check_nan=False,
-            )  # fmt: skip
-            return on_gpu
-        from .operations import conv2d
 
-        result: Tensor = conv2d(
-            x, filters, stride=(g.stride_y, g.stride_x), padding=(g.padding_y, g.padding_x),
-            padding_value=g.padding_value, dilation=(g.dilation_y, g.dilation_x), groups=g.groups,
-            scale=self.output_scale, bias=self.bias, thresholds=self.thresholds, input_scale=input_scale,
+def _convolved(layer: _Packed, x: Tensor, filters: Any, g: Geometry, input_scale: Tensor | None) -> Tensor:
+    if x.is_cuda:
+        from . import cuda
+
+        on_gpu: Tensor = cuda.conv2d(
+            x, filters, g, scale=layer.output_scale, bias=layer.bias, thresholds=layer.thresholds,
+            input_scale=input_scale, check_nan=False,
         )  # fmt: skip
-        return result
+        return on_gpu
+    from .operations import conv2d
+
+    result: Tensor = conv2d(
+        x, filters, stride=(g.stride_y, g.stride_x), padding=(g.padding_y, g.padding_x),
+        padding_value=g.padding_value, dilation=(g.dilation_y, g.dilation_x), groups=g.groups,
+        scale=layer.output_scale, bias=layer.bias, thresholds=layer.thresholds, input_scale=input_scale,
+    )  # fmt: skip
+    return result
 
 
 class PackedConv2d(_Packed):

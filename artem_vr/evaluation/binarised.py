@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from artem_vr.errors import ArtemError, SettingsError, WeightsError
+from artem_vr.same_file import same_file
 from artem_vr.typed_path import named
 
 if TYPE_CHECKING:
@@ -107,6 +108,8 @@ def main(words: list[str] | None = None) -> int:
     try:
         if len(arguments.weights) % 2:
             raise SettingsError("the weights do not come in pairs", "Name a fast network and its binarised version")
+        if same_file(arguments.output, arguments.photo):
+            raise SettingsError(f"{arguments.output} is the photograph itself", "Name another FILE")
         from artem_vr.offline.style_sheet import sheet
         from artem_vr.sources.pictures import save_picture
 

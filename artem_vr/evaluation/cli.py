@@ -33,6 +33,9 @@ SHEET_PAINTINGS = 8
 PHOTOGRAPHS_PER_PAINTING, OPTIMIZE_ITERATIONS = 4, 200
 """Where nothing is said."""
 
+SMALLEST_STEADIED = 96
+"""Of --size: scenes that move are two thirds as large, and strokes are followed in `matching.SMALLEST` and more."""
+
 NAMED_PAINTINGS = 8
 """In a line that says which ones there are."""
 
@@ -199,6 +202,9 @@ def _check(arguments: argparse.Namespace) -> None:
             raise SettingsError(f"--{option.replace('_', '-')} is {value}", f"Give a number from {least} to {most}")
     if arguments.seed < 0:
         raise SettingsError(f"--seed is {arguments.seed}", "Give 0 or more")
+    if arguments.steadied and arguments.size < SMALLEST_STEADIED:
+        cause = f"--steadied means nothing with --size {arguments.size}: strokes are not followed in pictures so small"
+        raise SettingsError(cause, f"Give --size {SMALLEST_STEADIED} or more")
     if arguments.optimize_iterations is not None and arguments.optimize is None:
         cause = "--optimize-iterations means nothing without --optimize"
         raise SettingsError(cause, "Leave --optimize-iterations out, or say --optimize N as well")
@@ -292,8 +298,10 @@ class _Candidate:
     subject: NetworkSubject
     style: str
     file: Path | None
+    """None where it is no file's, but was made of one."""
     of_many: bool = False
     """One of the paintings of a network for any: measured on a share of the photographs, then averaged."""
+    made_of: Path | None = None
 
 
 def _candidates(
@@ -342,7 +350,7 @@ def _beside_naive_signs(candidates: list[_Candidate]) -> list[_Candidate]:
         result.append(candidate)
         if isinstance(candidate.subject.network, FastNetwork):
             signs = NetworkSubject(NAIVE, naive_signs(candidate.subject.network))
-            result.append(_Candidate(signs, candidate.style, None))
+            result.append(_Candidate(signs, candidate.style, None, made_of=candidate.file))
     return result
 
 
@@ -350,11 +358,12 @@ def _name_apart(candidates: list[_Candidate]) -> None:
     """Networks of one kind and style are called by their files, too."""
     files: dict[tuple[str, str], set[Path | None]] = {}
     for candidate in candidates:
-        files.setdefault((candidate.subject.name, candidate.style), set()).add(candidate.file)
+        files.setdefault((candidate.subject.name, candidate.style), set()).add(candidate.file or candidate.made_of)
     alike = {key for key, found in files.items() if len(found) > 1}
     for candidate in candidates:
-        if (candidate.subject.name, candidate.style) in alike and candidate.file is not None:
-            candidate.subject.name += f" ({candidate.file.stem})"
+        origin = candidate.file or candidate.made_of
+        if (candidate.subject.name, candidate.style) in alike and origin is not None:
+            candidate.subject.name += f" ({origin.stem})"
 
 
 def _chosen(arguments: argparse.Namespace, paintings: Mapping[str, Tensor]) -> Mapping[str, Tensor]:

@@ -6,6 +6,7 @@ the right one shows at (x - d, y).
 
 from __future__ import annotations
 
+import glob
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,7 +63,7 @@ def read_pairs(folder: Path, size: int) -> list[StereoPair]:
     pairs = []
     for truth in sorted(folder.glob("*GT.png")) if folder.is_dir() else []:
         name = truth.name.removesuffix("GT.png")
-        eyes = [next(iter(sorted(folder.glob(f"{name}{side}.*"))), None) for side in "LR"]
+        eyes = [next(iter(sorted(folder.glob(f"{glob.escape(name)}{side}.*"))), None) for side in "LR"]
         if eyes[0] is not None and eyes[1] is not None:
             pairs.append(_read_pair(eyes[0], eyes[1], truth, size))
     if not pairs:

@@ -46,6 +46,11 @@ def tuned(painter: FastNetwork, code: Tensor, mean: Tensor, deviation: Tensor) -
     fulfils them (Gauss-Newton), where it costs least to change all numbers in proportion. That leaves strokes as they
     are; with the least change of each number by itself paintings were told apart less well than before.
     """
+    with torch.inference_mode(False):  # where no gradient is to be had, whatever else is asked for
+        return _tuned(painter, *(values.clone() for values in (code, mean, deviation)))
+
+
+def _tuned(painter: FastNetwork, code: Tensor, mean: Tensor, deviation: Tensor) -> Tensor:
     channels = painter.norm_decode2.channels
     wished = torch.cat((mean, deviation.clamp_min(LEAST_DEVIATION))).to(code)
     with torch.no_grad():

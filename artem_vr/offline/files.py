@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from artem_vr.errors import ArtemError, PictureError, SettingsError, SourceError
+from artem_vr.errors import ArtemError, PictureError, SettingsError, SourceError, is_lack_of_memory
 from artem_vr.same_file import same_file
 from artem_vr.settings import Layout, Settings
 from artem_vr.sources.frame import Picture
@@ -420,7 +420,9 @@ def each_job(
         try:
             (job.output.parent if job.prefix is None else job.output).mkdir(parents=True, exist_ok=True)
             facts = work(job)
-        except (ArtemError, OSError, MemoryError) as error:
+        except Exception as error:
+            if not (isinstance(error, (ArtemError, OSError)) or is_lack_of_memory(error)):
+                raise
             line = _in_one_line(job, error)
             outcome.errors.append({"input": str(job.input), "error": line})
             report(line)
@@ -435,13 +437,13 @@ def each_job(
     return outcome
 
 
-def _in_one_line(job: Job, error: BaseException) -> str:
+def _in_one_line(job: Job, error: Exception) -> str:
     if isinstance(error, ArtemError):
         text = str(error)
-    elif isinstance(error, MemoryError):
-        text = "memory does not suffice. Paint it smaller with --size."
+    elif isinstance(error, OSError):
+        text = f"{error.strerror or error}. Check the path, the rights and the free space."
     else:
-        text = f"{getattr(error, 'strerror', None) or error}. Check the path, the rights and the free space."
+        text = "memory does not suffice. Paint it smaller with --size."
     name = str(job.input)
     return text if name in text or job.input.name in text else f"{name}: {text}"
 

@@ -22,6 +22,7 @@ from artem_vr.sources.source import Shot, Source
 
 SILENCE = 1.5  # s without a byte: the server is gone
 PATIENCE = 3.0  # s for an answer's header, and for one picture from its first byte to its last
+FIRST_PICTURE = 12.0  # s until a video that was joined between its key frames can be decoded
 HOPE = 5.0  # s without a picture that can be decoded, though parts come
 MAX_MEGAPIXELS = 40.0
 _DRAIN = 16 * 2**20  # bytes passed over at most to reach the newest picture
@@ -192,7 +193,9 @@ class PollingSource:
 
 
 class RtspSource:
-    """RTSP, read by the FFmpeg in OpenCV. Every wait ends after `SILENCE` seconds."""
+    """RTSP, read by the FFmpeg in OpenCV. Every wait ends after `SILENCE` seconds, but that for the first picture:
+    nothing can be decoded before the sender's next key frame.
+    """
 
     live = True
     rate: float | None = None
@@ -210,9 +213,24 @@ class RtspSource:
             raise SourceError(
                 f"{address.shown} cannot be opened", "Check the address, or use the app's /video over http://"
             )
+        self._grabbed = self._wait_for_first()
+        """Whether a picture waits to be read."""
+        if not self._grabbed:
+            self.close()
+            remedy = "Check that the app is still open, or let it send key frames more often"
+            raise SourceError(f"{address.shown} has sent no whole picture", remedy)
+
+    def _wait_for_first(self) -> bool:
+        begun = now = time.monotonic()
+        while not self._capture.grab():
+            before, now = now, time.monotonic()
+            if now - before < SILENCE / 2 or now - begun > FIRST_PICTURE:  # at once: the sender has gone
+                return False
+        return True
 
     def read(self) -> Shot | None:
-        if not self._capture.grab():
+        grabbed, self._grabbed = self._grabbed, False
+        if not grabbed and not self._capture.grab():
             raise SourceError(f"{self._address.shown} sends no pictures any more", "Check that the app is still open")
         captured_at = time.perf_counter()
         cv2 = opencv.load()

@@ -128,7 +128,7 @@ def _parts(name: str, listed: str, tensors: dict[str, npt.NDArray[np.generic]]) 
     """What the header lists, with the pictures that belong to it. Raises `WeightsError`."""
     try:
         rows = [(float(row["weight"]), str(row.get("painting", ""))) for row in json.loads(listed)]
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError):
         raise WeightsError(f"{name}: what it is mixed of is damaged", _DAMAGED) from None
     parts = tuple(
         Part(weight, b"" if painting else _bytes_of(name, tensors, _picture_of(number)), painting)

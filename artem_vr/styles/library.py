@@ -278,9 +278,11 @@ class Library:
     def free_name(self, name: str, number: int = 1) -> str:
         """``name`` as a new style can have it, with a ``number`` from 2 on. Raises `StyleError` if it is taken.
 
+        Taken is also what a file of the user's own is called that is left out: what is wrong with it may be mended.
         Where nothing of it can be in a name it is "own", "own_2" and so on.
         """
-        name, taken = file_stem(name, number), {style.name for style in self.styles()}
+        name, styles = file_stem(name, number), self.styles()
+        taken = {style.name for style in (*styles, *self._left_out(styles))}
         if not name:
             names = itertools.chain(["own"], (f"own_{number}" for number in itertools.count(2)))
             return next(free for free in names if free not in taken)

@@ -414,6 +414,8 @@ class Stylizer:
             painted = replace(painted, outside=outside.style, other=other)
         self.painted.put(painted)
         self._shown = self._of(key, outside, self._ground.wanted, tuning.strength, painter.coded or other_coded)
+        if other is None and not self._other_failed:
+            self._shown = None  # there is more to come, though no frame may
         apart = self._engine.device != "cpu"  # a GPU's speed says nothing of what the processor does beside it
         if not (frame.still or hurries):
             self._hand.took(now - begun, may_refuse=apart or not self._can_shrink(frame))

@@ -100,6 +100,7 @@ class Paintings:
     def _files(source: Path) -> list[Path]:
         """Those of the source that are trained on and can be read: no training shall end at one of the others."""
         if source.is_file():
+            load_picture(source, enough=1)  # what is named itself is meant: better to end now
             return [source]
         paths = files(source, "--style")
         readable = [p for p in paths if not held_out(p)] or paths

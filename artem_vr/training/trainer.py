@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import atexit
 import csv
+import io
 import json
 import math
 import os
@@ -373,12 +374,13 @@ class Trainer:
 
     def _log(self, losses: dict[str, float]) -> None:
         path = self.folder / "losses.csv"
-        fresh = not path.exists()
-        with path.open("a", newline="") as file:
-            writer = csv.writer(file)
-            if fresh:
-                writer.writerow(["iteration", *losses])
-            writer.writerow([self.iteration, *(f"{value:.5f}" for value in losses.values())])
+        before = path.read_bytes() if path.exists() else b""
+        text = io.StringIO(newline="")
+        writer = csv.writer(text)
+        if not before:
+            writer.writerow(["iteration", *losses])
+        writer.writerow([self.iteration, *(f"{value:.5f}" for value in losses.values())])
+        write_atomically(path, before + text.getvalue().encode())  # where the disk is full it stays as it was
 
     def _drop_later_losses(self) -> None:
         """Takes out of ``losses.csv`` what was computed after the checkpoint, and is now computed again."""
@@ -389,7 +391,7 @@ class Trainer:
         rows = (line for line in lines[1:] if line.endswith(b"\n"))  # the last may have been cut off
         counted = ((row.partition(b",")[0], row) for row in rows)
         kept = [row for count, row in counted if count.isdigit() and int(count) <= self.iteration]
-        if kept:
+        if kept and lines[0].startswith(b"iteration,"):
             write_atomically(path, b"".join([lines[0], *kept]))
         else:
             path.unlink()

@@ -78,3 +78,10 @@ def test_bad_input_is_one_line(
     assert main([*(str(files.get(word, word)) for word in words), "-o", str(output)]) == 2
     error = capsys.readouterr().err
     assert says in error and error.count("\n") == 1 and not output.exists()
+
+
+def test_the_photograph_is_not_written_over(files: dict[str, Path], capsys: pytest.CaptureFixture[str]) -> None:
+    before = files["photo"].read_bytes()
+    words = [str(files[name]) for name in ("photo", "fast", "bits")]
+    assert main([*words, "-o", words[0]]) == 2
+    assert "is the photograph itself" in capsys.readouterr().err and files["photo"].read_bytes() == before

@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 
 from artem_vr import assets
 from artem_vr.cli import main
-from artem_vr.errors import ArtemError, EngineError, PictureError
+from artem_vr.errors import ArtemError, EngineError, PictureError, SettingsError
 from artem_vr.evaluation import cli, exam
 from artem_vr.evaluation.pictures import PictureFiles, read_picture
 from artem_vr.evaluation.split import held_out
@@ -23,6 +23,7 @@ from artem_vr.networks.fast import FastNetwork
 from artem_vr.networks.vgg import VGG19
 from artem_vr.sources.pictures import save_picture
 from artem_vr.stylize.ground import DEPTH
+from artem_vr.stylize.matching import SMALLEST
 from artem_vr.training.publish import publish_compact
 from artem_vr.training.vgg_weights import load_vgg
 
@@ -75,6 +76,24 @@ def test_bits_stand_beside_naive_signs(place: Path, capsys: pytest.CaptureFixtur
     assert all(row["style_loss"] > 0 and row["e_stab"] > 0 for row in rows)
     assert rows[1]["file_bytes"] is None and rows[2]["file_bytes"] == (place / "bits.safetensors").stat().st_size
     assert rows[2]["parameters"] > 64 * 64 * 9
+
+
+def test_naive_signs_of_two_networks_are_told_apart(
+    place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save_network(tmp_path / "later.safetensors", FastNetwork(16, 16, 8, 1), {"style": "great_wave"})
+    words = [*usual(place), "--json", "--no-baselines", "--naive-signs"]
+    assert run(place / "a.safetensors", tmp_path / "later.safetensors", *words) == 0
+    names = [row["network"] for row in json.loads(capsys.readouterr().out)["rows"]]
+    assert names == ["fast (a)", "fast, naive signs (a)", "fast (later)", "fast, naive signs (later)"]
+
+
+def test_pictures_too_small_to_be_steadied_are_refused(place: Path) -> None:
+    """Not called steadied: no stroke is followed in them."""
+    assert cli.SMALLEST_STEADIED * 2 // 3 == SMALLEST
+    words = [*usual(place), "--steadied", "--size", "95"]
+    with pytest.raises(SettingsError, match="--steadied means nothing with --size 95"):
+        run(place / "a.safetensors", *words)
 
 
 def test_json_of_a_file_and_the_baselines(place: Path, capsys: pytest.CaptureFixture[str]) -> None:

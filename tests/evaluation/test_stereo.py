@@ -78,6 +78,13 @@ def test_pairs_of_others_are_read_and_reduced(tmp_path: Path) -> None:
     assert half.eyes.shape == (2, 3, 30, 40) and float(half.disparity.max()) == pytest.approx(3)
 
 
+def test_names_are_no_patterns(tmp_path: Path) -> None:
+    write_pair(tmp_path)
+    for path in list(tmp_path.iterdir()):
+        path.rename(path.with_name(path.name.replace("wall", "wall[1]")))
+    assert len(stereo.read_pairs(tmp_path, 60)) == 1
+
+
 def test_a_disparity_of_16_bits_is_not_scaled(tmp_path: Path) -> None:
     from PIL import Image
 

@@ -104,3 +104,14 @@ def test_dead_leaves_are_the_same_in_every_process() -> None:
     assert 0.1 < float(leaves.std(dim=(2, 3)).mean()) < 0.3
     dead_leaves.cache_clear()
     assert torch.equal(dead_leaves(), leaves)
+
+
+def test_a_painting_is_read_where_nobody_wants_gradients(shipped: CompactNetwork) -> None:
+    """Tuning takes some of its own."""
+    painting, _, _ = make_painting(0.5)
+    wanted = shipped.encode(painting)
+    dead_leaves.cache_clear()
+    with torch.inference_mode():
+        found = shipped.encode(painting)
+    assert torch.equal(found, wanted)
+    assert torch.equal(shipped.encode(painting), wanted)

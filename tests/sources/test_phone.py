@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import socket
 import threading
+import time
 from collections.abc import Callable
 from types import SimpleNamespace
 
@@ -18,6 +19,7 @@ from artem_vr.errors import SourceError
 from artem_vr.sources import opencv, phone
 from artem_vr.sources.http_client import parse_address
 from artem_vr.sources.phone import PollingSource, StreamSource, decode_jpeg, open_phone
+from artem_vr.sources.source import Shot
 from tests.sources.phone_server import STREAM, Caller, answer, part, serving
 from tests.sources.samples import encoded, gradient, grey_jpeg, jpeg_claiming
 
@@ -387,6 +389,48 @@ def test_passwords_are_not_shown_in_errors():
 def test_rtsp_that_nobody_serves_is_refused():
     with serving(lambda caller: caller.wait()) as url:
         refused(lambda: open_phone(url.replace("http:", "rtsp:") + "/h264.sdp"), "cannot be opened")
+
+
+class Capture:
+    """Of a video whose next key frame comes after ``missed`` silences; None: the sender goes."""
+
+    def __init__(self, missed: int | None, now: list[float]) -> None:
+        self._missed, self._now, self.released = missed, now, False
+
+    def isOpened(self) -> bool:
+        return True
+
+    def grab(self) -> bool:
+        if not self._missed:
+            return self._missed == 0
+        self._missed -= 1
+        self._now[0] += phone.SILENCE
+        return False
+
+    def retrieve(self) -> tuple[bool, np.ndarray]:
+        return True, np.full((4, 6, 3), (1, 2, 3), np.uint8)
+
+    def release(self) -> None:
+        self.released = True
+
+
+@pytest.mark.parametrize("missed", [0, 6, None, 9])
+def test_a_video_that_was_joined_between_its_key_frames_is_waited_for(monkeypatch, missed: int | None):
+    """OpenCV gives no picture before the next one; a sender that has gone is not waited for."""
+    now = [0.0]
+    capture = Capture(missed, now)
+    monkeypatch.setattr(opencv.load(), "VideoCapture", lambda *_: capture)
+    monkeypatch.setattr(phone, "time", SimpleNamespace(monotonic=lambda: now[0], perf_counter=time.perf_counter))
+    if missed in (0, 6):
+        source = open_phone("rtsp://127.0.0.1/h264.sdp")
+        shot = source.read()
+        assert isinstance(shot, Shot) and (shot.eyes == (3, 2, 1)).all()
+        capture._missed = None
+        with pytest.raises(SourceError, match="any more"):
+            source.read()
+    else:
+        refused(lambda: open_phone("rtsp://127.0.0.1/h264.sdp"), "has sent no whole picture")
+        assert capture.released and now[0] <= phone.FIRST_PICTURE + phone.SILENCE
 
 
 def test_no_wait_for_rtsp_is_longer_than_a_silence(monkeypatch):

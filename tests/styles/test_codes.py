@@ -179,6 +179,8 @@ def damaged(path: Path, kind: str) -> None:
         case "parts of nothing" | "negative parts" | "endless parts":
             weights = {"parts of nothing": (0, 0), "negative parts": (2, -1), "endless parts": (1, float("inf"))}[kind]
             header["parts"] = json.dumps([{"weight": weight, "painting": "a"} for weight in weights])
+        case "parts beyond all numbers":
+            header["parts"] = json.dumps([{"weight": 10**400, "painting": "a"}, {"weight": 1, "painting": "b"}])
         case "part without a picture":
             header["parts"] = json.dumps([{"weight": 1, "painting": "a"}, {"weight": 1}])
         case "part with a strange picture":
@@ -215,7 +217,7 @@ def damaged(path: Path, kind: str) -> None:
      "kind", "too large", "cut", "cut header", "empty", "text", "long header", "deep header", "no metadata",
      "list for metadata", "parts are no list", "parts without weights", "parts are text", "deep parts", "one part",
      "five parts", "parts of nothing", "negative parts", "endless parts", "part without a picture",
-     "part with a strange picture"],
+     "parts beyond all numbers", "part with a strange picture"],
 )  # fmt: skip
 def test_a_damaged_file_is_refused_in_one_line(tmp_path: Path, kind: str) -> None:
     path = tmp_path / "x.code.safetensors"

@@ -428,6 +428,20 @@ def test_keep_and_remove_a_code(tmp_path: Path) -> None:
         Library(tmp_path / "none", tmp_path / "file" / "own").keep(code, "sea")
 
 
+def test_a_file_that_is_left_out_is_not_written_over(tmp_path: Path) -> None:
+    """Of a newer version of the program, for instance: what is wrong with it may be mended."""
+    library = make_coded(tmp_path)
+    left_out = tmp_path / "own" / "holiday.code.safetensors"
+    code_file(left_out, network="d" * 64)
+    before = left_out.read_bytes()
+    code = StyleCode(np.ones((2, 3), np.float32), COMPACT, "Holiday")
+    with pytest.raises(StyleError, match="already a style 'holiday'"):
+        library.keep(code, "Holiday")
+    assert left_out.read_bytes() == before
+    library.remove("holiday")
+    assert library.keep(code, "Holiday").name == "holiday"
+
+
 def test_the_compact_network_is_no_single_style(tmp_path: Path) -> None:
     from artem_vr.networks.checkpoint import save_network
     from artem_vr.networks.compact import CompactNetwork

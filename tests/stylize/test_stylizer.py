@@ -714,6 +714,20 @@ def test_a_choice_is_seen_where_the_source_has_stalled(make: Callable[..., Setup
     assert setup.stylizer.painted.take(timeout=0.5) is None and setup.stylizer.state().frames == count + 2
 
 
+def test_a_style_outside_is_seen_where_the_source_stalls_while_it_is_prepared(make: Callable[..., Setup]) -> None:
+    setup = make()
+    setup.paint("style0")
+    wait_for(lambda: setup.ready == 3)
+    setup.engine.prepare_gate.clear()
+    setup.deck.outside = "style5"
+    last = setup.paint("style0")
+    assert last.other is None and "Preparing style5" in setup.stylizer.state().message
+    setup.engine.prepare_gate.set()
+    painted = wait_for(setup.stylizer.painted.take)
+    assert painted.source is last.source and (painted.other == 5).all() and setup.stylizer.state().message == ""
+    assert setup.stylizer.painted.take(timeout=0.5) is None
+
+
 def test_what_cannot_be_painted_is_said_where_the_source_has_stalled(make: Callable[..., Setup]) -> None:
     """And who goes back to what is shown is told nothing any more."""
     setup = make()

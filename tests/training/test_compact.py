@@ -167,6 +167,9 @@ def test_paintings_for_the_examination_are_never_drawn(tmp_path: Path) -> None:
     assert Paintings([unseen], window=8, seed=0).paths == [unseen]  # what is named itself is meant
     with pytest.raises(PictureError, match="--style"):
         Paintings([tmp_path / "none"], window=8, seed=0)
+    (tmp_path / "cut.png").write_bytes(unseen.read_bytes()[:40])
+    with pytest.raises(PictureError, match=r"cut\.png"):  # now, and not when it is drawn
+        Paintings([tmp_path / "cut.png"], window=8, seed=0)
 
 
 def test_a_view_is_a_window_of_its_painting_and_there_are_few(pictures: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import math
 import os
 import signal
@@ -17,6 +18,7 @@ import torch
 import torch.distributed as dist
 
 from artem_vr import hardware
+from artem_vr.atomic_file import write_atomically
 from artem_vr.errors import EngineError, PictureError, SettingsError, WeightsError
 from artem_vr.evaluation.split import held_out
 from artem_vr.networks.fast import FastNetwork
@@ -362,6 +364,41 @@ def test_a_batch_that_overflows_is_neither_learned_nor_told(pictures: Path, tmp_
     assert all(math.isfinite(value) for value in trainer.losses.values())
     table = (tmp_path / "losses.csv").read_text()
     assert "nan" not in table and len(table.splitlines()) == 2
+
+
+def test_a_table_of_losses_outlives_a_full_disk(
+    pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainer = make_trainer(pictures, tmp_path, iterations=12)
+    written: list[Path] = []
+
+    def full_at_first(path: Path, data: bytes) -> None:
+        written.append(path)
+        if len(written) == 1:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        write_atomically(path, data)
+
+    monkeypatch.setattr("artem_vr.training.trainer.write_atomically", full_at_first)
+    trainer._show(lambda: trainer._log({"gram": 1.0}))
+    for trainer.iteration in (50, 100):
+        trainer._show(lambda: trainer._log({"gram": 1.0}))
+        trainer._show(trainer._draw_curve)
+    assert (tmp_path / "losses.csv").read_text().splitlines() == ["iteration,gram", "50,1.00000", "100,1.00000"]
+    assert (tmp_path / "losses.png").is_file()
+
+
+@pytest.mark.parametrize(
+    "table", ["50,1.0\n100,1.0\n", "iteration;gram\n50;1,0\n", "iteration,gram\n50\n100,much,2.0\nx,1.0\n"]
+)
+def test_no_training_ends_at_a_table_that_somebody_saved(
+    pictures: Path, tmp_path: Path, table: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    trainer = make_trainer(pictures, tmp_path, iterations=12)
+    (tmp_path / "losses.csv").write_text(table)
+    trainer._show(trainer._draw_curve)
+    readable = table.startswith("iteration,")
+    assert (tmp_path / "losses.png").is_file() == readable
+    assert ("no table of losses any more; the training goes on" in capsys.readouterr().err) != readable
 
 
 def test_a_training_that_has_run_away_ends(pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -345,16 +345,22 @@ def test_transformers_multiply_bits_in_evaluation_too(whole: bool, tmp_path: Pat
     with torch.no_grad():
         real = model(x)
     model = convert.binarise(model, keep_first=False, keep_last=False, linear=True)
+    masked = {"src_key_padding_mask": torch.arange(5).expand(2, 5) >= torch.tensor([[3], [5]])}
+    seen = ~masked["src_key_padding_mask"]
     with torch.no_grad():
         bits = model(x)
+        some = model(x, **masked)
+    assert some.shape == x.shape and not torch.allclose(some[seen], bits[seen], atol=1e-3)
     assert not torch.allclose(bits, real, atol=0.1)
     torch.testing.assert_close(bits, model(x).detach(), rtol=1e-4, atol=1e-4)
     packed = convert.pack(model).eval()
     with torch.no_grad():
         torch.testing.assert_close(packed(x), bits, rtol=1e-4, atol=1e-4)
+        torch.testing.assert_close(packed(x, **masked)[seen], some[seen], rtol=1e-4, atol=1e-4)
         convert.save_packed(packed, tmp_path / "net.safetensors")
         loaded = convert.load_packed(make(), tmp_path / "net.safetensors")
         torch.testing.assert_close(loaded(x), bits, rtol=1e-4, atol=1e-4)
+        torch.testing.assert_close(loaded(x, **masked)[seen], some[seen], rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])

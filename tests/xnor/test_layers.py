@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch import nn
 from torch.nn import functional
 
 from tests.xnor.cases import CHANNELS
@@ -204,14 +205,31 @@ def test_packed_layers_hold_bits_and_move_and_copy() -> None:
     assert layer(x.half()).dtype == torch.float16
 
 
-def test_words_changed_in_place_are_the_ones_that_count() -> None:
+@pytest.mark.parametrize("how", ["copy_", "data", "inference"])
+def test_words_changed_in_place_are_the_ones_that_count(how: str) -> None:
     torch.manual_seed(0)
-    first, other = (shaken(XnorConv2d(8, 4, 3, padding=1)).pack() for _ in range(2))
+    layers = [shaken(XnorConv2d(8, 4, 3, padding=1)) for _ in range(2)]
     x = torch.randn(1, 8, 6, 6)
-    first(x)  # keeps sums of signs for the zeros outside the picture
-    for mine, theirs in zip(first.buffers(), other.buffers(), strict=True):
-        mine.copy_(theirs)
-    assert torch.equal(first(x), other(x))
+    with torch.inference_mode(how == "inference"):
+        first, other = (layer.pack() for layer in layers)
+        first(x)  # keeps sums of signs for the zeros outside the picture
+        for mine, theirs in zip(first.buffers(), other.buffers(), strict=True):
+            (mine.data if how == "data" else mine).copy_(theirs)
+        assert torch.equal(first(x), other(x))
+
+
+@pytest.mark.parametrize("kind", ["convolution", "product"])
+def test_a_compiled_model_calls_packed_layers_as_they_are(kind: str) -> None:
+    """Dynamo would follow Numba's dispatcher, and fail."""
+    torch.manual_seed(0)
+    layer = XnorConv2d(8, 8, 3, padding=1) if kind == "convolution" else XnorLinear(8, 8)
+    model = nn.Sequential(nn.ReLU(), layer.pack(), nn.Sigmoid())
+    x = torch.randn(2, 8, 6, 8)
+    try:
+        compiled = torch.compile(model, backend="eager")
+        torch.testing.assert_close(compiled(x), model(x))
+    finally:
+        torch.compiler.reset()
 
 
 def test_layers_loaded_in_inference_mode_run() -> None:
