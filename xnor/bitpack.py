@@ -159,16 +159,17 @@ class PackedFilters:
         from the result; the kernels give it back. Kept (4 * KH * KW * O bytes) until other words lie there.
         """
         content = zlib.crc32(self.words.data)
-        if content not in self._tap_sums:
-            self._tap_sums.clear()
+        sums = self._tap_sums.get(content)
+        if sums is None:
             sums = np.empty((self.kernel[0] * self.kernel[1], self.outputs), np.int32)
             step = max(1, 2**24 // self.bits)  # unpacked signs take 64 times the room: a few rows at a time
             for first in range(0, self.outputs, step):
                 rows = unpack_rows(self.words[first : first + step], self.bits)
                 by_tap = rows.reshape(rows.shape[0], -1, self.channels)
                 sums[:, first : first + step] = by_tap.sum(axis=2, dtype=np.int32).T
+            self._tap_sums.clear()  # other threads have what they were given
             self._tap_sums[content] = sums
-        return self._tap_sums[content]
+        return sums
 
 
 def pack_matrix(values: Any, what: str = "a matrix to pack") -> PackedMatrix:

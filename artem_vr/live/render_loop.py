@@ -477,5 +477,5 @@ def desktop_eye_size(context: Context, mirror: MirrorMode) -> tuple[int, int] | 
     width = width // 2 if mirror == "both" else width
     if not width or not height:
         return None
-    finer = 1.0 if gl.is_software() else max(1.0, min(FINER, MOST_PIXELS / max(width, height)))
+    finer = 1.0 if gl.is_software(context.renderer) else max(1.0, min(FINER, MOST_PIXELS / max(width, height)))
     return round(width * finer), round(height * finer)

@@ -47,10 +47,14 @@ def standing_errors() -> list[str]:
     return names
 
 
-def is_software() -> bool:
-    """Whether the processor draws: every texture look-up counts, and the network wants its time."""
-    name = _load().glGetString(_load().GL_RENDERER) or b""
-    return any(word in name.lower() for word in (b"llvmpipe", b"softpipe", b"swrast", b"swiftshader"))
+def is_software(renderer: str | None = None) -> bool:
+    """Whether the processor draws: every texture look-up counts, and the network wants its time.
+
+    ``renderer``: the driver's name of the device, where it need not be asked for (`Context.renderer`).
+    """
+    if renderer is None:
+        renderer = (_load().glGetString(_load().GL_RENDERER) or b"").decode("utf-8", "replace")
+    return any(word in renderer.lower() for word in ("llvmpipe", "softpipe", "swrast", "swiftshader"))
 
 
 _ERROR_NAMES = {

@@ -97,8 +97,9 @@ class Hud:
 
     @enabled.setter
     def enabled(self, enabled: bool) -> None:
-        self._enabled = enabled  # the panel may still hold a message that has long gone
-        self._outdated = self._says_another or (self._outdated and self._picture is not None)
+        if enabled != self._enabled:  # the panel may still hold a message that has long gone
+            self._enabled = enabled
+            self._outdated = self._says_another or (self._outdated and self._picture is not None)
 
     def wake(self, now: float) -> None:
         """Show the panel for a while."""

@@ -170,6 +170,19 @@ class TestHud:
         hud.draw_in_corner(pane, 3 * late)
         assert not np.array_equal(target.read_back(pane), before)
 
+    def test_it_stays_while_its_text_changes_faster_than_it_is_drawn(self, hud, pane):
+        """A strength that is turned: the loop says what is to be seen in every turn."""
+        hud.update(TEXT, 0.0)
+        hud.settle(0.0)
+        before = target.read_back(pane)
+        for turn in range(1, 4):
+            hud.enabled = True
+            hud.update(replace(TEXT, style=f"The Starry Night, {90 - turn} %"), 0.01 * turn)
+            hud.prepare(0.01 * turn)
+            hud.draw_in_corner(pane, 0.01 * turn)
+            assert not np.array_equal(target.read_back(pane), before), "as it was, until it is drawn anew"
+            target.clear(pane, (0.0, 0.5, 0.0))
+
     def test_hidden_and_shown_at_once_it_is_there(self, hud, pane):
         hud.update(TEXT, 0.0)
         hud.settle(0.0)
