@@ -13,7 +13,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 
 from artem_vr.errors import ArtemError
@@ -199,15 +199,20 @@ def show(
             whole=whole,
             eyes_changed=fit_eyes,
         )
+        ended = False
         try:
             context.keep_turning(loop.turn)
             outlook = Outlook(source, feed, stylizer, deck, log, first_is_held=every_frame)
             go_on(loop, view, outlook, log, interpreter, asked_to_end)
             state = stylizer.state()  # while it paints: what follows may take its time
+            ended = True
         finally:
             loop.headset.close()  # first of all: SteamVR kills who dawdles
             stop_all(threads, 0.0)  # only asks; `run` waits for them
             kept = recorder.close() if recorder is not None else False
+            if recorder is not None and not ended:  # by Ctrl-C, as most recordings, or by an error
+                with suppress(OSError):  # nobody reads it where the terminal was closed
+                    say(f"kept in {recorder.path}" if kept else recorder.failure)
 
         report = meter.report(
             missed_vsyncs=loop.missed_vsyncs,

@@ -26,7 +26,7 @@ _PLAIN = {
 
 def printable(line: str) -> str:
     """The line in the letters that Pillow's own font has: "é" becomes "e", unknown ones "?"."""
-    return "".join(map(_printable_letter, line))
+    return "".join(map(_printable_letter, unicodedata.normalize("NFC", line)))  # names of a Mac's are taken apart
 
 
 def fitting(line: str, width: float, pixels: int, least: int) -> tuple[str, Any]:

@@ -212,6 +212,8 @@ class Controls:
         """Styles that came while the program ran, and what was chosen before they came."""
         self._whole = set(whole)
         """And those of files that were dropped."""
+        self._blends_due = 0
+        """Blends that were asked for and have not come: of the second not even its first painting is known yet."""
 
     def handle(self, event: Event, now: float) -> bool:
         """Obey one event of the window at ``now``; whether it was one of ours."""
@@ -333,7 +335,13 @@ class Controls:
         self.deck.outside = self.view.region_style if region != "none" else ""
 
     def blend(self) -> None:
-        """Wish for a blend of the current style with the next painting that is not in it yet."""
+        """Wish for a blend of the current style with the next painting that is not in it yet; once the blend that is
+        still wished for is there, where there is one: then of that."""
+        self._blends_due += 1
+        if self._blends_due == 1:
+            self._wish_blend()
+
+    def _wish_blend(self) -> None:
         current, names = self.deck.current.style, self.deck.names
         parts = self._parts(current)
         within = [name for _, name in parts]
@@ -366,12 +374,18 @@ class Controls:
             self.deck.add([name for name, _ in arrival.styles], arrival.instead_of)
         if arrival.notice:
             self.view.note(arrival.notice, now)
+        if arrival.of_blend:
+            self._blends_due = self._blends_due - 1 if arrival.styles else 0
+            if self._blends_due:
+                self._wish_blend()
 
-    def failed(self, reason: str, now: float) -> None:
-        """The current style cannot be painted: one that came while the program ran goes again."""
+    def failed(self, reason: str, now: float, painted: str = "") -> None:
+        """The current style cannot be painted: one that came while the program ran goes again, and what is ``painted``
+        stays; where that is itself, or in the deck no more, what was chosen before it came."""
         name = self.deck.current.style
         if name in self._before:
-            self.deck.remove(name, self._before.pop(name))
+            before = self._before.pop(name)
+            self.deck.remove(name, painted if painted != name and painted in self.deck.names else before)
             self.view.note(reason.replace(name, Path(name).name), now)
 
     def _parts(self, style: str) -> Parts:

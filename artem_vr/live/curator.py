@@ -12,7 +12,7 @@ import queue
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from artem_vr.errors import ArtemError, PictureError, StyleError
@@ -35,6 +35,8 @@ class Arrival:
     """The style whose place in the deck the first one takes; empty: none."""
     notice: str = ""
     """One line for the viewer."""
+    of_blend: bool = False
+    """Whether that was a wish for a blend."""
 
 
 class Curator:
@@ -46,22 +48,23 @@ class Curator:
         self._loader = StyleLoader(library, stroke_size)  # of its own: a loader serves one thread
         self._kept: set[tuple[object, ...]] = set()
         """`_identity` of what the library has by now."""
-        self._wishes: queue.SimpleQueue[Callable[[], Arrival] | None] = queue.SimpleQueue()
+        self._wishes: queue.SimpleQueue[tuple[Callable[[], Arrival], bool] | None] = queue.SimpleQueue()
+        """Each with `Arrival.of_blend`."""
         self._arrivals: deque[Arrival] = deque()
         self._thread = threading.Thread(target=self._run, name="curator", daemon=True)
         self._thread.start()
 
     def bring(self, paths: Sequence[Path]) -> None:
         """Files shall be styles: pictures, weights, codes."""
-        self._wishes.put(lambda: self._bring(paths))
+        self._wishes.put((lambda: self._bring(paths), False))
 
     def blend(self, parts: Parts, others: Iterable[str], instead_of: str = "") -> None:
         """``parts`` shall be blended with the first of ``others`` that can be; it takes ``instead_of``'s place."""
-        self._wishes.put(lambda: self._blend(parts, list(others), instead_of))
+        self._wishes.put((lambda: self._blend(parts, list(others), instead_of), True))
 
     def keep(self, style: str) -> None:
         """``style`` shall be in the library: a blend itself, and what comes from files of the viewer's."""
-        self._wishes.put(lambda: self._keep(style))
+        self._wishes.put((lambda: self._keep(style), False))
 
     def arrivals(self) -> list[Arrival]:
         """What came of wishes since the last call; never waits."""
@@ -75,13 +78,14 @@ class Curator:
 
     def _run(self) -> None:
         while (wish := self._wishes.get()) is not None:
+            work, of_blend = wish
             try:
-                arrival = wish()
+                arrival = work()
             except ArtemError as error:
                 arrival = Arrival(notice=str(error))
             except Exception as error:  # noqa: BLE001 (whatever a file does, the program goes on)
                 arrival = Arrival(notice=f"That did not work ({type(error).__name__}: {error})")
-            self._arrivals.append(arrival)
+            self._arrivals.append(replace(arrival, of_blend=of_blend))
 
     def _bring(self, paths: Sequence[Path]) -> Arrival:
         styles, problems = [], []

@@ -311,7 +311,7 @@ class RenderLoop:
         """Put a painting on the stage; where it raises, the one before stays, and what is known of it."""
         source = painted.source
         self._scene.show(
-            ShownFrame(source.eyes, painted.pictures, painted.style, painted.other, source.camera_poses, source.span),
+            ShownFrame(source.eyes, painted.pictures, painted.key, painted.other, source.camera_poses, source.span),
             now,
         )
         shown = replace(painted, pictures=None, other=None)  # those are not this thread's to keep
@@ -327,7 +327,7 @@ class RenderLoop:
         """Whether it would break off a fade: only two styles are ever mixed, and half of what is seen would vanish."""
         frame = self._scene.frame
         fades = frame.fading and now < frame.changed_at + self._fade_seconds
-        return fades and self._shown is not None and painted.style != self._shown.style
+        return fades and self._shown is not None and painted.key != self._shown.key
 
     def _tell(self, now: float) -> None:
         """Let HUD and title say how things are: at once what hands changed, the rest now and then."""
@@ -343,7 +343,7 @@ class RenderLoop:
         self._told, self._told_at = occasion, now
         self._feed_state, stylizer = self._feed.state(), self._stylizer.state()
         if stylizer is not None and stylizer.failed == selection.generation:
-            self._controls.failed(stylizer.message, now)
+            self._controls.failed(stylizer.message, now, stylizer.style)
         title = self._titles.get(selection.style, selection.style)
         self.hud = hud_text.compose(
             title,

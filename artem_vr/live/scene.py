@@ -52,7 +52,8 @@ class ShownFrame:
     source: Eyes
     painted: Any = None
     """(E, H, W, 3) uint8, or a CUDA array (E, H, W, 4)."""
-    style: object = None
+    key: object = None
+    """Of its style: where it is another one the scene fades."""
     other: Any = None
     """The same frame in another style, as ``painted``."""
     camera_poses: Matrix | None = None
@@ -108,7 +109,7 @@ class Scene:
 
     def show(self, frame: ShownFrame, now: float) -> None:
         """Put a frame into the textures, both eyes together. Raises ValueError if they are no pictures."""
-        self.frame.update(frame.source, frame.painted, frame.style, now, frame.other)
+        self.frame.update(frame.source, frame.painted, frame.key, now, frame.other)
         self._shown = replace(frame, painted=None, other=None)  # those are not this thread's to keep
 
     def draw_eyes(

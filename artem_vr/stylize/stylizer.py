@@ -71,6 +71,13 @@ class PaintedFrame:
     """The deck's style for outside a region, when this was painted."""
     other: Any = None
     """The same frame in that style, as ``pictures``; None where there is none, or where it is not ready."""
+    edition: int = 0
+    """Of ``style``, as `Deck.edition` counts them."""
+
+    @property
+    def key(self) -> tuple[str, int]:
+        """Another one where the painting is of another style, or of a file that has changed."""
+        return self.style, self.edition
 
 
 @dataclass(frozen=True)
@@ -409,7 +416,7 @@ class Stylizer:
         self._count += 1
         self._steadied += bool(ties.before) or ties.across is not None
         self._seconds.append((now, now - begun))
-        painted = PaintedFrame(frame, pictures, key.style, now, now - begun)
+        painted = PaintedFrame(frame, pictures, key.style, now, now - begun, edition=key.edition)
         if outside.style:
             painted = replace(painted, outside=outside.style, other=other)
         self.painted.put(painted)

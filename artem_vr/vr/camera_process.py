@@ -118,7 +118,7 @@ class CameraProcess:
     def read(self) -> CameraFrame | None:
         with self._lock:
             if self._closed:
-                raise HeadsetError("The headset has gone, and its camera with it", "Restart SteamVR and this program")
+                raise HeadsetError("The headset has gone, and its camera with it", "Press V when SteamVR runs again")
             if self._child is None:
                 self._child = _Child(self._command, self._clock)
             try:

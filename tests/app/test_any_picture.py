@@ -132,6 +132,7 @@ def test_a_picture_that_was_changed_and_dropped_again_is_painted_anew(
     before = settled(coded, str(picture), eyes)
     save_picture(picture, painting(6)[::-1])
     os.utime(picture, (2e9, 2e9))  # whatever the clock of the disk
+    changed_at = coded.scene.frame.changed_at
     loader.asked.clear()
     loader.gate.clear()
     hands(FilesDropped((picture,)))
@@ -140,6 +141,7 @@ def test_a_picture_that_was_changed_and_dropped_again_is_painted_anew(
     loader.gate.set()
     until(coded, lambda: not coded.stylizer.state().message, eyes)
     assert np.abs(settled(coded, str(picture), eyes).astype(int) - before).mean() > 1
+    assert coded.scene.frame.changed_at > changed_at, "the scene fades to it, as to any other style"
 
 
 def test_a_torn_picture_is_one_line_and_the_old_style_stays(

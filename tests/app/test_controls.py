@@ -172,7 +172,7 @@ def test_blends_grow_by_the_next_painting_and_shares_move(controls):
     assert controls.curator.wishes == [first]
     controls.titles |= {"great_wave": "Wave", "scream": "Scream"}
     blend = "0.5*great_wave+0.5*scream"
-    controls.receive(Arrival(((blend, "50 % Wave, 50 % Scream"),)), 0.0)
+    controls.receive(Arrival(((blend, "50 % Wave, 50 % Scream"),), of_blend=True), 0.0)
     press(controls, "b")
     assert controls.curator.wishes[-1] == ("blend", [(0.5, "great_wave"), (0.5, "scream")], ["starry_night"], blend)
     press(controls, "]")
@@ -186,6 +186,33 @@ def test_blends_grow_by_the_next_painting_and_shares_move(controls):
     controls.deck.select(0)
     press(controls, "]", now=1.0)
     assert "no blend" in controls.view.message(1.1)
+
+
+def test_a_blend_asked_for_before_the_last_has_come_is_of_that(controls):
+    for _ in range(2):
+        press(controls, "b")
+    assert len(controls.curator.wishes) == 1
+    blend = "0.5*great_wave+0.5*scream"
+    controls.receive(Arrival((("other.jpg", "Other"),)), 0.0)  # of a wish before: it is not what is waited for
+    controls.deck.select("great_wave")
+    assert len(controls.curator.wishes) == 1
+    controls.receive(Arrival(((blend, "Two"),), of_blend=True), 0.0)
+    wished = ("blend", [(0.5, "great_wave"), (0.5, "scream")], ["starry_night", "other.jpg"], blend)
+    assert controls.curator.wishes[1:] == [wished]
+    controls.receive(Arrival(notice="There is no other painting to blend with", of_blend=True), 0.0)
+    press(controls, "b")
+    assert controls.curator.wishes[1:] == [wished, wished]  # what came to nothing is not waited for
+
+
+def test_a_picture_that_came_long_ago_and_fails_now_leaves_what_is_painted(controls):
+    controls.receive(Arrival((("mine.jpg", "Mine"),)), 0.0)
+    controls.deck.select("starry_night")
+    controls.receive(Arrival((("mine.jpg", "Mine"),)), 1.0)  # dropped again, and damaged meanwhile
+    controls.failed("mine.jpg is cut off.", 2.0, painted="starry_night")
+    assert controls.deck.current.style == "starry_night"
+    controls.receive(Arrival((("mine.jpg", "Mine"),)), 3.0)
+    controls.failed("mine.jpg is cut off.", 4.0, painted="mine.jpg")
+    assert controls.deck.current.style == "starry_night"
 
 
 def test_a_dropped_file_is_no_blend_whatever_it_is_called(controls):

@@ -113,6 +113,34 @@ def test_a_recording_that_came_to_nothing_is_status_2(tmp_path: Path, picture: P
 
 
 @pytest.mark.graphics
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows sends no Ctrl-C to one process")
+@pytest.mark.parametrize("room", [None, 100])
+def test_a_recording_that_ctrl_c_ends_is_said(tmp_path: Path, room: int | None) -> None:
+    import resource
+
+    def limited() -> None:
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # also where the tests run in the background
+        if room:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (room, room))
+
+    film = tmp_path / "film.mp4"
+    options = ("--source", "demo", "--frames", "1000000", "--record", film.name)
+    started = program(tmp_path, None, *options)
+    with subprocess.Popen(**started, stderr=subprocess.PIPE, preexec_fn=limited) as running:
+        try:
+            waited = time.monotonic() + 100
+            while not film.exists() and not list(tmp_path.glob(".film*")) and time.monotonic() < waited:
+                time.sleep(0.1)
+            time.sleep(1)
+            running.send_signal(signal.SIGINT)
+            _, said = running.communicate(timeout=100)
+        finally:
+            running.kill()  # does nothing where it has ended
+    assert running.returncode == 130, said
+    assert ("Recording to film.mp4 has ended" if room else "kept in film.mp4") in said
+
+
+@pytest.mark.graphics
 @pytest.mark.parametrize(
     ("options", "words"),
     [
