@@ -216,12 +216,14 @@ def _check_sheet(arguments: argparse.Namespace) -> None:
     """Raises `SettingsError` before hours of measuring where the sheet could not be kept, or would replace an input."""
     from artem_vr.evaluation.pictures import SUFFIXES
     from artem_vr.same_file import same_file
+    from artem_vr.writable import check_writable
 
     sheet: Path = arguments.sheet
     if sheet.suffix.lower() not in SUFFIXES or sheet.is_dir():
         raise SettingsError(f"--sheet {sheet} is no name of a picture", "Give it a name that ends in .png")
     if not sheet.parent.is_dir():
         raise SettingsError(f"the folder of --sheet {sheet} does not exist", "Make it, or give another FILE")
+    check_writable(sheet)
     if not sheet.exists():
         return
     given = (getattr(arguments, name) for name in ("content", "paintings", "stereo", "film"))

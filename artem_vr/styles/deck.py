@@ -60,6 +60,8 @@ class Deck:
         self._clock = clock
         self._again: dict[str, int] = {}
         """How often a style came that was there already."""
+        self._outsides: set[str] = set()
+        """Styles, and parts of blends, that were asked for outside a region: there may be painters of them."""
         self._wake: Callable[[], object] = lambda: None
         index = 0 if current is None else self._index(current)
         self._selection = Selection(self._names[index], index, _unit(strength), changed_at=clock())
@@ -124,6 +126,7 @@ class Deck:
     def outside(self, style: str) -> None:
         """Need not be one of the deck's; empty: nothing else is painted."""
         with self._lock:
+            self._outsides |= _names_in(style)
             self._selection = replace(self._selection, outside=style)
 
     @property
@@ -143,12 +146,14 @@ class Deck:
     def add(self, names: Sequence[str], instead_of: str = "") -> Selection:
         """Put styles (at least one) at the end, where they are not there already, and choose the first.
 
-        The first takes the place of ``instead_of``, where that is in the deck. Those that are there already may be
-        files whose content is another one now: they become a new `edition`, and the first a new choice.
+        The first takes the place of ``instead_of``, where that is in the deck. Those that are there already, or
+        were `outside`, may be files whose content is another one now: they become a new `edition`, and the first a new
+        choice.
         """
         with self._lock:
             first, *others = names
-            again = {name for name in names if name in self._names and name != instead_of}
+            known = self._outsides.union(self._names)
+            again = {name for name in names if name in known and name != instead_of}
             if again:
                 self._again = self._again | {name: self._again.get(name, 0) + 1 for name in again}
             deck = [first if name == instead_of else name for name in self._names]

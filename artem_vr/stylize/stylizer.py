@@ -190,7 +190,8 @@ class Stylizer:
         """What "auto" chose is for another size of the headset's."""
         self._series, self._other_series = _Series(tau), _Series(tau)
         within = TARGET_SECONDS if scale == "auto" else STEADY_WITHIN
-        self._hand = SteadyHand(steadying, within, clock)
+        self._new_hand = lambda: SteadyHand(steadying, within, clock)
+        self._hand = self._new_hand()
         self._ground = Ground(deck.ground)
         self._steadied = 0
         self._engines: dict[PainterKey, Engine] = {}
@@ -391,7 +392,7 @@ class Stylizer:
         eyes = resize(frame.eyes, (key.height, key.width))
         hurries = self._failed < 0 and not key.style == chosen == (self._series.key or key).style
         ties = self._hand.look(eyes, (frame.eyes.shape, outside.style), frame.still, hurries)
-        follows = self._hand.goes_on(frame.still) and not hurries
+        follows = self._hand.goes_on(frame.still) and (frame.still or not hurries)
         canvas = self._hand.timed(lambda: self._with_ground(eyes, painter.smooth, frame, ties, follows))
         if self._stood_back():
             self._let_go()  # the next ties begin at this frame, which is in no painting
@@ -437,7 +438,7 @@ class Stylizer:
         spare, self._spare = self._spare, None
         self._engine = spare()
         self._lost = f"The GPU has failed, the processor paints on: start the program again ({one_line(error)})"
-        self._workshop = Workshop()
+        self._workshop, self._hand = Workshop(), self._new_hand()  # the old one may have failed by the GPU, too
         self.painters.begin_anew()
         for series in (self._series, self._other_series):
             series.forget()

@@ -1,4 +1,5 @@
 import argparse
+import errno
 import json
 from pathlib import Path
 from typing import Any
@@ -422,6 +423,17 @@ def test_a_sheet_that_cannot_be_kept_is_refused_before_anything_is_measured(plac
     with pytest.raises(ArtemError, match="--sheet"):
         run(place / "no weights", *usual(place), "--sheet", place / name)
     assert painting.read_bytes() == before
+
+
+def test_a_sheet_in_a_folder_without_rights_is_refused_before_anything_is_measured(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def denied(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(Path, "open", denied)
+    with pytest.raises(ArtemError, match=r"sheet\.png cannot be written"):
+        run(place / "no weights", *usual(place), "--sheet", place / "sheet.png")
 
 
 def test_pictures_are_read_whenever_they_are_asked_for_and_not_kept(tmp_path: Path) -> None:

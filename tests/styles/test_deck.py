@@ -97,6 +97,14 @@ def test_what_comes_again_is_a_new_choice_and_another_edition() -> None:
     assert deck.next().generation == 4 and deck.edition("/x.png") == 1
 
 
+def test_what_was_painted_outside_a_region_is_another_edition_when_it_comes() -> None:
+    deck = Deck(("a", "b"), "a")
+    deck.outside = "/x.png"
+    deck.outside = ""  # its painter may still be there
+    assert deck.add(["/x.png"]).style == "/x.png" and deck.edition("/x.png") == 1
+    assert deck.add(["/y.png"]).style == "/y.png" and deck.edition("/y.png") == 0
+
+
 def test_the_style_outside_and_the_ground_are_part_of_the_snapshot() -> None:
     deck = Deck(NAMES)
     before = deck.current

@@ -22,6 +22,7 @@ from artem_vr.stylize.engines.graph import loaded
 from artem_vr.stylize.ground import DEPTH, share_for, with_ground
 from artem_vr.stylize.loading import LoadedStyle, load_network_style
 from artem_vr.stylize.painters import MOST, POLITE, PainterKey, Painters, called, how_many
+from artem_vr.stylize.steadying import Steadier
 from artem_vr.stylize.styled import Tuning
 from artem_vr.stylize.stylizer import STAND_BACK_SECONDS, PaintedFrame, Stylizer
 
@@ -283,6 +284,22 @@ def test_while_a_style_is_made_ready_a_ground_that_cannot_go_along_goes_away(mak
     wait_for(lambda: ground_of(setup, eyes=1) == 0)
     setup.engine.prepare_gate.set()
     wait_for(lambda: ground_of(setup, "style4", eyes=1) > 4)
+
+
+@pytest.mark.parametrize("eyes", [1, 2])
+def test_the_ground_of_a_photograph_stays_whatever_is_chosen(make: Callable[..., Setup], eyes: int) -> None:
+    setup = make()
+
+    def ground(style: str) -> float:
+        wait_for(lambda: (painted := setup.stylizer.painted.take()) is not None and painted.style == style)
+        return float(next(p for p in reversed(setup.engine.made) if p.number == int(style[-1]) and p.rates).given.std())
+
+    setup.send(eyes=eyes, height=128, width=128, still=True, stands=True)  # one frame, for ever
+    assert ground("style0") > 4
+    for number in (1, 2, 0):
+        wait_for(lambda: setup.ready >= 3)
+        setup.deck.select(number)
+        assert ground(f"style{number}") > 4
 
 
 def test_a_style_that_works_at_another_size_has_not_failed(make: Callable[..., Setup]) -> None:
@@ -549,6 +566,28 @@ def test_where_the_gpu_fails_for_good_the_processor_paints_on(
     assert not setup.engine.alive, "nothing of it is kept"
     setup.deck.select(3)
     assert setup.paint("style3").style == "style3"
+
+
+def test_where_the_gpu_fails_while_a_painting_is_steadied_the_next_ones_are_steadied(
+    make: Callable[..., Setup], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spare = FakeEngine()
+    spare.name = "spare"
+    setup = make(spare=lambda: spare, steadying="always")
+    setup.engine.device = "cuda"
+    wait_for(lambda: setup.paint("style0") and setup.stylizer.state().steadied > 0)
+    steadied = Steadier.steadied
+
+    def reset(*_: Any, **__: Any) -> Any:
+        monkeypatch.setattr(Steadier, "steadied", steadied)
+        monkeypatch.setattr("artem_vr.hardware.cuda_failure", lambda: "CUDA error: unspecified launch failure")
+        setup.engine.raising = set(range(len(NAMES)))
+        raise RuntimeError("CUDA error: unspecified launch failure")
+
+    monkeypatch.setattr(Steadier, "steadied", reset)
+    wait_for(lambda: setup.send() and setup.stylizer._engine.name == "spare")
+    before = setup.stylizer._steadied
+    wait_for(lambda: setup.paint("style0") and setup.stylizer._steadied > before)
 
 
 def test_a_style_that_fails_on_a_sound_gpu_is_no_failure_of_that(
