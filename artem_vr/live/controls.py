@@ -214,6 +214,8 @@ class Controls:
         """And those of files that were dropped."""
         self._blends_due = 0
         """Blends that were asked for and have not come: of the second not even its first painting is known yet."""
+        self._shift_due = 0.0
+        """What the last of them is to be shifted by."""
 
     def handle(self, event: Event, now: float) -> bool:
         """Obey one event of the window at ``now``; whether it was one of ours."""
@@ -352,7 +354,10 @@ class Controls:
         )
 
     def shift(self, by: float, now: float) -> None:
-        """Change the share of the last painting of a blend."""
+        """Change the share of the last painting of a blend; of one that is still to come once it is there."""
+        if self._blends_due:
+            self._shift_due += by
+            return
         current = self.deck.current.style
         parts = self._parts(current)
         if len(parts) < 2:
@@ -378,6 +383,10 @@ class Controls:
             self._blends_due = self._blends_due - 1 if arrival.styles else 0
             if self._blends_due:
                 self._wish_blend()
+                return
+            by, self._shift_due = self._shift_due, 0.0
+            if by and arrival.styles:
+                self.shift(by, now)
 
     def failed(self, reason: str, now: float, painted: str = "") -> None:
         """The current style cannot be painted: one that came while the program ran goes again, and what is ``painted``

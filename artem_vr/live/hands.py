@@ -22,7 +22,7 @@ class HandsInUse:
         """By hand: where it pointed when it was last seen to move, and when that was."""
 
     def of(self, poses: Mapping[str, Matrix], now: float) -> dict[str, Matrix]:
-        """Those of ``poses`` (hand-to-world, by hand) that count at ``now`` (seconds); to be asked at every vsync.
+        """Those of ``poses`` (hand-to-tracking, by hand) that count at ``now`` (seconds); to be asked at every vsync.
 
         A hand that was not tracked before counts from its first movement on.
         """

@@ -36,6 +36,7 @@ from artem_vr.render.mirror import Mirror, seen_at
 from artem_vr.render.stage import Look, Stage
 from artem_vr.render.target import EyeTarget, LateReader, read_back
 from artem_vr.vr.headset import FramePoses, Headset
+from artem_vr.vr.poses import inverse, product
 
 BEFORE_SCREEN = 0.8
 """Of the way to a near screen: where the HUD is then."""
@@ -157,9 +158,11 @@ class Scene:
             across, up = through(headset.projections[eye], 2 * x - 1, 2 * y - 1)
             return pointed_at(screen, aspect, eye_to_world[:3, 3], eye_to_world[:3, :3] @ (across, up, -1))
         taken_from = self._taken_from(0, poses, desktop)
-        hands = self._hands.of(headset.hand_poses(), poses.displayed_at)
+        hands = headset.hand_poses()
+        to_tracking = inverse(poses.tracking_to_world)  # there what lies stays where it lies
+        used = self._hands.of({hand: product(to_tracking, pose) for hand, pose in hands.items()}, poses.displayed_at)
         for hand in ("right", "left"):
-            if hand in hands:
+            if hand in used:
                 pose = seen_as(hands[hand], taken_from)
                 place = pointed_at(screen, aspect, pose[:3, 3], -pose[:3, 2])
                 if place is not None and 0 <= place[0] <= 1 and 0 <= place[1] <= 1:

@@ -305,7 +305,7 @@ class OpenVRHeadset:
             elif kind in _RECENTRED_IN_THE_MENU:
                 self.recenter()
             elif kind == openvr.VREvent_ChaperoneUniverseHasChanged:
-                self._recenter = True
+                self._recenter, self._chosen = True, False  # what was chosen is nowhere in the new space
             elif kind in _OPTICS_CHANGED:
                 self._read_optics()
             elif kind in _DEVICES:
@@ -326,7 +326,7 @@ class OpenVRHeadset:
         return {hand: self._to_world(pose) for hand, pose in found.items()}
 
     def recenter(self) -> None:
-        self._recenter = self._chosen = True
+        self._recenter, self._chosen = True, not self._standby  # from a desk nobody chooses
 
     def _ask_activity(self, now: float) -> None:
         """Learn now and then whether somebody uses the headset: not every putting on comes with the end of standby."""

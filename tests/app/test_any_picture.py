@@ -346,6 +346,19 @@ def test_a_hand_that_points_at_the_screen_is_followed_rather_than_the_head(spot:
     assert bright(spot, "left") == pytest.approx((0.5, 0.5), abs=0.03)  # beside the screen: the head again
 
 
+def test_recentring_takes_up_no_controller_that_lies(spot: Rig) -> None:
+    spot.runtime.connect_controllers("knuckles")
+    spot.turn(3)
+    spot.runtime.set_device(2, 2, True, spot.runtime.pose @ translation(1.0, 0.4, 0.0))
+    spot.turn(2)
+    spot.runtime.advance(IN_USE_SECONDS)
+    spot.runtime.set_pose(spot.runtime.pose @ translation(-0.2, 0.0, 0.1))
+    spot.turn(2)
+    spot.headset.recenter()
+    spot.turn(3)
+    assert bright(spot, "left") == pytest.approx((0.5, 0.5), abs=0.03)  # the world moved, not the controller
+
+
 def test_a_controller_that_was_put_down_lets_go_of_the_disc(spot: Rig) -> None:
     spot.runtime.connect_controllers("knuckles")
     spot.turn(3)

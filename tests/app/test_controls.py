@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from artem_vr.live.blending import Parts
+from artem_vr.live.blending import Parts, parts_of
 from artem_vr.live.controls import DIGITS, KEYS, REGIONS, Controls, Deed, View, keyboard_table
 from artem_vr.live.curator import Arrival
 from artem_vr.render.events import CloseRequested, FilesDropped, KeyPressed, MouseMoved
@@ -175,6 +175,7 @@ def test_blends_grow_by_the_next_painting_and_shares_move(controls):
     controls.receive(Arrival(((blend, "50 % Wave, 50 % Scream"),), of_blend=True), 0.0)
     press(controls, "b")
     assert controls.curator.wishes[-1] == ("blend", [(0.5, "great_wave"), (0.5, "scream")], ["starry_night"], blend)
+    controls.receive(Arrival(notice="There is no other painting to blend with", of_blend=True), 0.0)
     press(controls, "]")
     press(controls, "]", repeat=True)
     assert controls.deck.current.style == "0.3*great_wave+0.7*scream"
@@ -202,6 +203,25 @@ def test_a_blend_asked_for_before_the_last_has_come_is_of_that(controls):
     controls.receive(Arrival(notice="There is no other painting to blend with", of_blend=True), 0.0)
     press(controls, "b")
     assert controls.curator.wishes[1:] == [wished, wished]  # what came to nothing is not waited for
+
+
+def test_a_share_changed_before_the_blend_has_come_is_of_that(controls):
+    press(controls, "b")
+    controls.receive(Arrival((("0.5*great_wave+0.5*scream", "Two"),), of_blend=True), 0.0)
+    press(controls, "b")
+    for _ in range(2):
+        press(controls, "]")
+    three = "0.333333*great_wave+0.333333*scream+0.333333*starry_night"
+    controls.receive(Arrival(((three, "Three"),), "0.5*great_wave+0.5*scream", of_blend=True), 0.0)
+    shares = {name: share for share, name in parts_of(controls.deck.current.style)}
+    assert shares["starry_night"] == pytest.approx(1 / 3 + 0.2, abs=1e-4)
+    assert len(controls.deck.names) == 4  # one blend
+    press(controls, "b")
+    press(controls, "]")
+    controls.receive(Arrival(notice="There is no other painting to blend with", of_blend=True), 0.0)
+    press(controls, "]")  # what came to nothing is not shifted later
+    shares = {name: share for share, name in parts_of(controls.deck.current.style)}
+    assert shares["starry_night"] == pytest.approx(1 / 3 + 0.3, abs=1e-4)
 
 
 def test_a_picture_that_came_long_ago_and_fails_now_leaves_what_is_painted(controls):

@@ -360,6 +360,26 @@ def test_what_the_wearer_chose_outlasts_standby(timed: OpenVRHeadset, runtime: R
     np.testing.assert_allclose(timed.begin_frame().head_to_world, yaw_pitch(0.8, 0.1), atol=1e-5)
 
 
+@pytest.mark.parametrize("how", ["another tracking space", "our button"])
+def test_what_came_while_the_headset_lay_is_no_choice_of_the_wearer(
+    timed: OpenVRHeadset, runtime: Runtime, how: str
+) -> None:
+    runtime.set_pose(CHOSEN)
+    frame(timed)
+    if how == "another tracking space":
+        timed.recenter()  # what was chosen before is void then
+    frame(timed)
+    take_off(timed, runtime)
+    if how == "our button":
+        timed.recenter()  # at the keyboard
+    else:
+        runtime.push_event(openvr.VREvent_ChaperoneUniverseHasChanged)
+    for _ in range(2):
+        frame(timed)
+    put_on(timed, runtime)
+    np.testing.assert_allclose(timed.begin_frame().head_to_world, yaw_pitch(0, 0.1), atol=1e-5)
+
+
 def seconds_pass(headset: OpenVRHeadset, runtime: Runtime, seconds: float, pose: Matrix) -> None:
     """Frames in which the head is at ``pose``."""
     until = runtime.now + seconds
