@@ -269,8 +269,8 @@ def _exam(arguments: argparse.Namespace, paintings: Mapping[str, Tensor], vgg: V
     chosen = choose_photographs(arguments.content, arguments.photographs, arguments.seed, arguments.unseen)
     photographs = [square(read_picture(path), arguments.size) for path in chosen]
     if len(chosen) < arguments.photographs:
-        few = f"only {len(chosen)} photographs in {arguments.content} were left out of training"
-        print(f"artem-vr: {few}", file=sys.stderr)
+        which = "" if arguments.unseen else " that were left out of training"
+        print(f"artem-vr: {arguments.content} has only {len(chosen)} photographs{which}", file=sys.stderr)
     exam = Exam(
         photographs,
         paintings,

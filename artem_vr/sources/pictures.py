@@ -33,6 +33,8 @@ _OTHER = "Save it as PNG or JPEG with a picture program"
 def is_picture(path: Path) -> bool:
     """True when the file's first bytes are those of a picture, whatever its name. False when it cannot be read."""
     try:
+        if not path.is_file():  # a pipe would be waited for
+            return False
         with path.open("rb") as file:
             head = file.read(30)
     except OSError:
@@ -177,8 +179,12 @@ def _to_rgb(image: Any) -> Picture:
     image = _upright(image)
     if image.mode in ("I", "F") or image.mode.startswith("I;16"):  # 16 bits (held in 32 for mode I) to 8
         deep = np.asarray(image).astype(np.float32)  # and in place: 40 megapixels of it are enough
+        hidden = image.info.get("transparency")  # a grey that stands for nothing
+        clear = deep == hidden if isinstance(hidden, int) else None
         deep *= 255.0 if image.mode == "F" and deep.max(initial=0) <= 1 else 1 / 257
         deep += 0.5
+        if clear is not None:
+            deep[clear] = 255
         image = Image.fromarray(np.clip(deep, 0, 255, out=deep).astype(np.uint8))
     if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
         image = image.convert("RGBA")

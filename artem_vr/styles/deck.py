@@ -152,7 +152,7 @@ class Deck:
         """
         with self._lock:
             first, *others = names
-            known = self._outsides.union(self._names)
+            known = self._outsides.union(*map(_names_in, self._names))
             again = {name for name in names if name in known and name != instead_of}
             if again:
                 self._again = self._again | {name: self._again.get(name, 0) + 1 for name in again}

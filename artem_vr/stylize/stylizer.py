@@ -389,6 +389,7 @@ class Stylizer:
         it shall be seen soon. Of pictures at rest there is time for each.
         """
         begun = self._clock()
+        self._ground_message = ""  # it is tried at every frame
         eyes = resize(frame.eyes, (key.height, key.width))
         hurries = self._failed < 0 and not key.style == chosen == (self._series.key or key).style
         ties = self._hand.look(eyes, (frame.eyes.shape, outside.style), frame.still, hurries)
@@ -413,6 +414,8 @@ class Stylizer:
         other, other_coded = pictures, painter.coded
         if outside.style and outside.style != key.style:
             other, other_coded = self._paint_other(frame, eyes, ties, outside, tuning)
+        else:
+            self._other_message, self._other_failed = "", False
         now = self._clock()
         self._count += 1
         self._steadied += bool(ties.before) or ties.across is not None

@@ -28,6 +28,21 @@ def refused(path, match, **options):
     assert "\n" not in str(caught.value) and caught.value.remedy
 
 
+@pytest.mark.parametrize("mode", ["L", "I;16"])
+def test_a_grey_that_stands_for_nothing_is_white(tmp_path, mode):
+    image = Image.new(mode, (4, 2), 0)
+    image.putpixel((1, 1), 100 if mode == "L" else 100 * 257)
+    image.save(tmp_path / "a.png", transparency=0)
+    seen = load_picture(tmp_path / "a.png")[:, :, 0]
+    assert seen[1, 1] == 100 and (np.delete(seen.ravel(), 5) == 255).all()
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has no such pipes")
+def test_a_pipe_is_no_picture_and_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    assert not is_picture(tmp_path / "pipe")
+
+
 @pytest.mark.parametrize("kind", ["PNG", "BMP"])
 def test_lossless_kinds_are_read_exactly(tmp_path, kind):
     path = tmp_path / "picture.any"

@@ -97,6 +97,12 @@ def test_what_comes_again_is_a_new_choice_and_another_edition() -> None:
     assert deck.next().generation == 4 and deck.edition("/x.png") == 1
 
 
+def test_a_picture_of_a_blend_that_comes_for_the_first_time_makes_that_another_edition() -> None:
+    deck = Deck(("a", "0.5*a+0.5*/x.png"), "a")
+    assert deck.add(["/x.png"]).style == "/x.png"
+    assert deck.edition("0.5*a+0.5*/x.png") == 1
+
+
 def test_what_was_painted_outside_a_region_is_another_edition_when_it_comes() -> None:
     deck = Deck(("a", "b"), "a")
     deck.outside = "/x.png"

@@ -244,11 +244,24 @@ def test_without_a_ground_it_paints_on(make: Callable[..., Setup], monkeypatch: 
     def broken(*_: object, **__: object) -> None:
         raise RuntimeError("the ground broke")
 
-    monkeypatch.setattr("artem_vr.stylize.stylizer.Ground.follow", broken)
+    with monkeypatch.context() as patched:
+        patched.setattr("artem_vr.stylize.stylizer.Ground.follow", broken)
+        setup = make()
+        setup.paint(eyes=1, stands=True)
+        assert (setup.engine.made[0].given == 100).all()
+        assert "painted smooth (RuntimeError: the ground broke)" in setup.stylizer.state().message
+    wait_for(lambda: setup.paint(eyes=1, stands=True) and not setup.stylizer.state().message)
+
+
+def test_a_style_outside_that_is_chosen_inside_is_not_being_prepared_any_more(make: Callable[..., Setup]) -> None:
     setup = make()
-    setup.paint(eyes=1, stands=True)
-    assert (setup.engine.made[0].given == 100).all()
-    assert "painted smooth (RuntimeError: the ground broke)" in setup.stylizer.state().message
+    setup.paint()
+    setup.engine.prepare_gate.clear()
+    setup.deck.outside = "style5"
+    wait_for(lambda: setup.paint() and setup.stylizer.state().message == "Preparing style5")
+    setup.deck.select(5)
+    setup.engine.prepare_gate.set()
+    wait_for(lambda: setup.paint().style == "style5" and not setup.stylizer.state().message)
 
 
 @pytest.mark.parametrize("eyes", [1, 2])
