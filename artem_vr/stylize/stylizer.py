@@ -389,7 +389,6 @@ class Stylizer:
         it shall be seen soon. Of pictures at rest there is time for each.
         """
         begun = self._clock()
-        self._ground_message = ""  # it is tried at every frame
         eyes = resize(frame.eyes, (key.height, key.width))
         hurries = self._failed < 0 and not key.style == chosen == (self._series.key or key).style
         ties = self._hand.look(eyes, (frame.eyes.shape, outside.style), frame.still, hurries)
@@ -488,10 +487,13 @@ class Stylizer:
             if frame is not None:
                 self._ground.wanted = self._deck.ground
                 self._ground.follow(len(eyes), ties, frame.captured_at, stands=frame.stands, follows=follows)
-            return self._ground.laid(eyes, smooth)
+            laid = self._ground.laid(eyes, smooth)
         except Exception as error:  # noqa: BLE001 (rule 1)
             self._ground_message = f"What is smooth is painted smooth ({one_line(error)})"
             return eyes
+        if frame is not None:  # not before: who asks for the state meanwhile would see the line come and go
+            self._ground_message = ""
+        return laid
 
     def _can_shrink(self, frame: StereoFrame) -> bool:
         """Whether "auto" has smaller sizes left: these come first where there is little time."""

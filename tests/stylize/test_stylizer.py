@@ -241,7 +241,10 @@ def test_each_style_gets_as_much_of_the_ground_as_its_painter_would_lay(make: Ca
 
 
 def test_without_a_ground_it_paints_on(make: Callable[..., Setup], monkeypatch: pytest.MonkeyPatch) -> None:
+    told = []
+
     def broken(*_: object, **__: object) -> None:
+        told.append(setup.stylizer.state().message)
         raise RuntimeError("the ground broke")
 
     with monkeypatch.context() as patched:
@@ -250,6 +253,8 @@ def test_without_a_ground_it_paints_on(make: Callable[..., Setup], monkeypatch: 
         setup.paint(eyes=1, stands=True)
         assert (setup.engine.made[0].given == 100).all()
         assert "painted smooth (RuntimeError: the ground broke)" in setup.stylizer.state().message
+        wait_for(lambda: setup.paint(eyes=1, stands=True) and len(told) > 3)
+    assert all("painted smooth" in message for message in told[1:]), "the line does not come and go with each frame"
     wait_for(lambda: setup.paint(eyes=1, stands=True) and not setup.stylizer.state().message)
 
 
