@@ -88,6 +88,8 @@ class Ground:
         self.wanted = wanted
         self._depth: float | None = None
         """Of the last frame."""
+        self.settled = True
+        """It is as deep as it shall be. Else it comes or goes with frames, or at once with the same one again."""
         self._at = 0.0
         self._layers: list[_Layer] = []
         """The one that goes, if there is one, before the one that stays; empty: the relief stands."""
@@ -131,10 +133,12 @@ class Ground:
 
     def _deepen(self, wanted: float, elapsed: float) -> None:
         """From what it was towards what is wanted; at once for the first frame, and for the same one again."""
-        if self._depth is None or not elapsed:
-            self._depth = wanted
         step = elapsed / APPEAR_SECONDS
-        self._depth += min(step, max(-step, wanted - self._depth))
+        self.settled = self._depth is None or not elapsed or abs(wanted - self._depth) <= step
+        if self._depth is None or self.settled:
+            self._depth = wanted
+        else:
+            self._depth += math.copysign(step, wanted - self._depth)
 
     def _carry(self, ties: Ties, elapsed: float) -> None:
         """The layers along, to where things are now."""

@@ -85,6 +85,8 @@ class Painters:
         self._condition = threading.Condition()
         self._ready: dict[PainterKey, StyledPainter] = {}
         self._failed: dict[PainterKey, str] = {}
+        self._lacking: set[PainterKey] = set()
+        """Those of them for which memory did not suffice."""
         self._wanted: tuple[PainterKey, ...] = ()
         self._painting: tuple[PainterKey, ...] = ()
         self._urgent: tuple[PainterKey, ...] = ()
@@ -168,10 +170,16 @@ class Painters:
         with self._condition:
             return self._failed.get(key)
 
+    def lacks_memory(self, key: PainterKey) -> bool:
+        """Whether that is why: a smaller one may do."""
+        with self._condition:
+            return key in self._failed and key in self._lacking
+
     def drop(self, key: PainterKey, reason: str) -> None:
         """The painter does not work: away with it, and do not prepare it again until `forgive`."""
         with self._condition:
             self._failed[key] = reason
+            self._lacking.discard(key)
             painter = self._ready.pop(key, None)
         if painter is not None:
             painter.close()
@@ -228,19 +236,21 @@ class Painters:
     def _make(self, key: PainterKey, politely: bool = False) -> None:
         if politely:
             _lower_priority()
-        painter, gone, reason = None, None, ""
+        painter, gone, reason, lacking = None, None, "", False
         try:
             painter = self._prepared(key)
         except ArtemError as error:
             reason = str(error)
         except Exception as error:  # noqa: BLE001 (whatever a network does, the program goes on)
             reason = f"{called(key.style)} cannot be prepared ({one_line(error)})"
+            lacking = is_lack_of_memory(error)
         with self._condition:
             self._preparing = None
             if self._stale or self._stopping:
                 gone = painter
             elif painter is None:
                 self._failed[key] = reason
+                (self._lacking.add if lacking else self._lacking.discard)(key)
             else:
                 self._ready[key] = painter
             self._condition.notify_all()
@@ -249,13 +259,16 @@ class Painters:
                 gone.close()
 
     def _prepared(self, key: PainterKey) -> StyledPainter:
-        """Where memory does not suffice, whatever is not painting now goes, and it is tried once more."""
+        """Where memory does not suffice, whatever is needed less and not painting goes, and it is tried once more.
+
+        Only that: else two that may be chosen next would throw each other out for ever.
+        """
         try:
             return self._prepare(key)
         except Exception as error:
             with self._condition:
-                idle = [other for other in self._ready if other not in self._painting]
-                gone = [self._ready.pop(other) for other in idle] if is_lack_of_memory(error) else []
+                idle = self._dispensable(key) if is_lack_of_memory(error) else []
+                gone = [self._ready.pop(other) for other in idle]
             if not gone:
                 raise
         for painter in gone:
@@ -291,7 +304,7 @@ class Painters:
 
     def _dispensable(self, key: PainterKey) -> list[PainterKey]:
         """Ready painters that may go for ``key``: unwanted ones first, then less urgent ones. Lock held."""
-        less_urgent = self._wanted[self._wanted.index(key) + 1 :]
+        less_urgent = self._wanted[self._wanted.index(key) + 1 :] if key in self._wanted else ()
         order = [k for k in self._ready if k not in self._wanted] + list(reversed(less_urgent))
         return [k for k in order if k in self._ready and k not in self._painting]
 

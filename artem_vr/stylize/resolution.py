@@ -1,7 +1,7 @@
 """At which size the networks work.
 
-A size given by ``--scale`` is exact: 1 is the headset's recommended size per eye, or, for a source
-of quite another shape, as many pixels in the source's shape. ``auto`` keeps the source's proportions
+A size given by ``--scale`` is exact where memory suffices for it: 1 is the headset's recommended size per eye, or, for
+a source of quite another shape, as many pixels in the source's shape. ``auto`` keeps the source's proportions
 and never more pixels than the source has, and goes down a few fixed steps until the engine keeps up;
 few, because each size is another compiled network. A photograph keeps the size it began with: nothing in it moves.
 """
@@ -54,10 +54,11 @@ def working_size(source: Size, eye: Size | None, scale: Scale, step: float = 1.0
 
     ``eye``: what the headset recommends for one eye, None without a headset: then the source's
     size stands in. A number as ``scale`` is a factor of its height and width; where the source's aspect
-    is not about the eye's, the same number of pixels has the source's aspect. ``step`` is one of STEPS
-    and matters for "auto" only.
+    is not about the eye's, the same number of pixels has the source's aspect. ``step`` is one of STEPS,
+    and for a number less than 1 only where memory does not suffice.
     """
     if scale != "auto":
+        scale *= step
         height, width = _in_shape_of(source, eye) if eye is not None else source
         fitting = min(1.0, GREATEST / (scale * max(height, width)))
         height, width = height * fitting, width * fitting
@@ -82,9 +83,9 @@ def _in_shape_of(source: Size, eye: Size) -> tuple[float, float]:
     return height, height * ours
 
 
-def steps_for(source: Size, eye: Size | None) -> tuple[float, ...]:
-    """The steps at which ``auto`` paints such a source: those that leave LEAST_SHORT_SIDE, and 1."""
-    short_side = min(working_size(source, eye, "auto"))
+def steps_for(source: Size, eye: Size | None, scale: Scale = "auto") -> tuple[float, ...]:
+    """The steps at which such a source is painted: those that leave LEAST_SHORT_SIDE, and 1."""
+    short_side = min(working_size(source, eye, scale))
     return tuple(step for step in STEPS if step == 1.0 or step * short_side >= LEAST_SHORT_SIDE)
 
 

@@ -10,15 +10,16 @@ outside a region, the same frame is painted in that one as well.
 
 from __future__ import annotations
 
+import math
 import statistics as figures
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from artem_vr.errors import ArtemError
+from artem_vr.errors import ArtemError, is_lack_of_memory
 from artem_vr.hardware import gpu_is_lost
 from artem_vr.mailbox import Mailbox
 from artem_vr.sources.frame import StereoFrame
@@ -186,8 +187,11 @@ class Stylizer:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="stylize", daemon=True)
         self._step: dict[tuple[int, Size], float] = {}
+        """By eyes and size of what is painted now: the step of its size."""
+        self._too_large: dict[tuple[int, Size], tuple[float, str]] = {}
+        """Likewise, of whatever was painted: the step for which memory did not suffice, and what is to be said."""
         self._resized = False
-        """What "auto" chose is for another size of the headset's."""
+        """What was chosen is for another size of the headset's."""
         self._series, self._other_series = _Series(tau), _Series(tau)
         within = TARGET_SECONDS if scale == "auto" else STEADY_WITHIN
         self._new_hand = lambda: SteadyHand(steadying, within, clock)
@@ -203,13 +207,13 @@ class Stylizer:
         """What the newest painting is of a selection, as `_of` tells it."""
         self._awaited: PainterKey | None = None
         """Waited for by `_stood_back`."""
-        self._asked = deck.current.generation
+        self._asked = deck.current.generation, deck.current.outside
         self._failed = -1
         self._seconds: deque[tuple[float, float]] = deque(maxlen=240)
         self._at_step: list[float] = []
         """Seconds of the frames painted at the size that "auto" chose, since it thought about it."""
         self._count = 0
-        self._message = self._other_message = self._ground_message = self._lost = ""
+        self._message = self._other_message = self._ground_message = self._size_message = self._lost = ""
         self._other_failed = False
 
     def recommend(self, eye_size: Size) -> None:
@@ -243,7 +247,12 @@ class Stylizer:
             precision=engine.precision,
             device=engine.device,
             fps=float(len(recent)),
-            message=self._message or self._other_message or self._lost or self._hand.message or self._ground_message,
+            message=self._message
+            or self._other_message
+            or self._lost
+            or self._size_message
+            or self._hand.message
+            or self._ground_message,
             height=using.height if using else 0,
             width=using.width if using else 0,
             paint_ms=1000 * figures.median(recent) if recent else 0.0,
@@ -292,8 +301,8 @@ class Stylizer:
     def _selected(self) -> Selection:
         """What is chosen; with a new choice what failed before gets another chance."""
         selection = self._deck.current
-        if selection.generation != self._asked:
-            self._asked = selection.generation
+        if (selection.generation, selection.outside) != self._asked:
+            self._asked = selection.generation, selection.outside
             self.painters.forgive()
         return selection
 
@@ -324,7 +333,7 @@ class Stylizer:
         key = self._wanted = self._key(self._last, selection.style)
         outside = self._like(key, selection.outside)
         self._want(key, selection)
-        painter, other = self._told(key, selection), self.painters.get(outside)
+        painter, other = self._told(self._last, key, selection), self.painters.get(outside)
         if painter is None or (outside.style and other is None and self.painters.failure(outside) is None):
             return False
         coded = painter.coded or (other is not None and other.coded)
@@ -362,23 +371,28 @@ class Stylizer:
         self, frame: StereoFrame, wanted: PainterKey, selection: Selection
     ) -> tuple[PainterKey | None, StyledPainter | None]:
         """The wanted painter if it is ready, else the one that worked before, else none."""
-        painter, using = self._told(wanted, selection), self._series.key
+        painter, using = self._told(frame, wanted, selection), self._series.key
         if painter is not None:
             return wanted, painter
         if using is not None and using != wanted and using.eyes == len(frame.eyes):
             return using, self.painters.get(using)
         return None, None
 
-    def _told(self, wanted: PainterKey, selection: Selection) -> StyledPainter | None:
+    def _told(self, frame: StereoFrame, wanted: PainterKey, selection: Selection) -> StyledPainter | None:
         """The wanted painter if it is ready; the state then says why it is not, or that there is nothing to say."""
         painter, using = self.painters.get(wanted), self._series.key
-        failure = self.painters.failure(wanted) if painter is None else None
+        failure = self._failure(frame, wanted) if painter is None else None
         # no news for the viewer where only the size changes; what worked at another one goes on, and stays in the deck
         resized = using is not None and (using.style, using.edition) == (wanted.style, wanted.edition)
         quiet = resized or painter is not None
         self._message = failure or ("" if quiet else f"Preparing {called(selection.style)}")
         self._failed = selection.generation if failure and not resized else -1
         return painter
+
+    def _failure(self, frame: StereoFrame, wanted: PainterKey) -> str | None:
+        """Why ``wanted`` could not be prepared; None where that can be mended: the next key is of a smaller size."""
+        failure = self.painters.failure(wanted)
+        return None if failure and self.painters.lacks_memory(wanted) and self._shrink(frame, wanted) else failure
 
     def _paint(
         self, frame: StereoFrame, key: PainterKey, painter: StyledPainter, outside: PainterKey, chosen: str
@@ -406,6 +420,10 @@ class Stylizer:
             if self._went_on_without_gpu(error):
                 return True
             self.painters.drop(key, f"{called(key.style)} failed while painting ({one_line(error)})")
+            if is_lack_of_memory(error) and self._shrink(frame, key):
+                if key == self._series.key:
+                    self._series.forget()
+                return True
             self._message = self.painters.failure(key) or ""
             self._fall_back(key)
             return True
@@ -424,7 +442,7 @@ class Stylizer:
             painted = replace(painted, outside=outside.style, other=other)
         self.painted.put(painted)
         self._shown = self._of(key, outside, self._ground.wanted, tuning.strength, painter.coded or other_coded)
-        if other is None and not self._other_failed:
+        if (other is None and not self._other_failed) or not self._ground.settled:
             self._shown = None  # there is more to come, though no frame may
         apart = self._engine.device != "cpu"  # a GPU's speed says nothing of what the processor does beside it
         if not (frame.still or hurries):
@@ -445,6 +463,7 @@ class Stylizer:
         for series in (self._series, self._other_series):
             series.forget()
         self._step.clear()
+        self._too_large.clear()
         return True
 
     def _paint_other(
@@ -456,7 +475,7 @@ class Stylizer:
         """
         before, key = self._other_series.key, wanted
         painter = self.painters.get(key)
-        failure = self.painters.failure(key)
+        failure = self._failure(frame, key)
         self._other_message = failure or ("" if painter else f"Preparing {called(key.style)}")
         self._other_failed = failure is not None
         if painter is None and before is not None and (before.style, before.eyes) == (key.style, key.eyes):
@@ -474,6 +493,8 @@ class Stylizer:
             if painter.closed:  # as in `_paint`
                 return None, False
             self.painters.drop(key, f"{called(key.style)} failed while painting ({one_line(error)})")
+            if is_lack_of_memory(error) and self._shrink(frame, key):
+                return None, False
             self._other_message, self._other_failed = self.painters.failure(key) or "", True
             return None, False
         return self._hand.steady(self._other_series.steadier, pictures, ties, frame.captured_at), painter.coded
@@ -499,8 +520,26 @@ class Stylizer:
         """Whether "auto" has smaller sizes left: these come first where there is little time."""
         if self._scale != "auto":
             return False
-        eyes, height, width, _ = frame.eyes.shape
-        return self._step[eyes, (height, width)] > steps_for((height, width), self._eye_size)[-1]
+        return self._step[_place(frame)] > self._steps(frame)[-1]
+
+    def _steps(self, frame: StereoFrame) -> Sequence[float]:
+        """Those at which such a frame can be painted, falling; at least one."""
+        _, size = place = _place(frame)
+        too_large, _ = self._too_large.get(place, (math.inf, ""))
+        return [step for step in steps_for(size, self._eye_size, self._scale) if step < too_large]
+
+    def _shrink(self, frame: StereoFrame, key: PainterKey) -> bool:
+        """Memory does not suffice for ``key``: such frames are painted smaller from now on. False: none is smaller."""
+        if (key.height, key.width) != self._size(frame):
+            return key.height * key.width > math.prod(self._size(frame))
+        place = _place(frame)
+        smaller = [step for step in self._steps(frame) if step < self._step[place]]
+        if smaller:
+            said = f"Memory does not suffice for {key.width}x{key.height}: painted smaller"
+            self._too_large[place] = self._step[place], said
+            self._step[place] = smaller[0]
+            self._at_step.clear()
+        return bool(smaller)
 
     def _fall_back(self, failed: PainterKey) -> None:
         """The style before, or a neighbour, if it is ready, takes over from the next frame on."""
@@ -515,20 +554,24 @@ class Stylizer:
                 return
 
     def _key(self, frame: StereoFrame, style: str) -> PainterKey:
-        eyes, height, width, _ = frame.eyes.shape
+        eyes, size = place = _place(frame)
         if self._resized:
             self._resized = False
             self._step.clear()
-        step = self._step.get((eyes, (height, width)))
-        if step is None:
+            self._too_large.clear()
+        if place not in self._step:
             step = 1.0
             if self._scale == "auto":
-                speed = self._engine.pixels_per_second
-                step = first_step((height, width), self._eye_size, eyes, speed, frame.still)
-            self._step = {(eyes, (height, width)): step}
+                step = first_step(size, self._eye_size, eyes, self._engine.pixels_per_second, frame.still)
+            self._step = {place: min(step, self._steps(frame)[0])}
             self._at_step.clear()
-        size = working_size((height, width), self._eye_size, self._scale, step)
-        return PainterKey(style, eyes, *size, self._network(style), self._deck.edition(style))
+        _, self._size_message = self._too_large.get(place, (0.0, ""))
+        return PainterKey(style, eyes, *self._size(frame), self._network(style), self._deck.edition(style))
+
+    def _size(self, frame: StereoFrame) -> Size:
+        """At which such a frame is painted now."""
+        _, size = place = _place(frame)
+        return working_size(size, self._eye_size, self._scale, self._step[place])
 
     def _like(self, key: PainterKey, style: str) -> PainterKey:
         """The painter of another style, for the same frames."""
@@ -549,13 +592,17 @@ class Stylizer:
         processor with all that is done beside it, since that, too, is less with fewer pixels."""
         if self._scale != "auto" or frame.still:
             return
-        eyes, height, width, _ = frame.eyes.shape
-        step = self._step[eyes, (height, width)]
-        if size != working_size((height, width), self._eye_size, self._scale, step):
+        if size != self._size(frame):
             return  # the painter of the size before goes on until that of this one is ready: its times say nothing
         self._at_step.append(seconds)
         if len(self._at_step) < _JUDGE_AFTER:
             return
-        steps = steps_for((height, width), self._eye_size)
-        self._step[eyes, (height, width)] = choose_step(step, figures.median(self._at_step), steps=steps)
+        place, seconds = _place(frame), figures.median(self._at_step)
+        self._step[place] = choose_step(self._step[place], seconds, steps=self._steps(frame))
         self._at_step.clear()
+
+
+def _place(frame: StereoFrame) -> tuple[int, Size]:
+    """How many eyes, and their (height, width)."""
+    eyes, height, width, _ = frame.eyes.shape
+    return eyes, (height, width)

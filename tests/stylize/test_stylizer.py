@@ -339,6 +339,72 @@ def test_a_style_that_works_at_another_size_has_not_failed(make: Callable[..., S
     assert setup.stylizer.state().failed == -1
 
 
+@pytest.mark.parametrize("where", ["prepare", "paint", "begin"])
+@pytest.mark.parametrize("scale", ["auto", 1.0])
+def test_where_memory_lacks_it_paints_smaller(
+    where: str, scale: Any, make: Callable[..., Setup], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever is chosen; SteamVR's resolution was raised, or was always more than the GPU has memory for."""
+    setup = make(eye_size=(512, 576), scale=scale, keep=2, steadying="never")
+    prepare, paint = setup.engine.prepare, FakePainter.paint
+
+    def out_of_memory(style_key: str, network: Any, eyes: int, height: int, width: int) -> FakePainter:
+        if height > 800 and where != "paint":
+            raise RuntimeError("CUDA out of memory")
+        return prepare(style_key, network, eyes, height, width)
+
+    def lacking(painter: FakePainter, *given: Any) -> Any:
+        if painter.height > 800:
+            raise RuntimeError("CUDA out of memory")
+        return paint(painter, *given)
+
+    frame = {"height": 1024, "width": 1152}
+    setup.engine.prepare = out_of_memory  # type: ignore[method-assign]
+    monkeypatch.setattr(FakePainter, "paint", lacking)
+    if where != "begin":
+        assert setup.paint("style0", **frame).pictures.shape[1] == 512
+        assert setup.stylizer.state().message == ""
+    setup.stylizer.recommend((1024, 1152))
+    wait_for(lambda: setup.paint(**frame).pictures.shape[1] == 768)
+    assert setup.stylizer.state().style == "style0" and setup.stylizer.state().failed == -1
+    assert "does not suffice for 1152x1024" in setup.stylizer.state().message
+    setup.deck.select("style4")
+    assert setup.paint("style4", **frame).pictures.shape[1] == 768
+    setup.stylizer.recommend((640, 720))
+    wait_for(lambda: setup.paint("style4", **frame).pictures.shape[1] == 640)
+    assert setup.stylizer.state().message == ""
+
+
+def test_where_memory_lacks_for_two_styles_it_paints_both_smaller(make: Callable[..., Setup]) -> None:
+    setup = make(keep=2, steadying="never")
+    prepare = setup.engine.prepare
+
+    def out_of_memory(style_key: str, network: Any, eyes: int, height: int, width: int) -> FakePainter:
+        if height > 800 and len([p for p in setup.engine.alive if p.height > 800]):
+            raise RuntimeError("CUDA out of memory")
+        return prepare(style_key, network, eyes, height, width)
+
+    setup.engine.prepare = out_of_memory  # type: ignore[method-assign]
+    frame = {"height": 1024, "width": 1152}
+    assert setup.paint("style0", **frame).pictures.shape[1] == 1024
+    setup.deck.outside = "style5"
+    painted = wait_for(lambda: (both := setup.paint("style0", **frame)).other is not None and both)
+    assert painted.pictures.shape == painted.other.shape == (2, 768, 864, 3)
+
+
+def test_a_style_outside_that_failed_is_tried_again_when_it_is_chosen_again(make: Callable[..., Setup]) -> None:
+    setup = make()
+    setup.bad.add("style5")
+    setup.paint()
+    setup.deck.outside = "style5"
+    wait_for(lambda: setup.paint() and "style5 are damaged" in setup.stylizer.state().message)
+    setup.deck.outside = ""
+    wait_for(lambda: setup.paint() and not setup.stylizer.state().message)
+    setup.bad.clear()
+    setup.deck.outside = "style5"
+    assert (until_both(setup, "style0", "style5").other == 5).all()
+
+
 def test_newest_wins_after_a_stall(make: Callable[..., Setup]) -> None:
     setup = make()
     setup.paint()
@@ -826,6 +892,18 @@ def test_the_ground_goes_where_the_source_has_stalled(steadying: str, make: Call
     assert setup.stylizer.painted.take(timeout=0.5) is None
 
 
+def test_a_ground_that_was_going_is_gone_where_the_source_stalls_then(make: Callable[..., Setup]) -> None:
+    setup = make(steadying="never")
+    setup.engine.copies = True
+    setup.deck.ground = 0.2
+    assert setup.paint("style0").pictures.std() > 2
+    setup.deck.ground = 0.0
+    setup.send()
+    setup.seen = None
+    wait_for(lambda: (painted := setup.stylizer.painted.take()) is not None and (painted.pictures == 100).all())
+    assert setup.stylizer.painted.take(timeout=0.5) is None
+
+
 def test_the_strength_of_a_code_is_seen_where_the_source_has_stalled(make: Callable[..., Setup]) -> None:
     setup = make()
     setup.paint("style0")
@@ -955,6 +1033,36 @@ def test_where_memory_lacks_what_is_idle_goes_and_it_is_tried_once_more() -> Non
     painters.want([e], painting=[a])
     assert "out of memory" in wait_for(lambda: painters.failure(e))
     assert painters.get(a) is not None, "what is painted with stays"
+    painters.stop(PATIENCE)
+
+
+def test_where_memory_lacks_what_may_be_chosen_next_does_not_throw_out_each_other() -> None:
+    """Else they are prepared for ever, beside the painting."""
+    calls: list[str] = []
+
+    class Held:
+        def close(self) -> None:
+            alive.discard(self)
+
+    alive: set[Held] = set()
+
+    def prepare(key: PainterKey) -> Any:
+        calls.append(key.style)
+        if len(alive) == 2:
+            raise RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB")
+        alive.add(held := Held())
+        return held
+
+    painters = Painters(prepare, keep=4)
+    painters.start()
+    a, b, c, d = (PainterKey(name, 1, 64, 64) for name in "abcd")
+    painters.want([a, b, c, d], painting=[a])
+    wait_for(lambda: painters.failure(d))
+    assert calls == ["a", "b", "c", "d"] and painters.get(b) and painters.lacks_memory(c) and not painters.failure(b)
+    painters.forgive()
+    painters.want([c, d, b], painting=[a])  # chosen: the one that is needed less goes
+    wait_for(lambda: painters.get(c) and painters.failure(b))
+    assert calls[4:6] == ["c", "c"] and not painters.get(b) and not painters.lacks_memory(c)
     painters.stop(PATIENCE)
 
 
