@@ -101,7 +101,7 @@ def examine(ask: Callable[[str], Answer] = probes.ask) -> list[Finding]:
         openvino(answers["openvino"]),
         engine(answers["engine"]),
         opengl(answers["graphics"]),
-        steamvr(answers["steamvr"]),
+        steamvr(answers["steamvr"], wanted=_headset_wanted()),
         camera(answers["camera"]),
         screen(answers["screen"]),
         weights(),
@@ -166,7 +166,12 @@ def openvino(answer: Answer) -> Finding:
 def engine(answer: Answer) -> Finding:
     if "error" in answer:
         return Finding("Engine", "bad", answer["error"], "See PyTorch above", essential=True)
-    detail = f"auto takes {answer['engine']} {answer['precision']} on {answer['device']}"
+    asked = answer["asked"]
+    if "refused" in answer:
+        remedy = f"{answer['remedy']}. Or {'; '.join(map(_how_to_unsay, asked))}"
+        return Finding("Engine", "bad", answer["refused"], remedy, essential=True)
+    by = f"as chosen ({', '.join(asked)})," if asked else "auto takes"
+    detail = f"{by} {answer['engine']} {answer['precision']} on {answer['device']}"
     return Finding("Engine", "ok", detail, essential=True)
 
 
@@ -188,7 +193,24 @@ def opengl(answer: Answer) -> Finding:
     return Finding("OpenGL", "ok", detail, remedy, essential=True)
 
 
-def steamvr(answer: Answer) -> Finding:
+def _headset_wanted() -> bool:
+    """Whether settings say that nothing is to be painted without a headset."""
+    try:
+        return settings.load()[0].headset == "openvr"
+    except (settings.SettingsError, ModuleNotFoundError):  # which is another finding
+        return False
+
+
+def _how_to_unsay(name: str) -> str:
+    variable = settings.ENVIRONMENT_PREFIX + name.upper()
+    return f"unset {variable}" if variable in os.environ else f"take {name} out of {settings.settings_path()}"
+
+
+def steamvr(answer: Answer, wanted: bool = False) -> Finding:
+    """``wanted``: without it nothing is painted."""
+    if wanted and ("error" in answer or not answer["installed"]):
+        remedy = f"Install SteamVR from Steam, or {_how_to_unsay('headset')}"
+        return Finding("SteamVR", "bad", answer.get("error", "not installed"), remedy, essential=True)
     if "error" in answer:
         return Finding("SteamVR", "absent", answer["error"], "Without it the program runs in its window")
     if not answer["installed"]:

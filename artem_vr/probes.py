@@ -137,11 +137,21 @@ def screen() -> dict[str, Any]:
 
 
 def engine() -> dict[str, Any]:
-    """The engine that `run` would take by itself."""
+    """The engine that `run` would take, and what settings ask for; where it is not there: why, and what to do."""
+    from artem_vr import settings
+    from artem_vr.errors import EngineError
     from artem_vr.stylize.engines import choose_engine
 
-    chosen = choose_engine("auto", "auto", "auto")
-    return {"engine": chosen.name, "precision": chosen.precision, "device": chosen.device}
+    try:
+        said, _ = settings.load()
+    except settings.SettingsError:  # which is another finding
+        said = settings.Settings()
+    asked = [name for name in ("engine", "device", "precision") if getattr(said, name) != "auto"]
+    try:
+        chosen = choose_engine(said.engine, said.device, said.precision)
+    except EngineError as error:
+        return {"refused": error.cause, "remedy": error.remedy, "asked": asked}
+    return {"engine": chosen.name, "precision": chosen.precision, "device": chosen.device, "asked": asked}
 
 
 PROBES: dict[str, Callable[[], dict[str, Any]]] = {

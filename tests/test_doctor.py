@@ -30,7 +30,7 @@ WELL: dict[str, dict[str, Any]] = {
         "kernels": True,
     },
     "openvino": {"version": "2026.4", "devices": ["CPU"], "cpu": ["FP32", "BF16"]},
-    "engine": {"engine": "torch", "precision": "fp16", "device": "cuda"},
+    "engine": {"engine": "torch", "precision": "fp16", "device": "cuda", "asked": []},
     "graphics": {"renderer": "Big GPU", "offscreen": False},
     "steamvr": {"installed": True, "running": True, "headset": True},
     "camera": {"found": True, "size": [1280, 720], "devices": None},
@@ -257,6 +257,41 @@ def test_without_the_library_that_knows_where_settings_lie_there_is_a_report(
     assert checks["Libraries"]["detail"] == "missing: platformdirs"
     assert checks["Settings"]["status"] == "bad" and "platformdirs is missing" in checks["Settings"]["detail"]
     assert checks["Libraries"]["remedy"] == checks["Settings"]["remedy"] == "pip install platformdirs"
+
+
+@pytest.mark.parametrize(
+    ("setting", "name", "value"),
+    [
+        ('engine = "openvino"\nprecision = "xnor"', "Engine", "binarised"),
+        ('headset = "openvr"', "SteamVR", "installed"),
+    ],
+)
+def test_with_settings_of_which_no_run_can_be_made_it_cannot_run(
+    setting: str, name: str, value: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And where they stand is said: in the file, or in the environment."""
+    path = tmp_path / "settings.toml"
+    path.write_text(setting)
+    answers = WELL | {"engine": probes.ask("engine"), "steamvr": {"installed": False, "running": False}}
+
+    def finding() -> Any:
+        return next(finding for finding in doctor.examine(answers.__getitem__) if finding.name == name)
+
+    assert finding().status == "bad" and finding().essential
+    assert value in finding().detail and finding().remedy.endswith(f" out of {path}")
+    for line in setting.splitlines():
+        key, _, said = line.partition(" = ")
+        monkeypatch.setenv(f"ARTEM_VR_{key.upper()}", said.strip('"'))
+        assert f"unset ARTEM_VR_{key.upper()}" in finding().remedy
+
+
+def test_what_settings_ask_for_is_the_engine(tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    (tmp_path / "settings.toml").write_text('engine = "torch"\ndevice = "cpu"')
+    finding = doctor.engine(probes.ask("engine"))
+    assert finding.status == "ok" and finding.detail.startswith("as chosen (engine, device), torch ")
+    (tmp_path / "settings.toml").write_text("strength = ")
+    assert "auto takes" in doctor.engine(probes.ask("engine")).detail
 
 
 def test_an_unknown_probe_is_an_answer() -> None:

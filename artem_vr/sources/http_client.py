@@ -17,7 +17,8 @@ from urllib.parse import quote, unquote, urljoin, urlsplit, urlunsplit
 from artem_vr.errors import SourceError
 
 CHUNK = 64 * 2**10  # bytes taken from the socket at once; also the buffer's size, so that one read empties it
-
+_LINE_END = b"\r\n"
+"""Stands behind a chunk, and is taken with the next one."""
 
 _SECRET = re.compile(r"(?i)\b((?:pass(?:word|wd)?|pwd|token|auth|key)\w*)=[^&]*")
 """What apps of cameras take in the query in the place of a password in front of the host."""
@@ -108,7 +109,7 @@ class Connection:
 
     def more_waits(self) -> bool:
         """True when further bytes have arrived already."""
-        return self._socket is not None and self._socket.ready()
+        return self._socket is not None and (self._socket.buffered() > len(_LINE_END) or self._socket.ready())
 
     def close(self) -> None:
         try:
@@ -133,7 +134,7 @@ class Connection:
             )
         if isinstance(error, ConnectionRefusedError):
             return SourceError(f"{shown} refuses the connection", "Start the server in the app, and check the port")
-        if isinstance(error, socket.gaierror):
+        if isinstance(error, (socket.gaierror, UnicodeError)):  # the latter: two dots in a row
             return SourceError(f"There is no machine named {self.address.host!r}", "Check the app's address")
         if isinstance(error, ssl.SSLCertVerificationError):
             return SourceError(f"{shown} has no certificate that can be trusted", "Use the app's http:// address")
@@ -185,9 +186,24 @@ class _TimedSocket:
 
     def __init__(self, inner: socket.socket, silence: float, owner: Connection) -> None:
         self._inner, self._silence, self._owner = inner, silence, owner
+        self._raw = _TimedReader(self)
+        self._reader: io.BufferedReader[Any] = io.BufferedReader(self._raw, CHUNK)
 
-    def makefile(self, *_: Any, **__: Any) -> io.BufferedReader:
-        return io.BufferedReader(_TimedReader(self), CHUNK)
+    def makefile(self, *_: Any, **__: Any) -> io.BufferedReader[Any]:
+        """One for each answer."""
+        self._raw = _TimedReader(self)
+        self._reader = io.BufferedReader(self._raw, CHUNK)
+        return self._reader
+
+    def buffered(self) -> int:
+        """How many bytes were taken from the socket and not read: of an answer in chunks only one is read at a time."""
+        self._raw.dry = True
+        try:
+            return len(self._reader.peek(1))
+        except ValueError:  # it was closed
+            return 0
+        finally:
+            self._raw.dry = False
 
     def sendall(self, data: bytes) -> None:
         self._inner.settimeout(self._silence)
@@ -224,9 +240,11 @@ class _TimedSocket:
 class _TimedReader(io.RawIOBase):
     def __init__(self, inner: _TimedSocket) -> None:
         self._inner = inner
+        self.dry = False
+        """Give nothing for now: who asks wants to know what is buffered."""
 
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: Any) -> int:
-        return self._inner.recv_into(buffer)
+    def readinto(self, buffer: Any) -> int | None:
+        return None if self.dry else self._inner.recv_into(buffer)

@@ -7,10 +7,19 @@ from dataclasses import dataclass
 
 MAX_PART = 32 * 2**20  # bytes; a JPEG of 40 megapixels has about 15 MB
 MAX_HEADER = 16 * 2**10  # bytes
+_LINE = 200  # bytes; RFC 2046 allows boundaries of 70
+_FIELD = re.compile(rb"[A-Za-z][A-Za-z0-9-]*[ \t]*:")
+_JPEG = b"\xff\xd8\xff"
+_HEADER_END = re.compile(rb"\r?\n(?:\r?\n|(?=%s))" % re.escape(_JPEG))
+"""An empty line, or, where a server sends no fields, what is sent."""
 
 
 class MultipartError(Exception):
     """The stream breaks a limit; the text says which."""
+
+
+class PartTooLarge(MultipartError):
+    """The limit of a part's size."""
 
 
 @dataclass(frozen=True)
@@ -22,30 +31,40 @@ class Part:
 
 
 def boundary_of(content_type: str) -> bytes | None:
-    """The boundary that a Content-Type names, without dashes in front; None when it names none or is not multipart."""
+    """The boundary that a Content-Type names, without dashes in front; empty when it names none.
+
+    None when it is not multipart.
+    """
     if not content_type.strip().lower().startswith("multipart/"):
         return None
     found = re.search(r';\s*boundary\s*=\s*(?:"([^"]*)"|([^\s;"]+))', content_type, re.IGNORECASE)
-    if not found:
-        return None
     # Some cameras name the boundary with the dashes that are only to stand before it in the stream.
-    named = (found[1] or found[2] or "").strip()
-    return (named.removeprefix("--") or named).encode("latin-1", "replace") or None
+    named = (found[1] or found[2] or "").strip() if found else ""
+    return (named.removeprefix("--") or named).encode("latin-1", "replace")
 
 
 class MultipartParser:
     """Give it bytes as they come; it gives back the parts that are complete.
 
-    A boundary may stand in the stream with two dashes more, as of cameras that name it with dashes of its own.
+    A boundary may stand in the stream with two dashes more, as of cameras that name it with dashes of its own. And
+    where the stream begins with a line of dashes, or with the boundary without any, and a header field or a JPEG
+    follows, that line is the boundary, whatever was named.
+
     Where a part says its length, it is complete with its last byte; else at the next boundary. A length that runs over
-    a boundary line is a lie and the boundary counts. What stands before the first boundary is passed over.
+    a boundary line is a lie and the boundary counts; of those that are too short see `doubt_lengths`. What stands
+    before the first boundary is passed over.
     Never holds more than ``max_part`` + ``max_header`` bytes beyond what one call brought.
     """
 
     def __init__(self, boundary: bytes, max_part: int = MAX_PART, max_header: int = MAX_HEADER) -> None:
-        self._mark = b"--" + boundary
-        self._marks = (self._mark, b"--" + self._mark)
-        self._lines = tuple(b"\n" + mark for mark in self._marks)  # in a body it stands at the beginning of a line
+        """``boundary``: as `boundary_of` gives it."""
+        self._named = boundary
+        self._settled = False
+        """It is known which boundary the stream has."""
+        self._take_mark(b"--" + boundary)
+        self._heeds_lengths = True
+        self._by_length = self._overran = False
+        """The last part was complete by its length; and then more came than a line end."""
         self._max_part, self._max_header = max_part, max_header
         self._buffer = bytearray()
         self._searched = 0  # how far the buffer was searched already
@@ -69,6 +88,10 @@ class MultipartParser:
             self._buffer.clear()
         return parts
 
+    def doubt_lengths(self) -> None:
+        """What a part's length gave was damaged. If more came behind it than a line end, no length counts any more."""
+        self._heeds_lengths = self._heeds_lengths and not self._overran
+
     def _step(self, parts: list[Part]) -> bool:
         """Do one piece of work; False when more bytes are needed."""
         if self._headers is not None:
@@ -77,25 +100,54 @@ class MultipartParser:
 
     def _boundary(self) -> bool:
         """Pass over everything up to, and with, the next boundary."""
+        if not self._settled and not self._settle():
+            return False
         at = self._find(self._mark)
         if at < 0:
             keep = len(self._mark) - 1
             if len(self._buffer) > keep:
-                del self._buffer[: len(self._buffer) - keep]
-                self._searched = 0
+                self._pass_over(len(self._buffer) - keep)
             return False
         end = at + len(self._mark)
         if len(self._buffer) < end + 2:  # "--" behind it closes the stream
             self._searched = at
             return False
         self.ended = self._buffer[end : end + 2] == b"--"
-        self._drop(end)
+        self._pass_over(at)
+        self._drop(len(self._mark))
+        self._by_length = False
         self._in_header = True
         return not self.ended
 
+    def _settle(self) -> bool:
+        """Find out which boundary the stream has; False when more bytes are needed."""
+        start = self._buffer.lstrip(b"\r\n")[: 2 * _LINE]
+        if not (self._named and start.startswith(self._marks)):
+            line, newline, after = start.partition(b"\n")
+            line = line.rstrip()
+            if not newline and len(start) < _LINE:
+                return False
+            if newline and line and (line == self._named or (line.startswith(b"--") and line != b"--")):
+                if b"\n" not in after and len(after) < _LINE and not after.startswith(_JPEG):
+                    return False
+                if after.startswith(_JPEG) or _FIELD.match(after):
+                    self._take_mark(bytes(line))
+        self._settled = True
+        return True
+
+    def _take_mark(self, mark: bytes) -> None:
+        self._mark = mark
+        self._marks = (mark, b"--" + mark)
+        self._lines = tuple(b"\n" + mark for mark in self._marks)  # in a body it stands at the beginning of a line
+
+    def _pass_over(self, size: int) -> None:
+        """Drop what stands between parts."""
+        self._overran = self._overran or (self._by_length and bool(self._buffer[:size].strip()))
+        self._drop(size)
+
     def _header(self) -> bool:
         """Read the lines up to the empty one. The rest of the boundary's own line is the first of them."""
-        found = re.compile(rb"\r?\n\r?\n").search(self._buffer, max(0, self._searched - 3))
+        found = _HEADER_END.search(self._buffer, max(0, self._searched - len(_JPEG) - 1))
         # A limit must not depend on how the bytes were cut: it counts from the header's beginning to its end.
         if (found.end() if found else len(self._buffer)) > self._max_header:
             raise MultipartError(f"a part's header is longer than {self._max_header} bytes")
@@ -109,9 +161,9 @@ class MultipartParser:
                 headers[name.strip().lower()] = value.strip()
         self._drop(found.end())
         said = headers.get("content-length", "")
-        self._length = int(said) if re.fullmatch(r"[0-9]{1,12}", said) else None
+        self._length = int(said) if self._heeds_lengths and re.fullmatch(r"[0-9]{1,12}", said) else None
         if self._length is not None and self._length > self._max_part:
-            raise MultipartError(f"a part of {self._length} bytes is announced, more than {self._max_part}")
+            raise PartTooLarge(f"a part of {self._length} bytes is announced, more than {self._max_part}")
         self._headers, self._in_header = headers, False
         return True
 
@@ -123,14 +175,15 @@ class MultipartParser:
             # The line end before a boundary belongs to the boundary.
             cut = at - 1 if at > 0 and self._buffer[at - 1 : at] == b"\r" else at
             if cut > self._max_part:
-                raise MultipartError(f"a part is longer than {self._max_part} bytes")
+                raise PartTooLarge(f"a part is longer than {self._max_part} bytes")
             self._emit(parts, cut)
             return True
         if size is not None and len(self._buffer) >= size:
             self._emit(parts, size)
+            self._by_length = True
             return True
         if len(self._buffer) > self._max_part + len(self._lines[1]) + 1:
-            raise MultipartError(f"a part is longer than {self._max_part} bytes")
+            raise PartTooLarge(f"a part is longer than {self._max_part} bytes")
         self._searched = max(0, window - len(self._lines[1]) + 1)
         return False
 

@@ -17,7 +17,7 @@ from artem_vr.sources.frame import Picture
 from artem_vr.sources.http_client import Address, Connection, parse_address
 from artem_vr.sources.jpeg import START_OF_IMAGE, is_complete, jpeg_size
 from artem_vr.sources.layout import Layout, split
-from artem_vr.sources.mjpeg import MAX_PART, MultipartError, MultipartParser, Part, boundary_of
+from artem_vr.sources.mjpeg import MAX_PART, MultipartError, MultipartParser, Part, PartTooLarge, boundary_of
 from artem_vr.sources.source import Shot, Source
 
 SILENCE = 1.5  # s without a byte: the server is gone
@@ -27,6 +27,7 @@ HOPE = 5.0  # s without a picture that can be decoded, though parts come
 MAX_MEGAPIXELS = 40.0
 _DRAIN = 16 * 2**20  # bytes passed over at most to reach the newest picture
 _SMALLER = "Choose a smaller picture size in the app"
+_AGAIN = "Start the server in the app again"
 
 
 def open_phone(url: str, layout: Layout = "mono") -> Source:
@@ -81,8 +82,9 @@ class StreamSource:
             picture = decode_jpeg(part.body, self._address.shown)
             if picture is not None:
                 return Shot(split(picture, self._layout), captured_at)
+            self._parser.doubt_lengths()
             reason = "pictures that are damaged"
-        raise SourceError(f"{self._address.shown} sends only {reason}", "Start the server in the app again")
+        raise SourceError(f"{self._address.shown} sends only {reason}", _AGAIN)
 
     def skip(self) -> None:
         pass
@@ -107,7 +109,8 @@ class StreamSource:
             try:
                 parts = self._parser.feed(data)
             except MultipartError as error:
-                raise SourceError(f"{self._address.shown} sends no proper stream ({error})", _SMALLER) from None
+                remedy = _SMALLER if isinstance(error, PartTooLarge) else _AGAIN
+                raise SourceError(f"{self._address.shown} sends no proper stream ({error})", remedy) from None
             # text or sound between the pictures may come last
             pictures = [part for part in parts if part.body.startswith(START_OF_IMAGE)]
             if pictures or (parts and newest is None):

@@ -93,6 +93,43 @@ def test_a_length_that_is_too_short_costs_only_its_own_part():
     assert parse([data]) == ([b"fi", b"second"], "")
 
 
+@pytest.mark.parametrize("short", [1, 4])
+def test_lengths_that_are_too_short_are_not_heeded_any_more(short):
+    """... once what they gave is known to be damaged; a server's own garbage between parts is no reason."""
+    parser = MultipartParser(MARK)
+    data = stream([b"picture"]).replace(b"Content-Length: 7", b"Content-Length: %d" % (7 - short))[: -len(MARK) - 6]
+    assert [p.body for p in parser.feed(data)] == [b"picture"[: 7 - short]]
+    parser.doubt_lengths()  # nobody knows yet what comes behind it
+    assert [p.body for p in parser.feed(data)] == [b"picture"[: 7 - short]]
+    parser.doubt_lengths()
+    assert [p.body for p in parser.feed(data + stream([]))] == [b"picture"]
+    parser = MultipartParser(MARK)
+    parser.feed(stream([b"damaged", b"damaged"]))
+    parser.doubt_lengths()
+    assert [p.body for p in parser.feed(b"Content-Length: 1\r\n\r\nx")] == [b"x"]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.sampled_from([b"--other", b"----other", MARK, b"--" + MARK, b"--x y"]),
+    st.sampled_from([MARK, b""]),
+    st.booleans(),
+    st.booleans(),
+    cuts,
+)
+def test_the_boundary_is_that_of_the_stream_whatever_was_named(line, named, fields, closing, places):
+    if line == MARK and not named:
+        line = b"--" + line  # without a name it takes dashes to know it
+    bodies = [b"\xff\xd8\xff one", b"\xff\xd8\xff another"]
+    between = b"\r\nContent-Type: image/jpeg\r\n\r\n" if fields else b"\r\n"
+    data = b"\r\n" + b"".join(line + between + body + b"\r\n" for body in bodies) + line + b"--" * closing + b"\r\n"
+    assert parse(cut(data, places), named) == (bodies, "")
+
+
+def test_a_line_of_dashes_before_the_first_part_is_no_boundary():
+    assert parse([stream([b"x"], before=b"----\r\nWelcome\r\n--\r\nA: b\r\n")]) == ([b"x"], "")
+
+
 def test_what_stands_before_the_first_part_is_passed_over():
     assert parse([stream([b"x"], before=b"This is a multi-part message.\r\n" * 9)]) == ([b"x"], "")
 
@@ -130,8 +167,8 @@ def test_an_endless_stream_is_not_kept():
         ("multipart/x-mixed-replace;boundary=Ba4oTvQMY8ew04N8dcnM", MARK),
         ('multipart/x-mixed-replace; boundary="--a b"', b"a b"),
         ("Multipart/X-Mixed-Replace; charset=x; BOUNDARY=--frame", b"frame"),
-        ("multipart/x-mixed-replace", None),
-        ('multipart/x-mixed-replace; boundary=""', None),
+        ("multipart/x-mixed-replace", b""),
+        ('multipart/x-mixed-replace; boundary=""', b""),
         ("image/jpeg", None),
         ("text/html; boundary=x", None),
         ("", None),

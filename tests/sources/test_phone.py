@@ -103,6 +103,36 @@ def test_newest_wins_over_what_has_piled_up():
     assert seen == sorted(seen) and len(seen) < 20
 
 
+def test_newest_wins_over_what_has_piled_up_in_chunks():
+    """Of HTTP/1.1; one read gives one chunk, and what was taken from the socket with it is not to be seen there."""
+    head = STREAM.replace(b"HTTP/1.0", b"HTTP/1.1").replace(b"\r\n\r\n", b"\r\nTransfer-Encoding: chunked\r\n\r\n")
+    parts = [part(grey_jpeg(grey)) for grey in range(20, 220, 10)]
+    pile = b"".join(b"%x\r\n%s\r\n" % (len(data), data) for data in parts)
+    with serving(sends(head + pile)) as url:
+        source = stream(url)
+        seen = [level(source)]
+        while seen[-1] < 210:
+            seen.append(level(source))
+        source.close()
+    assert seen == sorted(seen) and len(seen) < 5
+
+
+def test_a_stream_whose_every_length_is_too_short_is_read():
+    def script(caller: Caller) -> None:
+        caller.send(STREAM)
+        while not caller.over.wait(0.01):
+            caller.send(part(grey_jpeg(60), length=len(grey_jpeg(60)) - 9))
+
+    with serving(script) as url:
+        assert level(stream(url, hope=60)) == 60
+
+
+def test_a_stream_that_names_no_boundary_is_read():
+    head = STREAM.replace(b";boundary=Ba4oTvQMY8ew04N8dcnM", b"")
+    with serving(sends(head, part(grey_jpeg(60)))) as url:
+        assert level(stream(url)) == 60
+
+
 def test_a_stream_in_single_bytes_is_read():
     def script(caller: Caller) -> None:
         for byte in STREAM + part(grey_jpeg(77)):
@@ -240,7 +270,7 @@ def test_a_part_without_end_is_not_kept():
     ("sent", "match"),
     [
         (answer(b"<html>", "text/html"), "sends text/html, not Motion JPEG.*ending in /video"),
-        (answer(b"x", "multipart/x-mixed-replace"), "not Motion JPEG"),
+        (answer(b"x", "multipart/x-mixed-replace"), "closed the connection"),
         (answer(b"x", "a\tb" * 999), "not Motion JPEG"),
         (answer(b"", status="404 Not Found"), "does not exist"),
         (answer(b"", status="503 Busy"), "status 503"),
@@ -275,6 +305,7 @@ def test_nobody_there(monkeypatch):
 
     monkeypatch.setattr(socket, "getaddrinfo", unknown)
     refused(lambda: stream("http://phone.invalid:8080"), "no machine named 'phone.invalid'")
+    refused(lambda: stream("http://192.168..1.23:8080"), "no machine named '192.168..1.23'")
 
 
 def test_https_to_a_server_that_has_none():

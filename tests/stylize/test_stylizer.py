@@ -358,7 +358,7 @@ def test_where_memory_lacks_it_paints_smaller(
             raise RuntimeError("CUDA out of memory")
         return paint(painter, *given)
 
-    frame = {"height": 1024, "width": 1152}
+    frame: dict[str, Any] = {"height": 1024, "width": 1152}
     setup.engine.prepare = out_of_memory  # type: ignore[method-assign]
     monkeypatch.setattr(FakePainter, "paint", lacking)
     if where != "begin":
@@ -385,7 +385,7 @@ def test_where_memory_lacks_for_two_styles_it_paints_both_smaller(make: Callable
         return prepare(style_key, network, eyes, height, width)
 
     setup.engine.prepare = out_of_memory  # type: ignore[method-assign]
-    frame = {"height": 1024, "width": 1152}
+    frame: dict[str, Any] = {"height": 1024, "width": 1152}
     assert setup.paint("style0", **frame).pictures.shape[1] == 1024
     setup.deck.outside = "style5"
     painted = wait_for(lambda: (both := setup.paint("style0", **frame)).other is not None and both)
