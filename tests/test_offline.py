@@ -21,7 +21,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from artem_vr import cli, typed_path
-from artem_vr.errors import ArtemError, SettingsError, SourceError
+from artem_vr.errors import ArtemError, PictureError, SettingsError, SourceError
 from artem_vr.live.record import Recorder
 from artem_vr.offline import files as offline
 from artem_vr.offline.files import (
@@ -420,9 +420,38 @@ def test_a_film_may_be_called_anything(name: str, stylize: Any, tmp_path: Path) 
     (tmp_path / "film.mp4").rename(tmp_path / name)
     status, out, err = stylize(name, "-o", "painted.mp4", "--strength", "0")
     assert (status, out, err) == (0, "painted.mp4\n", "")
+    (tmp_path / "frames").mkdir()
+    for folder in ("frames", "others", "new/"):
+        status, out, err = stylize(name, "-o", folder, "--strength", "0")
+        assert (status, err) == (0, "") and len(list((tmp_path / folder).iterdir())) == 2
     save_picture(tmp_path / "a.png", noise(20, 20))
     (tmp_path / "a.png").rename(tmp_path / "a.old")
     assert stylize("a.old", "-o", "painted.mp4")[0] == 2, "a picture becomes no film"
+    (tmp_path / "notes").write_text("neither")
+    status, _, err = stylize("notes", "-o", "frames")
+    assert status == 2 and "not a picture that can be read" in err
+
+
+def test_what_is_too_large_for_its_kind_of_file_is_refused_before_it_is_painted(stylize: Any, tmp_path: Path) -> None:
+    """And the remedy helps."""
+    save_picture(tmp_path / "long.png", noise(8, 16400))
+    status, _, err = stylize("long.png", "-o", "long.webp", "--strength", "0")
+    assert status == 2 and "WEBP holds no more than 16383" in err and err.count("\n") == 1
+    assert stylize("long.png", "-o", "long.webp", "--strength", "0", "--size", "16383")[0] == 0
+    with pytest.raises(PictureError, match=r"JPEG holds no more than 65500.*\.png"):
+        save_picture(tmp_path / "long.jpg", np.zeros((1, 65501, 3), np.uint8))
+    with pytest.raises(SourceError, match=r"8191 in a row.*--size 8190"), VideoWriter(tmp_path / "a.mp4", 9) as writer:
+        writer.write(np.zeros((2, 8192, 3), np.uint8))
+    with VideoWriter(tmp_path / "a.mp4", 9) as writer:
+        writer.write(np.zeros((2, 8190, 3), np.uint8))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.mp4", "long.png", "long.webp"]
+
+
+def test_a_film_may_have_a_name_as_long_as_the_disk_allows(tmp_path: Path) -> None:
+    """255 bytes: of letters that take four each not 60."""
+    with VideoWriter(tmp_path / ("\U00010348" * 62 + ".mp4"), 9) as writer:
+        writer.write(noise(16, 16))
+    assert [path.suffix for path in tmp_path.iterdir()] == [".mp4"]
 
 
 def test_a_video_that_fails_leaves_nothing(tmp_path: Path) -> None:

@@ -136,12 +136,16 @@ def _listed(inputs: Iterable[Path], output: Path) -> tuple[list[tuple[Path, Kind
 
 def _kind_of_named(path: Path, output: Path) -> Kind:
     """Of a file that was named by itself, which is used whatever it is called."""
+    from artem_vr.offline.video_files import is_video
+    from artem_vr.sources.files import problem_of
     from artem_vr.sources.pictures import is_picture
 
-    if path.suffix.lower() in VIDEO_SUFFIXES:
+    suffix, wanted = path.suffix.lower(), _kind(output)
+    if suffix in VIDEO_SUFFIXES:
         return "video"
-    unknown = path.suffix.lower() not in PICTURE_SUFFIXES
-    return "video" if unknown and _kind(output) == "video" and not is_picture(path) else "picture"
+    if suffix in PICTURE_SUFFIXES or wanted == "picture" or is_picture(path) or problem_of(path):
+        return "picture"
+    return "video" if wanted == "video" or is_video(path) else "picture"
 
 
 def _kind(path: Path) -> Kind | None:
@@ -286,9 +290,11 @@ def _resized_to(picture: Picture, height: int, width: int) -> Picture:
 
 def paint_picture(job: Job, look: Look, paint: PaintEyes) -> dict[str, Any]:
     """Paint one picture file. Raises `ArtemError`."""
-    from artem_vr.sources.pictures import load_picture, save_picture
+    from artem_vr.sources.pictures import check_fits, load_picture, save_picture
 
-    result = painted(load_picture(job.input), look, paint, None)
+    picture = load_picture(job.input)
+    check_fits(job.output, *(_size_of(picture, look.size) if look.size else picture.shape[:2]))  # painting takes long
+    result = painted(picture, look, paint, None)
     save_picture(job.output, result)
     return {"width": result.shape[1], "height": result.shape[0], "frames": 1}
 

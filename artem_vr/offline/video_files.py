@@ -24,6 +24,19 @@ SUFFIXES = {".mp4": "mp4v", ".m4v": "mp4v", ".mov": "mp4v", ".mkv": "mp4v", ".av
 """Videos that can be written: the file's ending and the codec for it (MPEG-4 in all of them)."""
 
 MAX_MEGAPIXELS = 40.0
+LONGEST = 8191
+"""Pixels in a row or column of MPEG-4, as FFmpeg writes it."""
+
+
+def is_video(path: Path) -> bool:
+    """Whether there is a picture in it that OpenCV can read as that of a film."""
+    cv2 = opencv.load()
+
+    capture = cv2.VideoCapture(opencv.name_of(path), cv2.CAP_FFMPEG)
+    try:
+        return bool(capture.grab())
+    finally:
+        capture.release()
 
 
 class VideoReader:
@@ -88,7 +101,7 @@ class VideoWriter:
 
     def __init__(self, path: Path, rate: float) -> None:
         self.path, self.rate = path, rate
-        self._part = path.with_name(f".{path.stem[:60]}.{os.getpid()}.part{path.suffix}")
+        self._part = path.with_name(f".{path.stem[:40]}.{os.getpid()}.part{path.suffix}")
         self.size = (0, 0)
         """Width and height of the film: of the first picture, without an odd last column or row."""
         self._writer: Any = None
@@ -110,6 +123,10 @@ class VideoWriter:
             raise SourceError(f"{self.path.name} does not say which kind of video it is", f"End it in {known}")
         if min(width, height) < 2:
             raise SourceError(f"{self.path} would be smaller than 2x2 pixels", "Make pictures instead")
+        if max(width, height) > LONGEST:
+            cause = f"{self.path} would be {width}x{height} pixels, and films hold no more than {LONGEST} in a row"
+            remedy = f"Paint it smaller with --size {LONGEST // 2 * 2}, or name a folder to get numbered pictures"
+            raise SourceError(cause, remedy)
         try:
             self._part.touch()  # tells a reason, which OpenCV does not
         except OSError as error:

@@ -26,6 +26,8 @@ MAX_MEGAPIXELS = 40.0
 MAX_BYTES = 256 * 2**20  # no sane picture of 40 megapixels is larger
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF")
 _SAVED = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".bmp": "BMP"}
+_LONGEST = {"JPEG": 65500, "WEBP": 16383}
+"""Pixels in a row or column that Pillow writes."""
 _MAGIC = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF87a", b"GIF89a", b"II*\0", b"MM\0*")
 _OTHER = "Save it as PNG or JPEG with a picture program"
 
@@ -132,6 +134,7 @@ def save_picture(path: Path | str, picture: Picture, quality: int = 92) -> None:
         raise PictureError(f"{path.name} does not say which kind of picture it is", f"End it in {', '.join(_SAVED)}")
     if picture.ndim != 3 or picture.shape[2] != 3 or picture.dtype != np.uint8:
         raise ValueError(f"a picture is (H, W, 3) uint8, not {picture.shape} {picture.dtype}")
+    check_fits(path, *picture.shape[:2])
     from PIL import Image
 
     part = part_of(path)
@@ -145,6 +148,15 @@ def save_picture(path: Path | str, picture: Picture, quality: int = 92) -> None:
         ) from None
     finally:
         part.unlink(missing_ok=True) if part.parent.is_dir() else None
+
+
+def check_fits(path: Path, height: int, width: int) -> None:
+    """Raises `PictureError` where what ``path`` is called cannot hold a picture of so many pixels."""
+    kind = _SAVED.get(path.suffix.lower(), "")
+    most = _LONGEST.get(kind, max(height, width))
+    if max(height, width) > most:
+        cause = f"{path} would be {width}x{height} pixels, and {kind} holds no more than {most} in either direction"
+        raise PictureError(cause, f"End it in .png, or make it smaller: --size {most}")
 
 
 class StillPicture:
