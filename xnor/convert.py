@@ -162,7 +162,8 @@ def _settle(made: XnorConv2d | XnorLinear, layer: nn.Module) -> None:
 
 def pack(model: nn.Module) -> nn.Module:
     """Replace every trainable binarised layer of the model by its packed form, in place, wherever it stands. Raises
-    XnorError if there is none, and where a weight has no sign (NaN) or is float64; the model is then as it was.
+    XnorError if there is none, and where a weight has no sign (NaN), is float64, or is computed by a hook; the model is
+    then as it was.
     """
     found = {name: layer for name, layer in model.named_modules() if isinstance(layer, XnorConv2d | XnorLinear)}
     if not found:
@@ -179,7 +180,7 @@ def packed_state(model: nn.Module) -> tuple[dict[str, Tensor], dict[str, dict[st
     """(tensors, layers): the model's state, and a JSON-ready description of each packed layer for `restore`.
 
     What stands in the model under several names is in both under the first of them. Raises XnorError where no layer is
-    packed, and where the state holds something else than tensors.
+    packed, where the state holds something else than tensors, and for numbers that `restore` refuses.
     """
     layers = {
         name: {"kind": "conv2d" if isinstance(layer, PackedConv2d) else "linear", **layer.config()}
@@ -191,15 +192,37 @@ def packed_state(model: nn.Module) -> tuple[dict[str, Tensor], dict[str, dict[st
     for name, value in state.items():
         if not isinstance(value, Tensor):  # `get_extra_state` of a module
             raise XnorError(f"the model's state holds {name!r}, which is no tensor: a packed file keeps tensors alone")
-    return {names[0]: state[names[0]].contiguous().cpu() for names in _names_of_each_tensor(model)}, layers
+    tensors = {names[0]: _whole(state[names[0]]) for names in _names_of_each_tensor(model)}
+    _check_numbers(tensors, layers, "the model")
+    return tensors, layers
+
+
+def _whole(tensor: Tensor) -> Tensor:
+    """On the CPU, and no part of what another tensor keeps."""
+    tensor = tensor.contiguous().cpu()
+    return tensor if tensor.untyped_storage().nbytes() == tensor.nbytes else tensor.clone()
+
+
+def _check_numbers(tensors: Mapping[str, Tensor], layers: Mapping[str, Any], source: str) -> None:
+    """Raises XnorError for NaN, and for infinity in what belongs to a packed layer. (A mask may hold it.)"""
+    parts = {f"{name}." if name else "" for name in layers}
+    for name, tensor in tensors.items():
+        packed = name[: name.rfind(".") + 1] in parts
+        if tensor.is_floating_point() and not bool((tensor.isfinite() if packed else ~tensor.isnan()).all()):
+            raise XnorError(f"the tensor {name!r} in {source} holds NaN{' or infinity' if packed else ''}")
 
 
 def save_packed(model: nn.Module, path: Path | str, metadata: Mapping[str, str] | None = None) -> None:
-    """Write a packed model. Raises XnorError as `packed_state`."""
+    """Write a packed model. Raises XnorError as `packed_state`, and where the file cannot be written."""
+    from safetensors import SafetensorError
     from safetensors.torch import save_file
 
     tensors, layers = packed_state(model)
-    save_file(tensors, str(path), metadata={**(metadata or {}), "xnor": json.dumps(layers, separators=(",", ":"))})
+    said = {**(metadata or {}), "xnor": json.dumps(layers, separators=(",", ":"))}
+    try:
+        save_file(tensors, str(path), metadata=said)
+    except (OSError, RuntimeError, SafetensorError) as error:  # RuntimeError: two tensors are one
+        raise XnorError(f"the packed file {path} cannot be written: {error}") from error
 
 
 def load_packed(model: nn.Module, path: Path | str) -> nn.Module:
@@ -244,9 +267,7 @@ def restore(
         except AttributeError as error:
             raise XnorError(f"{source} has a layer {name!r} that the model lacks: it is of another model") from error
     _leave_short_cuts(model)
-    for name, tensor in tensors.items():
-        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
-            raise XnorError(f"the tensor {name!r} in {source} holds NaN or infinity")
+    _check_numbers(tensors, layers, source)
     try:
         _load_shared(model, tensors)
     except RuntimeError as error:

@@ -23,6 +23,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.nn.utils import parametrize
 
 from .arguments import Pair, check_dense, pair
 from .bitpack import PackedFilters, check_bits, word_count
@@ -40,15 +41,25 @@ PaddingMode = Literal["zeros", "reflect", "replicate", "circular"]
 class _Sign(torch.autograd.Function):
     """Sign with sign(0) = +1, NaN where there is NaN; its gradient is taken as 1 where |x| <= 1 and 0 elsewhere."""
 
+    generate_vmap_rule = True  # for `torch.func`
+
     @staticmethod
-    def forward(ctx: Any, values: Tensor) -> Tensor:
-        ctx.save_for_backward(values)
+    def forward(values: Tensor) -> Tensor:
         return torch.where(values >= 0, 1.0, values.clamp(-1.0, -1.0))  # -1, but a NaN passes through a clamp
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor], output: Tensor) -> None:
+        ctx.save_for_backward(*inputs)
+        ctx.save_for_forward(*inputs)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> Tensor:
         (values,) = ctx.saved_tensors
         return gradients[0] * (values.abs() <= 1).to(gradients[0].dtype)
+
+    @staticmethod
+    def jvp(ctx: Any, *gradients: Tensor) -> Tensor:
+        return _Sign.backward(ctx, *gradients)  # what is passed is a factor of each value
 
 
 def sign(values: Tensor) -> Tensor:
@@ -94,6 +105,18 @@ class _Xnor(nn.Module):
         self.bias = None if bias is None else bias if isinstance(bias, nn.Parameter) else nn.Parameter(bias)
         if self.learned_scale is not None:
             self.learned_scale = nn.Parameter(self._mean_weight().detach().clone())
+
+    def _check_own(self) -> None:
+        """Raises XnorError where a parameter is what a hook has made of others for the last forward pass: it is not
+        what the optimiser has made of them since. (Parametrizations are computed when they are read.)
+        """
+        for name in ("weight", "bias", "shift", "slope", "learned_scale"):
+            own = name in self._parameters or parametrize.is_parametrized(self, name)
+            if not own and getattr(self, name) is not None:
+                raise XnorError(
+                    f"the {name} is computed by a hook (weight_norm, spectral_norm, prune): remove that first, "
+                    "with torch.nn.utils.remove_weight_norm, remove_spectral_norm or prune.remove"
+                )
 
     def scale(self) -> Tensor:
         """(O,) factor of each output."""
@@ -142,7 +165,7 @@ class XnorConv2d(_Xnor):
         g = _conv_geometry(self, x)
         if self.shift is not None:
             x = x + self.shift[:, None, None]
-        padded, padding = sign(x), _own_padding(self)
+        padded, padding = sign(x).to(self.weight.dtype), _own_padding(self)
         if self.padding_value != 0 and any(padding):
             (down, across), padding = padding, (0, 0)
             padded = functional.pad(padded, (across, across, down, down), value=float(self.padding_value))
@@ -156,10 +179,11 @@ class XnorConv2d(_Xnor):
         y = total * factor
         if self.bias is not None:
             y = y + self.bias[:, None, None]
-        return y if self.slope is None else functional.prelu(y, self.slope)
+        return y if self.slope is None else functional.prelu(y, self.slope.to(y.dtype))
 
     def pack(self) -> PackedConv2d:
-        """Bits and scales alone, on the same device."""
+        """Bits and scales alone, on the same device. Raises XnorError where a hook computes a parameter."""
+        self._check_own()
         packed = pack_weights(self.weight)
         made = PackedConv2d(**self.config())
         made.fill(_words(packed), self)
@@ -204,13 +228,14 @@ class XnorLinear(_Xnor):
         factor = self.scale()
         if self.input_scale:
             factor = factor * x.abs().mean(dim=-1, keepdim=True)
-        y = functional.linear(sign(x), sign(self.weight)) * factor
+        y = functional.linear(sign(x).to(self.weight.dtype), sign(self.weight)) * factor
         if self.bias is not None:
             y = y + self.bias
         return y if self.slope is None else _prelu_last(y, self.slope)
 
     def pack(self) -> PackedLinear:
-        """Bits and scales alone, on the same device."""
+        """Bits and scales alone, on the same device. Raises XnorError where a hook computes a parameter."""
+        self._check_own()
         packed = pack_weights(self.weight[:, :, None, None])
         made = PackedLinear(**self.config())
         made.fill(_words(packed), self)
@@ -349,10 +374,11 @@ class _Packed(nn.Module):
 
     def _buffers_for(self, outputs: int, inputs: int, bits: int, *, bias: bool, shift: bool, prelu: bool) -> None:
         self.register_buffer("words", torch.zeros(outputs, word_count(bits), dtype=torch.int64))
-        self.register_buffer("output_scale", torch.ones(outputs))
-        self.register_buffer("bias", torch.zeros(outputs) if bias else None)
-        self.register_buffer("thresholds", torch.zeros(inputs) if shift else None)
-        self.register_buffer("slope", torch.full((outputs,), 0.25) if prelu else None)
+        real = torch.float32  # whatever torch makes by default
+        self.register_buffer("output_scale", torch.ones(outputs, dtype=real))
+        self.register_buffer("bias", torch.zeros(outputs, dtype=real) if bias else None)
+        self.register_buffer("thresholds", torch.zeros(inputs, dtype=real) if shift else None)
+        self.register_buffer("slope", torch.full((outputs,), 0.25, dtype=real) if prelu else None)
         self._ready: tuple[Any, Any] | None = None
 
     def fill(self, words: Tensor, layer: _Xnor) -> None:
@@ -416,6 +442,12 @@ class _Packed(nn.Module):
         return run(self, x, filters, g, input_scale)
 
 
+def _check_runs() -> None:
+    """Raises XnorError where torch looks on: it would not see what the kernels do."""
+    if torch.jit.is_tracing():
+        raise XnorError("packed layers cannot be traced: their result would be a constant. Use torch.compile")
+
+
 def _convolved(layer: _Packed, x: Tensor, filters: Any, g: Geometry, input_scale: Tensor | None) -> Tensor:
     if x.is_cuda:
         from . import cuda
@@ -459,6 +491,7 @@ class PackedConv2d(_Packed):
 
     @torch.no_grad()
     def forward(self, x: Tensor) -> Tensor:
+        _check_runs()
         x = _outside(self, _real(x, self.words))
         g = _conv_geometry(self, x)
         spread = None
@@ -503,6 +536,7 @@ class PackedLinear(_Packed):
 
     @torch.no_grad()
     def forward(self, x: Tensor) -> Tensor:
+        _check_runs()
         x = _of_width(_real(x, self.words), self.in_features)
         rows = x.reshape(-1, self.in_features)
         if rows.shape[0] == 0:

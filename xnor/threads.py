@@ -3,16 +3,21 @@
 Numba's own parallel loops are not used: its `workqueue` layer ends the process when two Python threads start parallel
 work at once, the other layers need libraries, and all of them hand out fixed shares, so one busy core holds up the
 rest. Here a kernel is a compiled function of a range of tasks that releases the GIL; the calling thread and a
-shared pool take ranges until none is left. Any number of Python threads may call at once; no lock is needed.
+shared pool take ranges until none is left. Any number of Python threads may call at once. Where no thread can be had,
+as after the end of the main thread, the calling one does all.
 """
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from concurrent.futures import ThreadPoolExecutor
 
 RANGES_PER_THREAD = 4
 
@@ -31,7 +36,10 @@ def thread_count() -> int:
 
 
 def _helpers() -> ThreadPoolExecutor:
+    """Raises RuntimeError after the end of the main thread."""
     global _pool
+    from concurrent.futures import ThreadPoolExecutor  # which that, too, may refuse
+
     with _making:
         if _pool is None:
             _pool = ThreadPoolExecutor(max(1, thread_count() - 1), thread_name_prefix="xnor")
@@ -60,17 +68,40 @@ def share_out(kernel: Callable[..., None], tasks: int, *arguments: object, least
     ranges = min(tasks, threads * RANGES_PER_THREAD)
     order = itertools.count()
     held = list(arguments)
+    done = threading.Condition()
+    helping, closed = 0, False
+    errors: list[BaseException] = []
 
     def work() -> None:
         while (number := next(order)) < ranges:
             kernel(tasks * number // ranges, tasks * (number + 1) // ranges, *held)
 
-    helpers = _helpers()
-    started = [helpers.submit(work) for _ in range(threads - 1)]
+    def help_out() -> None:
+        nonlocal helping
+        with done:
+            if closed:
+                return
+            helping += 1
+        try:
+            work()
+        except BaseException as error:  # noqa: BLE001 (raised by the caller)
+            errors.append(error)
+        finally:
+            with done:
+                helping -= 1
+                done.notify()
+
+    # Who helps is counted here: the pool keeps, and may yet run, what it was given and could not start a thread for.
+    with contextlib.suppress(RuntimeError):
+        helpers = _helpers()
+        for _ in range(threads - 1):
+            helpers.submit(help_out)
     try:
         work()
     finally:
-        for future in started:
-            if not future.cancel():  # one that has not begun has nothing left to do
-                future.result()
-        held.clear()  # the pool may know a cancelled future, and with it the arrays, for a while
+        with done:
+            closed = True  # one that has not begun has nothing left to do
+            done.wait_for(lambda: not helping)
+        held.clear()  # the pool may know that one, and with it the arrays, for a while
+    if errors:
+        raise errors[0]

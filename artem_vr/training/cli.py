@@ -300,8 +300,10 @@ def train(
         recipe=recipe,
         inputs=sums_of_inputs(arguments),
     )
-    trainer.run()
-    if process.first:
+    with trainer.folder_held():
+        trainer.run()
+        if not process.first:
+            return 0
         arguments.output.parent.mkdir(parents=True, exist_ok=True)
         metadata = painting | {
             "recipe": json.dumps(recipe, sort_keys=True),

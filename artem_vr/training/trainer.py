@@ -14,8 +14,8 @@ import json
 import math
 import os
 import sys
-from collections.abc import Callable
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -208,6 +208,7 @@ class Trainer:
     ) -> None:
         """``recipe`` and ``inputs`` (sums of the files that it names) must be those of a training that is resumed."""
         self.objective, self.schedule, self.folder = objective, schedule, folder
+        self._lock = FileLock(folder / ".lock")
         self.batch_size, self.process = batch_size, process or Process()
         self.device = device or torch.device("cpu")
         self.mixed_precision = mixed_precision
@@ -251,18 +252,25 @@ class Trainer:
 
         Asked to end (Ctrl-C), it finishes the iteration, saves, and raises `KeyboardInterrupt`.
         """
-        lock = FileLock(self.folder / ".lock")
-        self.process.from_first(partial(self._take_folder, lock))
-        try:
+        with self.folder_held():
             self._go_on(progress, after)
-        finally:
-            lock.release()
 
-    def _take_folder(self, lock: FileLock) -> None:
-        """Two trainings in one folder would mix their tables, and each overwrite the other's checkpoint."""
+    @contextmanager
+    def folder_held(self) -> Iterator[None]:
+        """Nobody else trains in ``folder`` meanwhile: tables would be mixed, and checkpoints overwrite each other.
+
+        For what is done with the network after `run`, which holds it, too. Raises `SettingsError` where somebody does.
+        """
+        self.process.from_first(self._take_folder)
+        try:
+            yield
+        finally:
+            self._lock.release()
+
+    def _take_folder(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         try:
-            lock.acquire(timeout=0)
+            self._lock.acquire(timeout=0)
         except Timeout:
             raise SettingsError(f"another training is at work in {self.folder}", "Give another --run folder") from None
 

@@ -8,6 +8,7 @@ import os
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -272,6 +273,23 @@ def test_torchrun_leaves_our_options_to_us() -> None:
     understood = get_args_parser().parse_args([*found[1].split()[1:], *ours])
     assert understood.module and understood.training_script == "artem_vr"
     assert understood.training_script_args == ["train", "fast", *ours]
+
+
+def test_a_training_has_its_folder_until_its_weights_are_written(
+    pictures: Path, vgg_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Answers, and the plain network, are found for minutes after the last iteration, and kept there."""
+    written = []
+
+    def save(*given: Any) -> str:
+        assert train(pictures, vgg_file, tmp_path) == 2
+        assert "another training is at work" in capsys.readouterr().err
+        written.append(given[0])
+        return save_network(*given)
+
+    monkeypatch.setattr("artem_vr.networks.checkpoint.save_network", save)
+    assert train(pictures, vgg_file, tmp_path) == 0
+    assert written == [tmp_path / "stripes.safetensors"]
 
 
 def test_weights_are_written_by_the_first_process_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

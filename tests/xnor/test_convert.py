@@ -192,6 +192,39 @@ def test_what_no_file_holds_is_said(tmp_path: Path) -> None:
         convert.save_packed(convert.pack(convert.binarise(WithNotes(*small()))), tmp_path / "net.safetensors")
 
 
+class Masked(nn.Sequential):
+    mask: torch.Tensor
+    first_row: torch.Tensor
+
+    def __init__(self) -> None:
+        super().__init__(*small())
+        self.register_buffer("mask", torch.full((4, 4), -torch.inf).triu(1))
+        self.register_buffer("first_row", self.mask[0])  # a part of it
+
+
+def test_what_is_written_can_be_read(tmp_path: Path) -> None:
+    """A mask of -infinity, and a part of another tensor, among it."""
+    model, again, path = Masked(), Masked(), tmp_path / "net.safetensors"
+    convert.save_packed(convert.pack(convert.binarise(model)).eval(), path)
+    convert.load_packed(again, path)
+    x = torch.randn(1, 3, 8, 8)
+    assert torch.equal(again(x), model(x)) and torch.equal(again.mask, model.mask)
+    assert torch.equal(again.first_row, model.first_row)
+    next(model.parameters()).data[0, 0, 0, 0] = torch.nan
+    with pytest.raises(XnorError, match=r"'0\.weight' in the model holds NaN"):
+        convert.save_packed(model, path)
+    assert torch.equal(convert.load_packed(Masked(), path)(x), again(x)), "the file of before is there"
+
+
+def test_what_cannot_be_written_is_said(tmp_path: Path) -> None:
+    model = packed()
+    with pytest.raises(XnorError, match=r"none.*cannot be written"):
+        convert.save_packed(model, tmp_path / "none" / "net.safetensors")
+    model.register_buffer("same", next(model.parameters()).detach().view(-1))
+    with pytest.raises(XnorError, match=r"cannot be written.*same"):
+        convert.save_packed(model, tmp_path / "net.safetensors")
+
+
 def test_no_float_weight_of_a_binarised_layer_is_left_anywhere(tmp_path: Path) -> None:
     convert.save_packed(packed(linear=True, keep_last=False), tmp_path / "net.safetensors")
     gc.collect()

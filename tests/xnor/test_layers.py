@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import nn
 from torch.nn import functional
+from torch.nn.utils import prune
 
 from tests.xnor.cases import CHANNELS
 from xnor import XnorError
@@ -230,6 +231,83 @@ def test_a_compiled_model_calls_packed_layers_as_they_are(kind: str) -> None:
         torch.testing.assert_close(compiled(x), model(x))
     finally:
         torch.compiler.reset()
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
+def test_a_packed_layer_is_not_traced() -> None:
+    """Its result would be that of the first picture, for ever."""
+    for layer, x in ((XnorConv2d(8, 8, 3), torch.randn(1, 8, 6, 8)), (XnorLinear(8, 8), torch.randn(2, 8))):
+        with pytest.raises(XnorError, match="cannot be traced"):
+            torch.jit.trace(layer.pack(), x)
+
+
+def test_packed_layers_are_the_same_whatever_torch_makes_by_default() -> None:
+    layer, x = XnorConv2d(8, 8, 3), torch.randn(1, 8, 6, 8)
+    expected, before = layer.pack()(x), torch.get_default_dtype()
+    try:
+        torch.set_default_dtype(torch.float64)
+        assert torch.equal(layer.pack()(x), expected)
+        kinds = {buffer.dtype for buffer in PackedConv2d(8, 8, 3).buffers()}
+        assert kinds == {torch.float32, torch.int64}
+    finally:
+        torch.set_default_dtype(before)
+
+
+@pytest.mark.parametrize("own", [torch.float16, torch.bfloat16, torch.float32, torch.float64], ids=str)
+@pytest.mark.parametrize("given", [torch.float16, torch.float32, torch.int64], ids=str)
+def test_layers_take_other_precisions_than_their_own(own: torch.dtype, given: torch.dtype) -> None:
+    torch.manual_seed(0)
+    choices: list[dict[str, Any]] = [{}, {"input_scale": True, "scale": "learned"}, {"shift": False, "prelu": False}]
+    for options in choices:
+        made: list[tuple[Any, tuple[int, ...]]] = [
+            (XnorConv2d(5, 4, 3, **options), (2, 5, 6, 7)),
+            (XnorLinear(7, 4, **options), (3, 7)),
+        ]
+        for layer, shape in made:
+            x = torch.randint(-3, 4, shape).to(given)
+            expected = shaken(layer)(x.float()).detach()
+            result = layer.to(own)(x)
+            assert result.is_floating_point()
+            torch.testing.assert_close(result.float(), expected, rtol=2e-2, atol=6e-2)
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
+def test_layers_are_functions_to_torch_func() -> None:
+    torch.manual_seed(0)
+    layer = shaken(XnorConv2d(3, 4, 3))
+    x = torch.randn(5, 3, 6, 6)
+    parameters = {name: value.detach() for name, value in layer.named_parameters()}
+
+    def loss(parameters: dict[str, torch.Tensor], one: torch.Tensor) -> torch.Tensor:
+        return torch.func.functional_call(layer, parameters, (one[None],)).square().mean()
+
+    each = torch.func.vmap(torch.func.grad(loss), (None, 0))(parameters, x)
+    layer(x).square().mean().backward()
+    for name, parameter in layer.named_parameters():
+        torch.testing.assert_close(each[name].mean(dim=0), parameter.grad)
+    direction = {name: torch.randn_like(value) for name, value in parameters.items()}
+    along = torch.func.jvp(lambda given: loss(given, x[0]), (parameters,), (direction,))
+    torch.testing.assert_close(along[1], sum((each[name][0] * direction[name]).sum() for name in parameters))
+
+
+@pytest.mark.filterwarnings("ignore:.*weight_norm.*:FutureWarning")
+def test_what_a_hook_computed_before_the_last_step_is_not_packed() -> None:
+    """Else the packed layer is that of the step before."""
+    kinds: list[tuple[Any, Any]] = [
+        (nn.utils.weight_norm, nn.utils.remove_weight_norm),
+        (nn.utils.spectral_norm, nn.utils.remove_spectral_norm),
+        (lambda layer: prune.l1_unstructured(layer, "weight", 0.5), lambda layer: prune.remove(layer, "weight")),
+    ]
+    for put_on, take_off in kinds:
+        layer, x = XnorConv2d(4, 4, 3), torch.randn(1, 4, 6, 6)
+        put_on(layer)
+        layer(x)
+        with pytest.raises(XnorError, match=r"weight is computed by a hook.*remove"):
+            layer.pack()
+        take_off(layer)
+        torch.testing.assert_close(layer.pack()(x), layer(x).detach(), rtol=1e-5, atol=1e-4)
+    now = nn.utils.parametrizations.weight_norm(XnorLinear(4, 4))
+    torch.testing.assert_close(now.pack()(x[0, 0, :, :4]), now(x[0, 0, :, :4]).detach(), rtol=1e-5, atol=1e-4)
 
 
 def test_layers_loaded_in_inference_mode_run() -> None:
