@@ -50,16 +50,11 @@ class _Sign(torch.autograd.Function):
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Tensor], output: Tensor) -> None:
         ctx.save_for_backward(*inputs)
-        ctx.save_for_forward(*inputs)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> Tensor:
         (values,) = ctx.saved_tensors
         return gradients[0] * (values.abs() <= 1).to(gradients[0].dtype)
-
-    @staticmethod
-    def jvp(ctx: Any, *gradients: Tensor) -> Tensor:
-        return _Sign.backward(ctx, *gradients)  # what is passed is a factor of each value
 
 
 def sign(values: Tensor) -> Tensor:

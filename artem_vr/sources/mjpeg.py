@@ -48,7 +48,7 @@ class MultipartParser:
 
     A boundary may stand in the stream with two dashes more, as of cameras that name it with dashes of its own. And
     where the stream begins with a line of dashes, or with the boundary without any, and a header field or a JPEG
-    follows, that line is the boundary, whatever was named.
+    follows, that line is the boundary, whatever was named. (Where none was named it need not be the first line.)
 
     Where a part says its length, it is complete with its last byte; else at the next boundary. A length that runs over
     a boundary line is a lie and the boundary counts; of those that are too short see `doubt_lengths`. What stands
@@ -59,12 +59,12 @@ class MultipartParser:
     def __init__(self, boundary: bytes, max_part: int = MAX_PART, max_header: int = MAX_HEADER) -> None:
         """``boundary``: as `boundary_of` gives it."""
         self._named = boundary
-        self._settled = False
-        """It is known which boundary the stream has."""
+        self._settled = self._inside_line = False
+        """It is known which boundary the stream has; before: the buffer begins within a line that is none."""
         self._take_mark(b"--" + boundary)
         self._heeds_lengths = True
-        self._by_length = self._overran = False
-        """The last part was complete by its length; and then more came than a line end."""
+        self._by_length = self._passed = self._overran = False
+        """The last part was complete by its length; more came behind it than a line end; the same of the one before."""
         self._max_part, self._max_header = max_part, max_header
         self._buffer = bytearray()
         self._searched = 0  # how far the buffer was searched already
@@ -104,7 +104,7 @@ class MultipartParser:
             return False
         at = self._find(self._mark)
         if at < 0:
-            keep = len(self._mark) - 1
+            keep = len(self._mark) + 1
             if len(self._buffer) > keep:
                 self._pass_over(len(self._buffer) - keep)
             return False
@@ -113,27 +113,48 @@ class MultipartParser:
             self._searched = at
             return False
         self.ended = self._buffer[end : end + 2] == b"--"
-        self._pass_over(at)
-        self._drop(len(self._mark))
-        self._by_length = False
+        dashes = 2 if self._buffer[max(0, at - 2) : at] == b"--" else 0
+        self._pass_over(at - dashes)
+        self._drop(dashes + len(self._mark))
+        if self._by_length:
+            self._by_length, self._overran = False, self._passed
         self._in_header = True
         return not self.ended
 
     def _settle(self) -> bool:
         """Find out which boundary the stream has; False when more bytes are needed."""
-        start = self._buffer.lstrip(b"\r\n")[: 2 * _LINE]
-        if not (self._named and start.startswith(self._marks)):
-            line, newline, after = start.partition(b"\n")
-            line = line.rstrip()
-            if not newline and len(start) < _LINE:
+        while not self._inside_line or self._pass_line():
+            self._drop(len(self._buffer) - len(self._buffer.lstrip(b"\r\n")))
+            if self._named and self._buffer.startswith(self._marks):
+                break
+            line, newline, after = self._buffer[: 2 * _LINE].partition(b"\n")
+            if not newline and len(self._buffer) < _LINE:
                 return False
-            if newline and line and (line == self._named or (line.startswith(b"--") and line != b"--")):
-                if b"\n" not in after and len(after) < _LINE and not after.startswith(_JPEG):
+            if newline and len(line) < _LINE and self._may_be_mark(line.rstrip()):
+                after = after.lstrip(b"\r\n")
+                known = after.startswith(_JPEG) or b"\n" in after or len(self._buffer) >= 2 * _LINE
+                if not known:
                     return False
                 if after.startswith(_JPEG) or _FIELD.match(after):
-                    self._take_mark(bytes(line))
+                    self._take_mark(bytes(line.rstrip()))
+                    break
+            if self._named:
+                break
+            self._inside_line = True
+        else:
+            return False
         self._settled = True
         return True
+
+    def _may_be_mark(self, line: bytearray) -> bool:
+        return bool(line) and (line == self._named or (line.startswith(b"--") and line != b"--"))
+
+    def _pass_line(self) -> bool:
+        """Drop the rest of a line; False when it goes on in the next bytes."""
+        end = self._buffer.find(b"\n") + 1
+        self._drop(end or len(self._buffer))
+        self._inside_line = not end
+        return end > 0
 
     def _take_mark(self, mark: bytes) -> None:
         self._mark = mark
@@ -142,14 +163,14 @@ class MultipartParser:
 
     def _pass_over(self, size: int) -> None:
         """Drop what stands between parts."""
-        self._overran = self._overran or (self._by_length and bool(self._buffer[:size].strip()))
+        self._passed = self._passed or bool(self._buffer[:size].strip())
         self._drop(size)
 
     def _header(self) -> bool:
         """Read the lines up to the empty one. The rest of the boundary's own line is the first of them."""
         found = _HEADER_END.search(self._buffer, max(0, self._searched - len(_JPEG) - 1))
         # A limit must not depend on how the bytes were cut: it counts from the header's beginning to its end.
-        if (found.end() if found else len(self._buffer)) > self._max_header:
+        if (found.end() if found else len(self._buffer) - len(_JPEG) + 1) > self._max_header:
             raise MultipartError(f"a part's header is longer than {self._max_header} bytes")
         if not found:
             self._searched = len(self._buffer)
@@ -180,7 +201,7 @@ class MultipartParser:
             return True
         if size is not None and len(self._buffer) >= size:
             self._emit(parts, size)
-            self._by_length = True
+            self._by_length, self._passed = True, False
             return True
         if len(self._buffer) > self._max_part + len(self._lines[1]) + 1:
             raise PartTooLarge(f"a part is longer than {self._max_part} bytes")

@@ -175,11 +175,13 @@ class Painters:
         with self._condition:
             return key in self._failed and key in self._lacking
 
-    def drop(self, key: PainterKey, reason: str) -> None:
-        """The painter does not work: away with it, and do not prepare it again until `forgive`."""
+    def drop(self, key: PainterKey, reason: str, lacking: bool = False) -> None:
+        """The painter does not work: away with it, and do not prepare it again until `forgive`.
+
+        ``lacking``: memory, as `lacks_memory` says.
+        """
         with self._condition:
-            self._failed[key] = reason
-            self._lacking.discard(key)
+            self._fail(key, reason, lacking)
             painter = self._ready.pop(key, None)
         if painter is not None:
             painter.close()
@@ -249,14 +251,18 @@ class Painters:
             if self._stale or self._stopping:
                 gone = painter
             elif painter is None:
-                self._failed[key] = reason
-                (self._lacking.add if lacking else self._lacking.discard)(key)
+                self._fail(key, reason, lacking)
             else:
                 self._ready[key] = painter
             self._condition.notify_all()
         if gone is not None:
             with contextlib.suppress(Exception):  # its GPU may be gone
                 gone.close()
+
+    def _fail(self, key: PainterKey, reason: str, lacking: bool) -> None:
+        """Lock held."""
+        self._failed[key] = reason
+        (self._lacking.add if lacking else self._lacking.discard)(key)
 
     def _prepared(self, key: PainterKey) -> StyledPainter:
         """Where memory does not suffice, whatever is needed less and not painting goes, and it is tried once more.

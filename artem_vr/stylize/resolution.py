@@ -58,10 +58,9 @@ def working_size(source: Size, eye: Size | None, scale: Scale, step: float = 1.0
     and for a number less than 1 only where memory does not suffice.
     """
     if scale != "auto":
-        scale *= step
         height, width = _in_shape_of(source, eye) if eye is not None else source
         fitting = min(1.0, GREATEST / (scale * max(height, width)))
-        height, width = height * fitting, width * fitting
+        height, width, scale = height * fitting, width * fitting, scale * step
         if scale == 1.0:
             return _clamp(height), _clamp(width)
         return _round8(height * scale), _round8(width * scale)

@@ -26,7 +26,7 @@ from artem_vr.sources.frame import StereoFrame
 from artem_vr.styles.deck import Deck, Selection
 from artem_vr.styles.library import Library
 from artem_vr.stylize.engines import Engine, State, engine_for
-from artem_vr.stylize.ground import Depth, Ground
+from artem_vr.stylize.ground import APPEAR_SECONDS, Depth, Ground
 from artem_vr.stylize.loading import Load, StyleLoader
 from artem_vr.stylize.painters import PainterKey, Painters, called, one_line
 from artem_vr.stylize.resolution import (
@@ -52,6 +52,9 @@ STEADY_WITHIN = 1 / 20
 
 STAND_BACK_SECONDS = 0.25
 """At most so long nothing is painted while the code of a picture just chosen is made: both need the processor."""
+
+_POLL_SECONDS = 0.1
+"""For which a new frame is waited for, before it is looked whether the last one has to be painted again."""
 
 _JUDGE_AFTER = 15
 """Frames painted at its size after which "auto" thinks about that again."""
@@ -177,7 +180,9 @@ class Stylizer:
         """
         self.painted: Mailbox[PaintedFrame] = Mailbox()
         self._frames, self._deck, self._library, self._engine = frames, deck, library, engine
-        self._scale, self._eye_size, self._clock = scale, eye_size, clock
+        self._scale, self._clock = scale, clock
+        self._eye_size = self._recommended = eye_size
+        """What is painted for, and what `recommend` said last; "auto" begins anew with another."""
         self._load = load if load is not None else StyleLoader(library)
         self._any = (ANY,) if self._load.reads_pictures else ()
         self._tuning, self._spare = tuning or Tuning(), spare
@@ -190,8 +195,6 @@ class Stylizer:
         """By eyes and size of what is painted now: the step of its size."""
         self._too_large: dict[tuple[int, Size], tuple[float, str]] = {}
         """Likewise, of whatever was painted: the step for which memory did not suffice, and what is to be said."""
-        self._resized = False
-        """What was chosen is for another size of the headset's."""
         self._series, self._other_series = _Series(tau), _Series(tau)
         within = TARGET_SECONDS if scale == "auto" else STEADY_WITHIN
         self._new_hand = lambda: SteadyHand(steadying, within, clock)
@@ -205,6 +208,10 @@ class Stylizer:
         """For the last frame."""
         self._shown: object = None
         """What the newest painting is of a selection, as `_of` tells it."""
+        self._settled = True
+        """... and of the ground, which comes and goes with frames, all."""
+        self._polls = 0
+        """How often in a row there was no new frame."""
         self._awaited: PainterKey | None = None
         """Waited for by `_stood_back`."""
         self._asked = deck.current.generation, deck.current.outside
@@ -218,8 +225,7 @@ class Stylizer:
 
     def recommend(self, eye_size: Size) -> None:
         """Another ``eye_size`` from the next frame on: another headset, or one that was set otherwise."""
-        self._eye_size = eye_size
-        self._resized = True
+        self._recommended = eye_size
 
     def start(self) -> None:
         self.painters.start()
@@ -271,7 +277,8 @@ class Stylizer:
     def _run(self) -> None:
         while not self._stop.is_set():
             try:
-                frame = self._frames.take(timeout=0.1)
+                frame = self._frames.take(timeout=_POLL_SECONDS)
+                self._polls = 0 if frame is not None else self._polls + 1
                 if frame is None and self._choice_waits():
                     frame = self._last
                     self._let_go()  # no time passes in it, so that all of the old painting would be kept
@@ -337,6 +344,8 @@ class Stylizer:
         if painter is None or (outside.style and other is None and self.painters.failure(outside) is None):
             return False
         coded = painter.coded or (other is not None and other.coded)
+        if not self._settled and self._polls * _POLL_SECONDS > APPEAR_SECONDS:  # no source is so slow
+            return True
         return self._shown != self._of(key, outside, selection.ground, selection.strength, coded)
 
     def _let_go(self) -> None:
@@ -419,8 +428,9 @@ class Stylizer:
                 return True
             if self._went_on_without_gpu(error):
                 return True
-            self.painters.drop(key, f"{called(key.style)} failed while painting ({one_line(error)})")
-            if is_lack_of_memory(error) and self._shrink(frame, key):
+            lacking = is_lack_of_memory(error)
+            self.painters.drop(key, f"{called(key.style)} failed while painting ({one_line(error)})", lacking)
+            if lacking and self._shrink(frame, key):
                 if key == self._series.key:
                     self._series.forget()
                 return True
@@ -442,7 +452,8 @@ class Stylizer:
             painted = replace(painted, outside=outside.style, other=other)
         self.painted.put(painted)
         self._shown = self._of(key, outside, self._ground.wanted, tuning.strength, painter.coded or other_coded)
-        if (other is None and not self._other_failed) or not self._ground.settled:
+        self._settled = self._ground.settled
+        if other is None and not self._other_failed:
             self._shown = None  # there is more to come, though no frame may
         apart = self._engine.device != "cpu"  # a GPU's speed says nothing of what the processor does beside it
         if not (frame.still or hurries):
@@ -492,8 +503,9 @@ class Stylizer:
             self._other_series.forget()
             if painter.closed:  # as in `_paint`
                 return None, False
-            self.painters.drop(key, f"{called(key.style)} failed while painting ({one_line(error)})")
-            if is_lack_of_memory(error) and self._shrink(frame, key):
+            lacking = is_lack_of_memory(error)
+            self.painters.drop(key, f"{called(key.style)} failed while painting ({one_line(error)})", lacking)
+            if lacking and self._shrink(frame, key):
                 return None, False
             self._other_message, self._other_failed = self.painters.failure(key) or "", True
             return None, False
@@ -555,8 +567,8 @@ class Stylizer:
 
     def _key(self, frame: StereoFrame, style: str) -> PainterKey:
         eyes, size = place = _place(frame)
-        if self._resized:
-            self._resized = False
+        if self._recommended != self._eye_size:
+            self._eye_size = self._recommended
             self._step.clear()
             self._too_large.clear()
         if place not in self._step:

@@ -109,6 +109,9 @@ def test_auto_makes_no_mud() -> None:
     assert steps_for((512, 768), None) == (1.0, 0.75)
     assert steps_for((240, 320), None) == (1.0,)
     assert steps_for((2160, 3840), (1680, 1512)) == STEPS[:4]
+    for scale in (1.0, 0.5):  # as where memory does not suffice
+        sizes = [working_size((2160, 7680), None, scale, step) for step in STEPS]
+        assert sizes == sorted(set(sizes), reverse=True)
     assert first_step((512, 768), None, 2, 1.0) == 0.75  # however slow the engine
 
 
