@@ -21,8 +21,8 @@ import threading
 from collections.abc import Sequence
 from typing import NoReturn, Protocol
 
-from artem_vr import __version__
-from artem_vr.errors import ArtemError, is_lack_of_memory
+from artem_vr import __version__, settings
+from artem_vr.errors import ArtemError, EngineError, is_lack_of_memory
 from artem_vr.installing import pip_install
 
 COMMANDS = {
@@ -116,7 +116,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except ArtemError as error:
-        return _say(str(error), 2)
+        elsewhere = getattr(arguments, "not_typed", []) if isinstance(error, EngineError) else []
+        return _say(" ".join([str(error), *(f"Or {settings.how_to_unsay(name)}." for name in elsewhere)]), 2)
     except ModuleNotFoundError as error:
         if (error.name or "").split(".")[0] in ("artem_vr", "xnor"):
             return _say(f"this installation has no {error.name}. Install artem-vr again.", 2)

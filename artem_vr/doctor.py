@@ -168,7 +168,7 @@ def engine(answer: Answer) -> Finding:
         return Finding("Engine", "bad", answer["error"], "See PyTorch above", essential=True)
     asked = answer["asked"]
     if "refused" in answer:
-        remedy = f"{answer['remedy']}. Or {'; '.join(map(_how_to_unsay, asked))}"
+        remedy = f"{answer['remedy']}. Or {'; '.join(map(settings.how_to_unsay, asked))}"
         return Finding("Engine", "bad", answer["refused"], remedy, essential=True)
     by = f"as chosen ({', '.join(asked)})," if asked else "auto takes"
     detail = f"{by} {answer['engine']} {answer['precision']} on {answer['device']}"
@@ -201,15 +201,10 @@ def _headset_wanted() -> bool:
         return False
 
 
-def _how_to_unsay(name: str) -> str:
-    variable = settings.ENVIRONMENT_PREFIX + name.upper()
-    return f"unset {variable}" if variable in os.environ else f"take {name} out of {settings.settings_path()}"
-
-
 def steamvr(answer: Answer, wanted: bool = False) -> Finding:
     """``wanted``: without it nothing is painted."""
     if wanted and ("error" in answer or not answer["installed"]):
-        remedy = f"Install SteamVR from Steam, or {_how_to_unsay('headset')}"
+        remedy = f"Install SteamVR from Steam, or {settings.how_to_unsay('headset')}"
         return Finding("SteamVR", "bad", answer.get("error", "not installed"), remedy, essential=True)
     if "error" in answer:
         return Finding("SteamVR", "absent", answer["error"], "Without it the program runs in its window")

@@ -246,7 +246,7 @@ def load(
             if find is not None and values.get(name) and name not in said:
                 find(name, values[name])
         except ArtemError as error:
-            notices.append(f"{path}: {error} The default is used.")
+            notices.append(f"{path}: {name}: {error} The default is used.")
             del values[name]
     for name in NAMES:
         variable = ENVIRONMENT_PREFIX + name.upper()
@@ -263,6 +263,12 @@ def load(
     for name, value in (options or {}).items():
         values[name] = checked(name, value)
     return Settings(**values), notices
+
+
+def how_to_unsay(name: str) -> str:
+    """What to do about a setting that was not typed, for a message's remedy."""
+    variable = ENVIRONMENT_PREFIX + name.upper()
+    return f"unset {variable}" if variable in os.environ else f"take {name} out of {settings_path()}"
 
 
 def read_file(path: Path) -> tuple[dict[str, Any], list[str]]:
@@ -284,6 +290,9 @@ def read_file(path: Path) -> tuple[dict[str, Any], list[str]]:
     values: dict[str, Any] = {}
     notices: list[str] = []
     for name, value in content.items():
+        if isinstance(value, dict):
+            notices.append(f"{path}: [{_shown(name)}] begins a table; settings stand without one. It is ignored.")
+            continue
         if name not in STORED:
             notices.append(f"{path}: {_no_setting(name)}; it is ignored.")
             continue

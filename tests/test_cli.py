@@ -12,6 +12,7 @@ from types import ModuleType
 from typing import Any
 
 import cv2
+import numpy as np
 import pytest
 
 from artem_vr import cli, settings
@@ -435,3 +436,20 @@ def test_other_errors_of_ours_are_not_hidden(monkeypatch: pytest.MonkeyPatch) ->
     stand_in(monkeypatch, run)
     with pytest.raises(RuntimeError, match="a bug"):
         cli.main(["run"])
+
+
+def test_what_settings_ask_of_the_engine_is_said_where_it_is_not_there(
+    own_settings: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody has typed it: where it stands is what helps."""
+    cv2.imwrite(str(tmp_path / "a.png"), np.zeros((64, 64, 3), np.uint8))
+    words = ["stylize", str(tmp_path / "a.png"), "-o", str(tmp_path / "b.png"), "--style", "the_scream"]
+    own_settings.write_text('engine = "openvino"\ndevice = "cuda"')
+    assert cli.main(words) == 2
+    said = capsys.readouterr().err
+    assert said.endswith(f"Or take engine out of {own_settings}. Or take device out of {own_settings}.\n")
+    monkeypatch.setenv("ARTEM_VR_ENGINE", "openvino")
+    assert cli.main([*words, "--device", "cuda"]) == 2
+    assert capsys.readouterr().err.endswith("Or unset ARTEM_VR_ENGINE.\n")
+    assert cli.main([*words, "--device", "cuda", "--engine", "openvino"]) == 2
+    assert "Or " not in capsys.readouterr().err

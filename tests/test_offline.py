@@ -432,6 +432,14 @@ def test_a_film_may_be_called_anything(name: str, stylize: Any, tmp_path: Path) 
     assert status == 2 and "not a picture that can be read" in err
 
 
+def test_a_folder_that_cannot_be_made_is_named(stylize: Any, tmp_path: Path) -> None:
+    save_picture(tmp_path / "a.png", noise(20, 20))
+    status, _, err = stylize("a.png", "-o", f"a.png{os.sep}b.png")
+    assert status == 2 and "the folder a.png cannot be made (File exists)" in err and err.count("\n") == 1
+    status, _, err = stylize("a.png", "-o", f"a.png{os.sep}")
+    assert status == 2 and "a.png is a file, and a folder is named like it" in err
+
+
 def test_what_is_too_large_for_its_kind_of_file_is_refused_before_it_is_painted(stylize: Any, tmp_path: Path) -> None:
     """And the remedy helps."""
     save_picture(tmp_path / "long.png", noise(8, 16400))

@@ -227,9 +227,20 @@ def test_a_name_in_the_file_that_leads_nowhere_costs_a_notice(tmp_path: Path) ->
     loaded, notices = load(path=path, environment={}, find=find)
     assert (loaded.style, loaded.source, loaded.region_style) == ("", "there", "")
     assert notices == [
-        f"{path}: There is no style {name!r}. Choose another. The default is used." for name in ("gone", "gone too")
+        f"{path}: {setting}: There is no style {name!r}. Choose another. The default is used."
+        for setting, name in (("style", "gone"), ("region_style", "gone too"))
     ]
     assert load({"style": "gone"}, path, {"ARTEM_VR_REGION_STYLE": "gone"}, find=find)[1] == []
+
+
+def test_a_table_is_no_place_for_settings(tmp_path: Path) -> None:
+    path = tmp_path / "settings.toml"
+    path.write_text("strength = 0.5\n[run]\nhud = false\n[style]\n")
+    values, notices = read_file(path)
+    assert values == {"strength": 0.5}
+    assert notices == [
+        f"{path}: [{name!r}] begins a table; settings stand without one. It is ignored." for name in ("run", "style")
+    ]
 
 
 def test_a_name_that_is_no_setting_is_told_from_one_of_a_single_run(tmp_path: Path) -> None:

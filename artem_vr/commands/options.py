@@ -83,6 +83,7 @@ def load_settings(arguments: argparse.Namespace, *used: str, all_styles: bool = 
 
     Of the names in the file only those ``used`` by the command must lead somewhere. Where the file alone says that bits
     shall paint, and a style that is used has none, that costs a notice, too; with ``all_styles`` that is of no account.
+    Notes in ``arguments.not_typed`` what is asked of the engine elsewhere than in the options.
     """
     given = {name: getattr(arguments, name) for name in settings.NAMES if hasattr(arguments, name)}
     loaded, notices = settings.load(given, find=lambda name, value: find(name, value) if name in used else None)
@@ -96,6 +97,8 @@ def load_settings(arguments: argparse.Namespace, *used: str, all_styles: bool = 
             loaded = replace(loaded, precision="auto")
     for notice in notices:
         print(f"artem-vr: {notice}", file=sys.stderr)
+    asked = (name for name in ("engine", "device", "precision") if getattr(loaded, name) != "auto")
+    arguments.not_typed = [name for name in asked if name not in given]
     return loaded
 
 

@@ -94,7 +94,8 @@ def plan(
         jobs = [Job(path, kind, output, path.stem if numbered else None)]
     else:
         if output.is_file():
-            raise SettingsError(f"{output} is a file, and there are several files to paint", "Name a folder")
+            why = "there are several files to paint" if several else "a folder is named like it"
+            raise SettingsError(f"{output} is a file, and {why}", "Name a folder")
         if several and not output.exists() and not into_folder and _kind(output):
             raise SettingsError(
                 f"{output} is called like one file, and there are several to paint",
@@ -424,7 +425,7 @@ def each_job(
     for job in bar:
         begun = time.perf_counter()
         try:
-            (job.output.parent if job.prefix is None else job.output).mkdir(parents=True, exist_ok=True)
+            _make_folder(job.output.parent if job.prefix is None else job.output)
             facts = work(job)
         except Exception as error:
             if not (isinstance(error, (ArtemError, OSError)) or is_lack_of_memory(error)):
@@ -441,6 +442,15 @@ def each_job(
             | facts
         )
     return outcome
+
+
+def _make_folder(folder: Path) -> None:
+    """Raises `PictureError`."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        remedy = "Check its name and the rights, or name another OUTPUT"
+        raise PictureError(f"the folder {folder} cannot be made ({error.strerror})", remedy) from None
 
 
 def _in_one_line(job: Job, error: Exception) -> str:
