@@ -116,7 +116,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except ArtemError as error:
-        elsewhere = getattr(arguments, "not_typed", []) if isinstance(error, EngineError) else []
+        not_typed = getattr(arguments, "not_typed", []) if isinstance(error, EngineError) else []
+        elsewhere = [name for name in not_typed if f"--{name}" in error.remedy]  # the others have nothing to do with it
         return _say(" ".join([str(error), *(f"Or {settings.how_to_unsay(name)}." for name in elsewhere)]), 2)
     except ModuleNotFoundError as error:
         if (error.name or "").split(".")[0] in ("artem_vr", "xnor"):

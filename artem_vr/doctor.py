@@ -168,7 +168,8 @@ def engine(answer: Answer) -> Finding:
         return Finding("Engine", "bad", answer["error"], "See PyTorch above", essential=True)
     asked = answer["asked"]
     if "refused" in answer:
-        remedy = f"{answer['remedy']}. Or {'; '.join(map(settings.how_to_unsay, asked))}"
+        blamed = [name for name in asked if f"--{name}" in answer["remedy"]]
+        remedy = ". Or ".join([answer["remedy"], *map(settings.how_to_unsay, blamed)])
         return Finding("Engine", "bad", answer["refused"], remedy, essential=True)
     by = f"as chosen ({', '.join(asked)})," if asked else "auto takes"
     detail = f"{by} {answer['engine']} {answer['precision']} on {answer['device']}"

@@ -451,5 +451,6 @@ def test_what_settings_ask_of_the_engine_is_said_where_it_is_not_there(
     monkeypatch.setenv("ARTEM_VR_ENGINE", "openvino")
     assert cli.main([*words, "--device", "cuda"]) == 2
     assert capsys.readouterr().err.endswith("Or unset ARTEM_VR_ENGINE.\n")
+    monkeypatch.setenv("ARTEM_VR_PRECISION", "fp32")  # has nothing to do with it
     assert cli.main([*words, "--device", "cuda", "--engine", "openvino"]) == 2
     assert "Or " not in capsys.readouterr().err

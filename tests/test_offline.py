@@ -427,9 +427,12 @@ def test_a_film_may_be_called_anything(name: str, stylize: Any, tmp_path: Path) 
     save_picture(tmp_path / "a.png", noise(20, 20))
     (tmp_path / "a.png").rename(tmp_path / "a.old")
     assert stylize("a.old", "-o", "painted.mp4")[0] == 2, "a picture becomes no film"
-    (tmp_path / "notes").write_text("neither")
-    status, _, err = stylize("notes", "-o", "frames")
-    assert status == 2 and "not a picture that can be read" in err
+    for notes in ("notes", "notes.txt", "list.ffconcat"):  # FFmpeg would draw a text, letter by letter
+        (tmp_path / notes).write_text(f"ffconcat version 1.0\nfile {name}\n" if "." in notes else "neither")
+        status, _, err = stylize(notes, "-o", "frames")
+        assert status == 2 and "not a picture that can be read" in err
+        status, _, err = stylize(notes, "-o", "painted.mp4")
+        assert status == 2 and "not a video that can be read" in err
 
 
 def test_a_folder_that_cannot_be_made_is_named(stylize: Any, tmp_path: Path) -> None:
@@ -451,8 +454,14 @@ def test_what_is_too_large_for_its_kind_of_file_is_refused_before_it_is_painted(
     with pytest.raises(SourceError, match=r"8191 in a row.*--size 8190"), VideoWriter(tmp_path / "a.mp4", 9) as writer:
         writer.write(np.zeros((2, 8192, 3), np.uint8))
     with VideoWriter(tmp_path / "a.mp4", 9) as writer:
-        writer.write(np.zeros((2, 8190, 3), np.uint8))
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.mp4", "long.png", "long.webp"]
+        writer.write(np.zeros((2, 8191, 3), np.uint8))  # of which the last column is left out
+    (tmp_path / "a.mp4").unlink()
+    job = Job(film(tmp_path / "film.mp4"), "video", tmp_path / "a.mp4")
+    said: list[str] = []
+    outcome = paint_all([job], Look(size=9000), lambda kind: lambda eyes, _: pytest.fail("it is painted"), said.append)
+    assert not outcome.outputs and "films hold no more than 8191" in said[0]
+    (tmp_path / "film.mp4").unlink()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["long.png", "long.webp"]
 
 
 def test_a_film_may_have_a_name_as_long_as_the_disk_allows(tmp_path: Path) -> None:

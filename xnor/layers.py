@@ -63,6 +63,12 @@ def sign(values: Tensor) -> Tensor:
     return result
 
 
+def _signs_for(weight: Tensor, x: Tensor) -> Tensor:
+    """Signs of ``x`` in the type of ``weight``; as they are where autocast will give both another."""
+    signs = sign(x)
+    return signs if torch.is_autocast_enabled(x.device.type) else signs.to(weight.dtype)
+
+
 def _mean_magnitude(x: Tensor, g: Geometry) -> Tensor:
     """XNOR-Net's K: |x| averaged over a group's channels and the kernel's window, zeros outside. (N, groups, OH, OW)"""
     flat = x.abs().unflatten(1, (g.groups, -1)).mean(dim=2)  # (N, groups, H, W)
@@ -106,7 +112,7 @@ class _Xnor(nn.Module):
         what the optimiser has made of them since. (Parametrizations are computed when they are read.)
         """
         for name in ("weight", "bias", "shift", "slope", "learned_scale"):
-            own = name in self._parameters or parametrize.is_parametrized(self, name)
+            own = name in self._parameters or name in self._buffers or parametrize.is_parametrized(self, name)
             if not own and getattr(self, name) is not None:
                 raise XnorError(
                     f"the {name} is computed by a hook (weight_norm, spectral_norm, prune): remove that first, "
@@ -160,7 +166,7 @@ class XnorConv2d(_Xnor):
         g = _conv_geometry(self, x)
         if self.shift is not None:
             x = x + self.shift[:, None, None]
-        padded, padding = sign(x).to(self.weight.dtype), _own_padding(self)
+        padded, padding = _signs_for(self.weight, x), _own_padding(self)
         if self.padding_value != 0 and any(padding):
             (down, across), padding = padding, (0, 0)
             padded = functional.pad(padded, (across, across, down, down), value=float(self.padding_value))
@@ -223,7 +229,7 @@ class XnorLinear(_Xnor):
         factor = self.scale()
         if self.input_scale:
             factor = factor * x.abs().mean(dim=-1, keepdim=True)
-        y = functional.linear(sign(x).to(self.weight.dtype), sign(self.weight)) * factor
+        y = functional.linear(_signs_for(self.weight, x), sign(self.weight)) * factor
         if self.bias is not None:
             y = y + self.bias
         return y if self.slope is None else _prelu_last(y, self.slope)

@@ -9,7 +9,6 @@ as after the end of the main thread, the calling one does all.
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import os
 import threading
@@ -44,6 +43,15 @@ def _helpers() -> ThreadPoolExecutor:
         if _pool is None:
             _pool = ThreadPoolExecutor(max(1, thread_count() - 1), thread_name_prefix="xnor")
         return _pool
+
+
+def _give_up_pool() -> None:
+    """With what it could not start a thread for, which it would keep for ever. The next call makes another."""
+    global _pool
+    with _making:
+        old, _pool = _pool, None
+    if old is not None:
+        old.shutdown(wait=False)
 
 
 def _forget_pool() -> None:
@@ -92,10 +100,12 @@ def share_out(kernel: Callable[..., None], tasks: int, *arguments: object, least
                 done.notify()
 
     # Who helps is counted here: the pool keeps, and may yet run, what it was given and could not start a thread for.
-    with contextlib.suppress(RuntimeError):
+    try:
         helpers = _helpers()
         for _ in range(threads - 1):
             helpers.submit(help_out)
+    except RuntimeError:
+        _give_up_pool()
     try:
         work()
     finally:

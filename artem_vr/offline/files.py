@@ -255,7 +255,7 @@ def resized(picture: Picture, longer_side: int | None) -> Picture:
     """``picture`` with its longer side at ``longer_side`` pixels, and its proportions."""
     if longer_side is None or max(picture.shape[:2]) == longer_side:
         return picture
-    return _resized_to(picture, *_size_of(picture, longer_side))
+    return _resized_to(picture, *_size_of(picture.shape, longer_side))
 
 
 def with_eyes_resized(picture: Picture, layout: Layout, longer_side: int | None) -> Picture:
@@ -266,7 +266,7 @@ def with_eyes_resized(picture: Picture, layout: Layout, longer_side: int | None)
     """
     if layout == "mono" or longer_side is None or max(picture.shape[:2]) == longer_side:
         return resized(picture, longer_side)
-    height, width = _size_of(picture, longer_side)
+    height, width = _size_of(picture.shape, longer_side)
     halves: Layout = "tb" if layout in ("tb", "half-tb") else "sbs"
     if halves == "tb":
         height = max(1, height // 2)
@@ -275,9 +275,11 @@ def with_eyes_resized(picture: Picture, layout: Layout, longer_side: int | None)
     return joined(np.stack([_resized_to(eye, height, width) for eye in split(picture, halves)]), halves)
 
 
-def _size_of(picture: Picture, longer_side: int) -> tuple[int, int]:
-    """Height and width of ``picture`` with that longer side."""
-    height, width = picture.shape[:2]
+def _size_of(shape: tuple[int, ...], longer_side: int | None) -> tuple[int, int]:
+    """Height and width, which ``shape`` begins with, with that longer side; None: as they are."""
+    height, width = shape[:2]
+    if longer_side is None:
+        return height, width
     scale = longer_side / max(height, width)
     return max(1, round(height * scale)), max(1, round(width * scale))
 
@@ -294,7 +296,7 @@ def paint_picture(job: Job, look: Look, paint: PaintEyes) -> dict[str, Any]:
     from artem_vr.sources.pictures import check_fits, load_picture, save_picture
 
     picture = load_picture(job.input)
-    check_fits(job.output, *(_size_of(picture, look.size) if look.size else picture.shape[:2]))  # painting takes long
+    check_fits(job.output, *_size_of(picture.shape, look.size))  # painting takes long
     result = painted(picture, look, paint, None)
     save_picture(job.output, result)
     return {"width": result.shape[1], "height": result.shape[0], "frames": 1}
@@ -302,7 +304,7 @@ def paint_picture(job: Job, look: Look, paint: PaintEyes) -> dict[str, Any]:
 
 def paint_video(job: Job, look: Look, paint: PaintEyes) -> dict[str, Any]:
     """Paint one video, into a video or into numbered pictures. Raises `ArtemError`."""
-    from artem_vr.offline.video_files import VideoReader, VideoWriter
+    from artem_vr.offline.video_files import VideoReader, VideoWriter, check_size
     from artem_vr.sources.pictures import check_file, save_picture
 
     _check_video(check_file, job.input)
@@ -322,6 +324,7 @@ def paint_video(job: Job, look: Look, paint: PaintEyes) -> dict[str, Any]:
                 save_picture(job.output / f"{job.prefix}_{frames:06d}.png", result)
                 height, width = result.shape[:2]
         else:
+            check_size(job.output, *_size_of((video.height, video.width), look.size))  # painting takes long
             with VideoWriter(job.output, video.rate) as writer:
                 for result in results():
                     frames += 1

@@ -30,6 +30,8 @@ LONGEST = 8191
 
 def is_video(path: Path) -> bool:
     """Whether there is a picture in it that OpenCV can read as that of a film."""
+    if _is_text(path):
+        return False
     cv2 = opencv.load()
 
     capture = cv2.VideoCapture(opencv.name_of(path), cv2.CAP_FFMPEG)
@@ -37,6 +39,22 @@ def is_video(path: Path) -> bool:
         return bool(capture.grab())
     finally:
         capture.release()
+
+
+def _is_text(path: Path) -> bool:
+    """FFmpeg would draw it, letter by letter, or look for the films that it lists."""
+    with path.open("rb") as file:
+        return b"\0" not in file.read(4096)
+
+
+def check_size(path: Path, height: int, width: int) -> None:
+    """Raises `SourceError` where no film ``path`` can be of that size."""
+    if min(width, height) < 2:
+        raise SourceError(f"{path} would be smaller than 2x2 pixels", "Make pictures instead")
+    if max(width, height) // 2 * 2 > LONGEST:
+        cause = f"{path} would be {width}x{height} pixels, and films hold no more than {LONGEST} in a row"
+        remedy = f"Paint it smaller with --size {LONGEST // 2 * 2}, or name a folder to get numbered pictures"
+        raise SourceError(cause, remedy)
 
 
 class VideoReader:
@@ -49,7 +67,7 @@ class VideoReader:
         self.path = path
         self._capture: Any = cv2.VideoCapture(opencv.name_of(path), cv2.CAP_FFMPEG)
         try:
-            if not self._capture.isOpened():
+            if not self._capture.isOpened() or _is_text(path):
                 raise SourceError(f"{path} is not a video that can be read", "Convert it to MP4 with another program")
             self._square = SquarePixels(self._capture, layout)
             self.width, self.height = self._square.size
@@ -121,12 +139,7 @@ class VideoWriter:
         if codec is None:
             known = ", ".join(SUFFIXES)
             raise SourceError(f"{self.path.name} does not say which kind of video it is", f"End it in {known}")
-        if min(width, height) < 2:
-            raise SourceError(f"{self.path} would be smaller than 2x2 pixels", "Make pictures instead")
-        if max(width, height) > LONGEST:
-            cause = f"{self.path} would be {width}x{height} pixels, and films hold no more than {LONGEST} in a row"
-            remedy = f"Paint it smaller with --size {LONGEST // 2 * 2}, or name a folder to get numbered pictures"
-            raise SourceError(cause, remedy)
+        check_size(self.path, height, width)
         try:
             self._part.touch()  # tells a reason, which OpenCV does not
         except OSError as error:

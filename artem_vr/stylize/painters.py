@@ -186,6 +186,17 @@ class Painters:
         if painter is not None:
             painter.close()
 
+    def free_memory_for(self, key: PainterKey) -> bool:
+        """Away with painters that are needed less than ``key``, until `forgive`. False: there were none."""
+        with self._condition:
+            idle = self._dispensable(key)
+            gone = [self._ready.pop(other) for other in idle]
+            for other in idle:
+                self._fail(other, f"Memory does not suffice for {called(other.style)} as well", lacking=True)
+        for painter in gone:
+            painter.close()
+        return bool(gone)
+
     def begin_anew(self) -> None:
         """Away with all painters: what makes them is another thing from now on."""
         with self._condition:

@@ -429,6 +429,8 @@ class Stylizer:
             if self._went_on_without_gpu(error):
                 return True
             lacking = is_lack_of_memory(error)
+            if lacking and self.painters.free_memory_for(key):
+                return True  # the next frame may be painted
             self.painters.drop(key, f"{called(key.style)} failed while painting ({one_line(error)})", lacking)
             if lacking and self._shrink(frame, key):
                 if key == self._series.key:
@@ -504,6 +506,8 @@ class Stylizer:
             if painter.closed:  # as in `_paint`
                 return None, False
             lacking = is_lack_of_memory(error)
+            if lacking and self.painters.free_memory_for(key):
+                return None, False
             self.painters.drop(key, f"{called(key.style)} failed while painting ({one_line(error)})", lacking)
             if lacking and self._shrink(frame, key):
                 return None, False

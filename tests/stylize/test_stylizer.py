@@ -402,6 +402,28 @@ def test_another_size_is_taken_over_between_paintings(make: Callable[..., Setup]
     wait_for(lambda: setup.paint(**frame).pictures.shape[1] == 400)
 
 
+def test_where_memory_lacks_while_painting_what_is_idle_goes_first(
+    make: Callable[..., Setup], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    setup = make(keep=3, steadying="never")
+    paint = FakePainter.paint
+
+    def lacking(painter: FakePainter, *given: Any) -> Any:
+        if len(setup.engine.alive) == 3:
+            raise RuntimeError("CUDA out of memory")
+        return paint(painter, *given)
+
+    monkeypatch.setattr(FakePainter, "paint", lacking)
+    frame: dict[str, Any] = {"height": 1024, "width": 1152}
+    assert setup.paint("style0", **frame).pictures.shape[1] == 1024
+    wait_for(lambda: len(setup.engine.made) == 3)
+    wait_for(lambda: setup.send(**frame) and len(setup.engine.alive) == 1)
+    assert setup.paint("style0", **frame).pictures.shape[1] == 1024
+    setup.deck.select("style1")
+    assert setup.paint("style1", **frame).pictures.shape[1] == 1024
+    assert not setup.stylizer.state().message
+
+
 def test_where_memory_lacks_for_two_styles_it_paints_both_smaller(make: Callable[..., Setup]) -> None:
     setup = make(keep=2, steadying="never")
     prepare = setup.engine.prepare

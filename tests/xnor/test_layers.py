@@ -282,6 +282,20 @@ def test_training_layers_are_compiled_whole(kind: str) -> None:
         torch.compiler.reset()
 
 
+def test_under_autocast_signs_are_not_made_wide_first() -> None:
+    layer, x, seen = XnorConv2d(8, 8, 3), torch.randn(1, 8, 6, 8).bfloat16(), []
+    multiply = functional.conv2d
+
+    def convolution(x: torch.Tensor, *rest: Any) -> torch.Tensor:
+        seen.append(x.dtype)
+        return multiply(x, *rest)
+
+    with pytest.MonkeyPatch.context() as patched, torch.autocast("cpu", torch.bfloat16):
+        patched.setattr("xnor.layers.functional.conv2d", convolution)
+        layer(x)
+    assert seen == [torch.float32 if layer.shift is not None else torch.bfloat16]
+
+
 def test_layers_are_functions_to_torch_func() -> None:
     torch.manual_seed(0)
     layer = shaken(XnorConv2d(3, 4, 3))
@@ -313,6 +327,11 @@ def test_what_a_hook_computed_before_the_last_step_is_not_packed() -> None:
             layer.pack()
         take_off(layer)
         torch.testing.assert_close(layer.pack()(x), layer(x).detach(), rtol=1e-5, atol=1e-4)
+    frozen = XnorLinear(4, 4)
+    weight = frozen.weight.detach()
+    del frozen.weight
+    frozen.register_buffer("weight", weight)
+    frozen.pack()
     now = nn.utils.parametrizations.weight_norm(XnorLinear(4, 4))
     torch.testing.assert_close(now.pack()(x[0, 0, :, :4]), now(x[0, 0, :, :4]).detach(), rtol=1e-5, atol=1e-4)
 

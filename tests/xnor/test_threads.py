@@ -81,6 +81,9 @@ def test_where_no_thread_can_be_started_the_calling_one_does_all(monkeypatch: py
     threads_of_it: list[threading.Thread] = []
 
     class Pool:
+        def shutdown(self, wait: bool) -> None:
+            given_up.append(wait)
+
         def submit(self, work: Callable[[], None]) -> None:
             threads_of_it.append(threading.Thread(target=work))
             threads_of_it[-1].start()
@@ -94,9 +97,11 @@ def test_where_no_thread_can_be_started_the_calling_one_does_all(monkeypatch: py
             assert met.wait(60)
         done.extend(range(begin, end))
 
-    monkeypatch.setattr(threads, "_helpers", Pool)
+    given_up: list[bool] = []
+    monkeypatch.setattr(threads, "_pool", Pool())
     threads.share_out(kernel, 100)
     assert sorted(done) == list(range(100))
+    assert given_up == [False] and threads._pool is None, "it would keep what it was given for ever"
 
 
 def test_after_the_end_of_the_main_thread_the_kernels_run(tmp_path: Path) -> None:
