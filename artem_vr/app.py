@@ -17,6 +17,7 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 
 from artem_vr.errors import ArtemError
+from artem_vr.live.blending import parts_of
 from artem_vr.live.chosen_source import ChosenSource
 from artem_vr.live.controls import View
 from artem_vr.live.curator import Curator, entry
@@ -212,7 +213,7 @@ def show(
             kept = recorder.close() if recorder is not None else False
             if recorder is not None and not ended:  # by Ctrl-C, as most recordings, or by an error
                 with suppress(OSError):  # nobody reads it where the terminal was closed
-                    say(f"kept in {recorder.path}" if kept else recorder.failure)
+                    say(f"kept in {recorder.path}" if kept else recorder.failure or "nothing was recorded")
 
         report = meter.report(
             missed_vsyncs=loop.missed_vsyncs,
@@ -271,4 +272,8 @@ def filled_deck(library: Library, settings: Settings) -> tuple[Deck, dict[str, s
     if settings.style:
         current, title = entry(library, settings.style, settings.precision)
         titles.setdefault(current, title)
-    return Deck(list(titles), current, settings.strength), titles
+    deck = Deck(list(titles), current, settings.strength)
+    for _, part in parts_of(deck.current.style):  # of a blend: keys that change its shares call it by them
+        with suppress(ArtemError):  # a file that is called like one
+            titles.setdefault(part, library.find(part).title)
+    return deck, titles

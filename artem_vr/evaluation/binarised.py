@@ -108,8 +108,10 @@ def main(words: list[str] | None = None) -> int:
     try:
         if len(arguments.weights) % 2:
             raise SettingsError("the weights do not come in pairs", "Name a fast network and its binarised version")
-        if same_file(arguments.output, arguments.photo):
-            raise SettingsError(f"{arguments.output} is the photograph itself", "Name another FILE")
+        if any(same_file(arguments.output, read) for read in (arguments.photo, *arguments.weights)):
+            raise SettingsError(f"{arguments.output} is read, and would be overwritten", "Name another FILE")
+        if not 32 <= arguments.size <= 4096:
+            raise SettingsError(f"--size is {arguments.size}", "Give a number from 32 to 4096")
         from artem_vr.offline.style_sheet import sheet
         from artem_vr.sources.pictures import save_picture
 

@@ -7,6 +7,7 @@ import copy
 import functools
 import json
 import os
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -279,7 +280,7 @@ def _exam(arguments: argparse.Namespace, paintings: Mapping[str, Tensor], vgg: V
         seed=arguments.seed,
         painting_size=arguments.painting_size,
         pairs=read_pairs(arguments.stereo, arguments.size) if arguments.stereo is not None else None,
-        film=_film(arguments.film, arguments.size) if arguments.film is not None else None,
+        film=_film(arguments.film, arguments.size, steadied=arguments.steadied) if arguments.film is not None else None,
     )
     conditions = {
         "photographs": len(photographs),
@@ -334,10 +335,18 @@ def _candidates(
 
 
 def _each_once(words: list[str]) -> list[str]:
-    """A file that is named twice, however, would count twice in its mean."""
+    """A file that is named twice, however, would count twice in its mean; so would a shipped one beside "all"."""
+    from artem_vr.styles.library import Library
+
     named: dict[str, str] = {}
     for word in words:
         named.setdefault(word if word == "all" else os.path.realpath(word), word)
+    if "all" in named:
+        library = Library()
+        shipped = [style.path for style in library.styles() if style.kind == "shipped"]
+        shipped += [found[0] for found in (library.compact, library.decoder) if found is not None]
+        for path in shipped:
+            named.pop(os.path.realpath(path), None)
     return list(named.values())
 
 
@@ -539,8 +548,16 @@ def _progress(title: str) -> Any:
     return steps
 
 
-def _film(path: Path, size: int, most: int = 60) -> list[np.ndarray]:
-    """At most ``most`` frames of a folder of pictures or a video, the shorter side ``size`` at most."""
+def _in_order(path: Path) -> list[int | str]:
+    """Frame 10 comes behind frame 9, whether or not their numbers have leading zeros."""
+    return [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", str(path))]
+
+
+def _film(path: Path, size: int, most: int = 60, steadied: bool = False) -> list[np.ndarray]:
+    """At most ``most`` frames of a folder of pictures or a video, the shorter side ``size`` at most.
+
+    ``steadied``: such that strokes are followed in them. Raises PictureError.
+    """
     import numpy as np
 
     from artem_vr.evaluation.pictures import files
@@ -551,7 +568,7 @@ def _film(path: Path, size: int, most: int = 60) -> list[np.ndarray]:
     remedy = "Give --film a video or a folder of its frames"
     frames: list[np.ndarray] = []
     if path.is_dir():
-        frames = [load_picture(file) for file in files(path, "--film")[:most]]
+        frames = [load_picture(file) for file in sorted(files(path, "--film"), key=_in_order)[:most]]
     elif path.is_file():
         video = cv2.VideoCapture(opencv.name_of(path))
         try:
@@ -564,9 +581,10 @@ def _film(path: Path, size: int, most: int = 60) -> list[np.ndarray]:
     if len({frame.shape for frame in frames}) > 1:
         raise PictureError(f"the frames of {path} differ in size", remedy)
     height, width = frames[0].shape[:2]
-    if min(height, width) < LEAST_FILM_SIDE:
+    least = SMALLEST_STEADIED if steadied else LEAST_FILM_SIDE
+    if min(height, width) < least:
         cause = f"the frames of {path} have {width}x{height} pixels, and their motion is not found in so few"
-        raise PictureError(cause, f"Give --film one of {LEAST_FILM_SIDE} or more in both directions")
+        raise PictureError(cause, f"Give --film one of {least} or more in both directions")
     scale = min(1.0, size / min(frames[0].shape[:2]))
     if scale < 1:
         width, height = (round(n * scale) for n in frames[0].shape[1::-1])

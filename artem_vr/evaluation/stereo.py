@@ -42,7 +42,8 @@ def positions_in_right(disparity: Tensor) -> Tensor:
 def synthetic_pair(scene: Tensor, size: int, generator: torch.Generator, furthest: float = 12.0) -> StereoPair:
     """A photograph (1, 3, H, W) hung on a smooth random relief, seen by two cameras of ``size``.
 
-    Disparities lie within 0..``furthest`` pixels and vary so slowly that nothing is hidden.
+    Disparities lie within 0..``furthest`` pixels and vary so slowly that hardly anything is hidden (nothing, from a
+    ``size`` of 96 on).
     """
     relief = torch.rand(1, 1, 4, 4, generator=generator)
     relief = F.interpolate(relief, size=(size, size), mode="bicubic", align_corners=True).clamp(0, 1)

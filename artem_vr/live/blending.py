@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import PurePath
 
 from artem_vr.errors import StyleError
 from artem_vr.styles.blends import is_blend, read_blend, write_blend
@@ -33,15 +34,25 @@ def grown(parts: Parts, other: str) -> str:
         raise StyleError(f"A blend has at most {MOST_PARTS} paintings", "Choose another style and begin anew")
     for name in (other, *(name for _, name in parts)):
         if "+" in name or name != name.strip():
-            raise StyleError(f"{name} cannot be blended: its name has a + or a space at an end", "Rename the file")
+            file = PurePath(name.strip()).name
+            what = (
+                "its folder's name has a +"
+                if "+" in name and "+" not in file
+                else "its name has a + or a space at an end"
+            )
+            raise StyleError(f"{file} cannot be blended: {what}", "Rename it, or drop it from somewhere else")
     share = 1 / (len(parts) + 1)
     return write_blend([*((weight * (1 - share), name) for weight, name in parts), (share, other)])
 
 
 def shifted(parts: Parts, by: float) -> str:
-    """The blend with ``by`` more of its last painting; the others keep their proportion."""
+    """The blend with ``by`` more of its last painting; the others keep their proportion.
+
+    At least LEAST_SHARE stays of each side, or what was typed, where that is less, but something.
+    """
     (last, name), others = parts[-1], parts[:-1]
-    share = min(max(round(last + by, 6), LEAST_SHARE), 1 - LEAST_SHARE)
+    low, high = (LEAST_SHARE, 1 - LEAST_SHARE) if round(last, 6) in (0, 1) else (last, last)
+    share = min(max(round(last + by, 6), min(LEAST_SHARE, low)), max(1 - LEAST_SHARE, high))
     total = sum(weight for weight, _ in others)
     if total == 0:  # so it was typed: all that is left, in equal parts
         others, total = [(1.0, other) for _, other in others], len(others)

@@ -208,6 +208,7 @@ class Controls:
         styles that are no blends, though there may be a + in them."""
         self.deck, self.view, self.curator = deck, view, curator
         self.titles = {} if titles is None else titles
+        self._comparing: set[str] = set()
         self._before: dict[str, str] = {}
         """Styles that came while the program ran, and what was chosen before they came."""
         self._whole = set(whole)
@@ -239,7 +240,7 @@ class Controls:
             case Kind.STRENGTH:
                 self.strengthen(command.value)
             case Kind.COMPARE:
-                self.compare(command.value > 0)
+                self.compare(command.value > 0, by="hand")
             case Kind.NOTICE:
                 self.view.note(command.text, now, TROUBLE_SECONDS)
             case kind:
@@ -327,9 +328,10 @@ class Controls:
         """Add ``change`` to the strength, kept in [0, 1]."""
         self.deck.strength = min(max(round(self.deck.strength + change, 4), 0.0), 1.0)
 
-    def compare(self, held: bool) -> None:
-        """Show the source while ``held``."""
-        self.deck.compare = held
+    def compare(self, held: bool, by: Literal["key", "hand"] = "key") -> None:
+        """Show the source while it is ``held`` by either."""
+        (self._comparing.add if held else self._comparing.discard)(by)
+        self.deck.compare = bool(self._comparing)
 
     def set_region(self, region: RegionKind) -> None:
         """Paint in ``region`` only; the style outside it costs nothing where there is no outside."""

@@ -212,7 +212,7 @@ class RenderLoop:
             raise error
         if isinstance(error, HeadsetGpuError):
             error = error.with_renderer(self._context.renderer)
-        self._deck.compare = False  # whoever held the trigger can never let it go
+        self._controls.compare(False, by="hand")  # whoever held the trigger can never let it go
         self._replace_headset(self._desktop())
         self._view.note(f"{error} The window goes on; V looks for the headset again", self._clock(), seconds=30.0)
 

@@ -6,7 +6,7 @@ import os
 import sys
 from collections import deque
 from collections.abc import Callable
-from contextlib import nullcontext, suppress
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, Self
@@ -287,7 +287,7 @@ class WindowContext:
     def poll(self) -> list[Event]:
         if self._held is not None and self._held.turning:
             return []
-        with self._held or nullcontext(), suppress(UnicodeDecodeError):  # the name of a dropped file that is not UTF-8
+        with self._held or nullcontext():
             self._glfw.poll_events()
         events = list(self._events)
         self._events.clear()
@@ -396,9 +396,23 @@ class WindowContext:
         glfw.set_window_close_callback(window, on_close)
         glfw.set_framebuffer_size_callback(window, lambda _window, width, height: put(Resized(width, height)))
         glfw.set_window_refresh_callback(window, lambda _window: put(Uncovered()))
-        glfw.set_drop_callback(window, lambda _window, paths: put(FilesDropped(tuple(map(Path, paths)))))
+        self._drop_callback = _on_drop(glfw, window, lambda paths: put(FilesDropped(paths)))
         glfw.set_cursor_pos_callback(window, on_move)
         glfw.set_mouse_button_callback(window, on_button)
+
+
+def _on_drop(glfw: Any, window: Any, dropped: Callable[[tuple[Path, ...]], object]) -> Any:
+    """What `glfw.set_drop_callback` does, which fails at names that are not UTF-8, and loses what comes with them.
+
+    The result has to be kept as long as the window.
+    """
+
+    def callback(_window: Any, count: int, names: Any) -> None:
+        dropped(tuple(Path(os.fsdecode(names[number])) for number in range(count)))
+
+    made = glfw._GLFWdropfun(callback)
+    glfw._glfw.glfwSetDropCallback(window, made)
+    return made
 
 
 def _glfw_error(glfw: Any) -> str:

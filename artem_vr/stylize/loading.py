@@ -114,6 +114,10 @@ class StyleLoader:
             return self._remembered(style.path, lambda: self._of_picture(style.path))
         code = read_code(style.path, style.sha256)
         if code.network == self.encoder().key:
+            if code.values.shape != self.encoder().plain.shape:
+                channels, wanted = code.values.shape[1], self.encoder().plain.shape[1]
+                cause = f"{style.path.name} is a code of {channels} channels, and its network has {wanted}"
+                raise WeightsError(cause, "Add its picture again: artem-vr styles add PICTURE")
             return Reading(code.values, code.smooth)
         if not code.can_be_made_anew:
             cause = f"{style.name} was made for another version of the network that reads paintings"

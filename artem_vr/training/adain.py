@@ -14,6 +14,7 @@ from artem_vr.evaluation.lattice import weave
 from artem_vr.evaluation.pictures import files
 from artem_vr.networks.adain import AdaINDecoder, AdaINNetwork, adain, feature_scale, moments, vgg_sum
 from artem_vr.networks.vgg import VGG19
+from artem_vr.tensors import short_side
 from artem_vr.training import losses
 from artem_vr.training.compact import Paintings
 from artem_vr.training.data import Photographs, load_left_out, reduced, to_tensor
@@ -98,7 +99,7 @@ class AdaINObjective(TrainedAlike):
         photographs, paintings = ([reduced(picture, SHEET_SIDE) for picture in row] for row in self._sheet)
         rows = [[blank(), *photographs]]
         for painting in paintings:
-            code = whole.encode(to_tensor(painting).to(next(whole.parameters()).device))[0]
+            code = whole.encode(short_side(to_tensor(painting), SHEET_SIDE).to(next(whole.parameters()).device))[0]
             rows.append([painting, *(painted_bytes(whole, photograph, code) for photograph in photographs)])
         return rows_of(rows, height=SHEET_SIDE)
 

@@ -431,11 +431,14 @@ def check_run_folder(arguments: argparse.Namespace) -> None:
 def check_output(arguments: argparse.Namespace) -> None:
     """Raises `SettingsError` where the weights could not be written or used, or would replace what training reads."""
     from artem_vr.errors import SettingsError
+    from artem_vr.styles.codes import SUFFIX
     from artem_vr.writable import check_writable
 
     output: Path = arguments.output
     if output.suffix.lower() != ".safetensors" or output.is_dir():
         raise SettingsError(f"-o {output} is no name of weights", "Give it a name that ends in .safetensors")
+    if output.name.lower().endswith(SUFFIX):
+        raise SettingsError(f"-o {output} is the name of a code, not of a network", f"Give it one without {SUFFIX}")
     if first_process():
         check_writable(output)
     if not output.exists():

@@ -26,7 +26,7 @@ from artem_vr.networks.compact import CompactNetwork
 from artem_vr.networks.header import smooth_entry
 from artem_vr.sources.pictures import load_picture
 from artem_vr.styles.codes import SUFFIX, StyleCode, write_code
-from artem_vr.styles.library import INDEX, INDEX_VERSION, normalize, title_of
+from artem_vr.styles.library import INDEX, INDEX_VERSION, file_stem, normalize, title_of
 from artem_vr.stylize.encoder import Encoder, smooth_share_of
 from artem_vr.typed_path import named
 
@@ -157,6 +157,8 @@ def _code_entry(
     painting = normalize(row.get("name", stem))
     known = networks.get(painting) or listed.get(painting, {})
     name, mark = (f"{painting}_any", " (code)") if painting in networks else (painting, "")
+    if not painting or file_stem(name) != name:
+        raise StyleError(f"A style cannot be named after {stem!r}", "Name paintings otherwise in --titles")
     return {
         "name": name,
         "file": f"{name}{SUFFIX}",
@@ -173,6 +175,10 @@ def _kept(metadata: Mapping[str, str]) -> dict[str, str]:
     return {key: value for key, value in metadata.items() if key not in ("architecture", "options", "format_version")}
 
 
+_OF_CODES = {"code": ("painting",)}
+"""What entries say beside name and file, by their kind of network."""
+
+
 def _read_index(folder: Path) -> dict[str, Any]:
     """Raises `StyleError` where it is damaged."""
     path = folder / INDEX
@@ -180,9 +186,11 @@ def _read_index(folder: Path) -> dict[str, Any]:
         return {"version": INDEX_VERSION, "styles": []}
     try:
         index = json.loads(path.read_text("utf-8"))
-        if all(isinstance(style["name"], str) for style in index["styles"]):
+        styles = index["styles"]
+        said = [style[key] for style in styles for key in ("name", "file", *_OF_CODES.get(style.get("network"), ()))]
+        if all(isinstance(text, str) for text in said):
             return dict(index)
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, AttributeError):
         pass
     raise StyleError(f"{path} is damaged", "Restore it")
 

@@ -27,8 +27,16 @@ def test_a_fifth_and_names_that_cannot_be_written_are_refused() -> None:
     with pytest.raises(StyleError, match="at most 4"):
         grown(four, "e")
     for bad in ("x+y.jpg", "space.jpg "):
-        with pytest.raises(StyleError, match="cannot be blended"):
+        with pytest.raises(StyleError, match="cannot be blended: its name"):
             grown([(1.0, "a")], bad)
+    with pytest.raises(StyleError, match=r"^waves.jpg cannot be blended: its folder's name has a \+"):
+        grown([(1.0, "a")], "/home/me/art + design/waves.jpg")
+
+
+def test_more_is_never_less_whatever_was_typed() -> None:
+    assert parts_of(shifted(parts_of("0.05*a+0.95*b"), 0.1))[-1] == (0.95, "b")
+    assert parts_of(shifted(parts_of("0.95*a+0.05*b"), -0.1))[-1] == (0.05, "b")
+    assert parts_of(shifted(parts_of("0.95*a+0.05*b"), 0.1))[-1][0] == pytest.approx(0.15)
 
 
 @given(st.lists(names.filter(bool), min_size=2, max_size=4, unique=True), st.lists(st.sampled_from([-0.1, 0.1])))

@@ -72,6 +72,18 @@ def test_compare_lasts_as_long_as_the_key_is_held(controls):
     assert not controls.deck.compare
 
 
+def test_the_source_is_seen_as_long_as_key_or_trigger_is_held(controls):
+    controls.obey(commands.compare(True), 0.0)
+    press(controls, "c")
+    press(controls, "c", released=True)
+    assert controls.deck.compare
+    press(controls, "c")
+    controls.obey(commands.compare(False), 0.0)
+    assert controls.deck.compare
+    press(controls, "c", released=True)
+    assert not controls.deck.compare
+
+
 def test_the_eyes_of_a_source_that_knows_them_are_not_exchanged(controls):
     controls.view.own_pair = True
     press(controls, "x", now=1.0)

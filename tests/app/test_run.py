@@ -393,6 +393,19 @@ def test_a_file_of_weights_can_be_a_style(tmp_path: Path, library: Library) -> N
     assert (deck.current.style, deck.current.strength) == ("beta", 0.5)
 
 
+def test_parts_of_a_typed_blend_have_their_titles() -> None:
+    """For the keys that change its shares; in the deck is the blend alone."""
+    library, blend = Library(), "0.5*the_scream+0.5*great_wave_any"
+    deck, titles = app.filled_deck(library, settings(style=blend))
+    assert titles["great_wave_any"] == library.find("great_wave_any").title
+    assert "great_wave_any" not in deck.names and deck.current.style == blend
+
+
+def test_a_style_may_be_typed_in_any_way(library: Library) -> None:
+    deck, _ = app.filled_deck(library, settings(style="Beta", strength=0.5))
+    assert (deck.current.style, deck.current.strength) == ("beta", 0.5)
+
+
 OTHERS = {
     "smoothing_seconds": 0.7,
     "style_mean_weight": 0.6,

@@ -69,6 +69,7 @@ def test_the_picture(files: dict[str, Path], tmp_path: Path) -> None:
         (["photo", "bits", "fast"], "bits.safetensors is a binary network"),
         (["photo", "fast", "fast"], "fast.safetensors is a fast network"),
         (["missing", "fast", "bits"], "missing"),
+        (["photo", "fast", "bits", "--size=-5"], "--size is -5"),
     ],
 )
 def test_bad_input_is_one_line(
@@ -84,4 +85,4 @@ def test_the_photograph_is_not_written_over(files: dict[str, Path], capsys: pyte
     before = files["photo"].read_bytes()
     words = [str(files[name]) for name in ("photo", "fast", "bits")]
     assert main([*words, "-o", words[0]]) == 2
-    assert "is the photograph itself" in capsys.readouterr().err and files["photo"].read_bytes() == before
+    assert "is read, and would be overwritten" in capsys.readouterr().err and files["photo"].read_bytes() == before

@@ -293,8 +293,11 @@ def test_all_has_the_shipped_decoder_where_it_fits(
     monkeypatch.setattr(assets, "folder", lambda name: place / name)
     assert run("all", *usual(place), "--no-baselines", "--json", "--style", "starry_night") == 0
     printed = capsys.readouterr()
-    networks = {row["network"] for row in json.loads(printed.out)["rows"]}
-    assert networks == ({"fast", "adain"} if fits else {"fast"})
+    networks = [row["network"] for row in json.loads(printed.out)["rows"]]
+    assert set(networks) == ({"fast", "adain"} if fits else {"fast"})
+    named = [shipped / "s.safetensors", *([shipped / "decoder.safetensors"] if fits else [])]  # counts once
+    assert run("all", *named, *usual(place), "--no-baselines", "--json", "--style", "starry_night") == 0
+    assert [row["network"] for row in json.loads(capsys.readouterr().out)["rows"]] == networks
     assert ("decoder.safetensors does not fit" in printed.err) is not fits
 
 
@@ -363,6 +366,19 @@ def test_a_film_of_tiny_frames_is_refused(place: Path, tmp_path: Path, size: tup
         save_picture(tmp_path / f"{number}.png", np.zeros((*size, 3), np.uint8))
     error = refused(place / "a.safetensors", *usual(place), "--film", tmp_path)
     assert f"{size[1]}x{size[0]} pixels" in error and "--film" in error
+
+
+def test_strokes_are_not_said_to_be_followed_in_films_too_small_for_that(place: Path, tmp_path: Path) -> None:
+    for number in range(2):
+        save_picture(tmp_path / f"{number}.png", np.zeros((60, 200, 3), np.uint8))
+    error = refused(place / "a.safetensors", *usual(place), "--film", tmp_path, "--steadied", "--size", "96")
+    assert "200x60 pixels" in error and "96 or more" in error
+
+
+def test_frames_of_a_film_are_in_the_order_of_their_numbers(tmp_path: Path) -> None:
+    for number in range(1, 13):
+        save_picture(tmp_path / f"frame{number}.png", np.full((40, 40, 3), 20 * number, np.uint8))
+    assert [int(frame.mean()) for frame in cli._film(tmp_path, 40)] == [20 * number for number in range(1, 13)]
 
 
 def test_the_style_of_a_file_can_be_said(place: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -274,3 +274,15 @@ def test_shipped_codes_are_far_from_the_limit_however_they_are_exaggerated() -> 
     assert codes
     for code in codes:
         assert np.abs(adjusted(code, plain, mean_weight=2.0, contrast=2.0)).max() < MAX_VALUE / 4
+
+
+@pytest.mark.parametrize("channels", [1, 10])
+def test_a_code_that_does_not_fit_its_network_is_one_line(tmp_path: Path, channels: int) -> None:
+    """Of one channel it would be painted all the same, by broadcasting."""
+    library = Library(own=tmp_path)
+    loader = StyleLoader(library)
+    wrong = StyleCode(np.ones((2, channels), np.float32), loader.encoder().key, "Wrong")
+    write_code(tmp_path / "wrong.code.safetensors", wrong)
+    with pytest.raises(WeightsError, match=f"wrong.code.safetensors is a code of {channels} channels") as caught:
+        loader(library.find("wrong"))
+    assert "\n" not in str(caught.value)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
@@ -181,3 +182,13 @@ def test_tiny_and_slim_pictures_train_too(vgg_file: Path, tmp_path: Path, size: 
     assert Photographs(tmp_path, 64, seed=0).batch(0, 2).shape == (2, 3, 64, 64)
     paintings = Paintings([tmp_path / "slim.png"], window=64, seed=0)
     assert paintings.picture(paintings.view(0, 0)).shape == (1, 3, 64, 64)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (40, 1), (3, 90)])
+def test_paintings_of_any_size_are_on_the_sheet(
+    pictures: Path, vgg_file: Path, tmp_path: Path, size: tuple[int, int]
+) -> None:
+    objective = make_trainer(pictures, vgg_file, tmp_path).objective
+    assert isinstance(objective, AdaINObjective)
+    objective._sheet = ([np.full((64, 64, 3), 90, np.uint8)], [np.full((*size, 3), 90, np.uint8)])
+    assert objective.sample_sheet().shape[2] == 3

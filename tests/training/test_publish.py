@@ -148,7 +148,11 @@ def test_a_style_is_no_decoder(place: Path, capsys: pytest.CaptureFixture[str]) 
     assert content(place / "weights") == before
 
 
-@pytest.mark.parametrize("index", ["{", "[]", '{"styles": [{}]}', '{"version": 1}'])
+@pytest.mark.parametrize(
+    "index",
+    ["{", "[]", '{"styles": [{}]}', '{"styles": [3]}', '{"version": 1}', '{"version": 1, "styles": [{"name": "new"}]}',
+     '{"styles": [{"name": "b", "file": "b", "network": "code"}]}'],
+)  # fmt: skip
 def test_a_damaged_index_is_one_line_and_nothing_is_replaced(
     place: Path, index: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -162,7 +166,7 @@ def test_a_damaged_index_is_one_line_and_nothing_is_replaced(
     assert content(place / "weights") == before
 
 
-@pytest.mark.parametrize("bad", ["weights", "kind", "picture", "no pictures", "titles", "names"])
+@pytest.mark.parametrize("bad", ["weights", "kind", "picture", "no pictures", "titles", "names", "no name", "device"])
 def test_what_is_wrong_leaves_the_folder_as_it_was(place: Path, bad: str, capsys: pytest.CaptureFixture[str]) -> None:
     match bad:
         case "weights":
@@ -178,6 +182,10 @@ def test_what_is_wrong_leaves_the_folder_as_it_was(place: Path, bad: str, capsys
             (place / "titles.json").write_text('{"great_wave": {"painter": 3}}')
         case "names":
             (place / "titles.json").write_text('{"great_wave": {"name": "the_kiss_klimt"}}')
+        case "no name":
+            (place / "titles.json").write_text('{"great_wave": {"name": "!!!"}}')
+        case "device":  # a file that Windows cannot have
+            (place / "titles.json").write_text('{"great_wave": {"name": "con"}}')
     before = content(place / "weights")
     assert run(place, *usual(place)) == 2
     error = capsys.readouterr().err

@@ -230,6 +230,7 @@ def test_the_sheets_do_not_go_where_pictures_are_read(
         (["--run", "painting.png/run"], "painting.png/run/checkpoint.pt cannot be written"),
         (["-o", "painting.png/new.safetensors"], "painting.png/new.safetensors cannot be written"),
         (["-o", "x" * 250 + ".safetensors", "--run", "run"], "too long"),
+        (["-o", "mine.code.safetensors"], "is the name of a code, not of a network"),
     ],
 )
 def test_what_could_not_be_written_in_the_end_is_said_before_anything_is_read(
