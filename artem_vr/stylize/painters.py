@@ -187,15 +187,21 @@ class Painters:
             painter.close()
 
     def free_memory_for(self, key: PainterKey) -> bool:
-        """Away with painters that are needed less than ``key``, until `forgive`. False: there were none."""
+        """``key``, which paints, did not get its memory: away with what only may be chosen next, until `forgive`; with
+        one that is being made when that is done.
+
+        False: nothing was in its way. (What is being made is until then; and what is ready and takes its place now.)
+        """
         with self._condition:
-            idle = self._dispensable(key)
+            staying = {key, *self._painting, *self._urgent}
+            making, idle = self._preparing, [other for other in self._ready if other not in staying]
             gone = [self._ready.pop(other) for other in idle]
-            for other in idle:
+            for other in [*idle, *([making] if making and making not in staying else [])]:
                 self._fail(other, f"Memory does not suffice for {called(other.style)} as well", lacking=True)
+            followed = key not in self._urgent and any(other in self._ready for other in self._urgent[:1])
         for painter in gone:
             painter.close()
-        return bool(gone)
+        return bool(gone or making or followed)
 
     def begin_anew(self) -> None:
         """Away with all painters: what makes them is another thing from now on."""
@@ -249,7 +255,7 @@ class Painters:
     def _make(self, key: PainterKey, politely: bool = False) -> None:
         if politely:
             _lower_priority()
-        painter, gone, reason, lacking = None, None, "", False
+        painter, reason, lacking = None, "", False
         try:
             painter = self._prepared(key)
         except ArtemError as error:
@@ -258,17 +264,17 @@ class Painters:
             reason = f"{called(key.style)} cannot be prepared ({one_line(error)})"
             lacking = is_lack_of_memory(error)
         with self._condition:
-            self._preparing = None
-            if self._stale or self._stopping:
-                gone = painter
-            elif painter is None:
+            unwanted = self._stale or self._stopping or key in self._failed  # the last: `free_memory_for`
+            if painter is None and not unwanted:
                 self._fail(key, reason, lacking)
-            else:
+            elif painter is not None and not unwanted:
                 self._ready[key] = painter
-            self._condition.notify_all()
-        if gone is not None:
+        if painter is not None and unwanted:
             with contextlib.suppress(Exception):  # its GPU may be gone
-                gone.close()
+                painter.close()
+        with self._condition:  # not before: until then it takes memory
+            self._preparing = None
+            self._condition.notify_all()
 
     def _fail(self, key: PainterKey, reason: str, lacking: bool) -> None:
         """Lock held."""

@@ -424,6 +424,43 @@ def test_where_memory_lacks_while_painting_what_is_idle_goes_first(
     assert not setup.stylizer.state().message
 
 
+def test_while_something_is_prepared_lack_of_memory_says_nothing_of_the_size(
+    make: Callable[..., Setup], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    setup = make(keep=2, steadying="never")
+    prepare, paint = setup.engine.prepare, FakePainter.paint
+    busy, tried = threading.Event(), threading.Semaphore(0)
+
+    def preparing(*given: Any) -> FakePainter:
+        if setup.engine.made:
+            busy.set()
+        try:
+            return prepare(*given)
+        finally:
+            busy.clear()
+
+    def lacking(painter: FakePainter, *given: Any) -> Any:
+        if busy.is_set():
+            tried.release()
+            raise RuntimeError("CUDA out of memory")
+        return paint(painter, *given)
+
+    setup.engine.prepare = preparing  # type: ignore[assignment, method-assign]
+    monkeypatch.setattr(FakePainter, "paint", lacking)
+    frame: dict[str, Any] = {"height": 1024, "width": 1152}
+    assert setup.paint("style0", **frame).pictures.shape[1] == 1024
+    for style in ("style4", "style5"):  # what is chosen, or what may be chosen next
+        setup.engine.prepare_gate.clear()
+        setup.deck.select(style)
+        wait_for(busy.is_set)
+        for _ in range(3):
+            setup.send(**frame)
+            assert tried.acquire(timeout=PATIENCE)
+        setup.engine.prepare_gate.set()
+        assert setup.paint(style, **frame).pictures.shape[1] == 1024
+        assert not setup.stylizer.state().message
+
+
 def test_where_memory_lacks_for_two_styles_it_paints_both_smaller(make: Callable[..., Setup]) -> None:
     setup = make(keep=2, steadying="never")
     prepare = setup.engine.prepare
