@@ -213,7 +213,7 @@ def show(
             kept = recorder.close() if recorder is not None else False
             if recorder is not None and not ended:  # by Ctrl-C, as most recordings, or by an error
                 with suppress(OSError):  # nobody reads it where the terminal was closed
-                    say(f"kept in {recorder.path}" if kept else recorder.failure or "nothing was recorded")
+                    say(what_became_of(recorder, kept))
 
         report = meter.report(
             missed_vsyncs=loop.missed_vsyncs,
@@ -233,7 +233,7 @@ def show(
         if context.offscreen and not settings.frames and kept:  # its answer, and so on standard output
             print(recorder.path.resolve(), flush=True)
         else:
-            say(f"kept in {recorder.path}" if kept else recorder.failure or "nothing was recorded")
+            say(what_became_of(recorder, kept))
     if settings.frames:
         print(one_line(report), flush=True)
     return 0 if kept or recorder is None else 2
@@ -256,6 +256,11 @@ def go_on(
             interpreter.quicken()
         outlook.check()
     loop.last_turn()
+
+
+def what_became_of(recorder: Recorder, kept: bool) -> str:
+    """A line about a recording that is closed."""
+    return f"kept in {recorder.path}" if kept else recorder.failure or "nothing was recorded"
 
 
 def filled_deck(library: Library, settings: Settings) -> tuple[Deck, dict[str, str]]:

@@ -117,8 +117,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     except ArtemError as error:
         not_typed = getattr(arguments, "not_typed", []) if isinstance(error, EngineError) else []
-        elsewhere = [name for name in not_typed if f"--{name}" in error.remedy]  # the others have nothing to do with it
-        return _say(" ".join([str(error), *(f"Or {settings.how_to_unsay(name)}." for name in elsewhere)]), 2)
+        unsaid = settings.unsaid_for(not_typed, error.remedy)
+        return _say(" ".join([str(error), *(f"Or {remedy}." for remedy in unsaid)]), 2)
     except ModuleNotFoundError as error:
         if (error.name or "").split(".")[0] in ("artem_vr", "xnor"):
             return _say(f"this installation has no {error.name}. Install artem-vr again.", 2)

@@ -168,8 +168,7 @@ def engine(answer: Answer) -> Finding:
         return Finding("Engine", "bad", answer["error"], "See PyTorch above", essential=True)
     asked = answer["asked"]
     if "refused" in answer:
-        blamed = [name for name in asked if f"--{name}" in answer["remedy"]]
-        remedy = ". Or ".join([answer["remedy"], *map(settings.how_to_unsay, blamed)])
+        remedy = ". Or ".join([answer["remedy"], *settings.unsaid_for(asked, answer["remedy"])])
         return Finding("Engine", "bad", answer["refused"], remedy, essential=True)
     by = f"as chosen ({', '.join(asked)})," if asked else "auto takes"
     detail = f"{by} {answer['engine']} {answer['precision']} on {answer['device']}"

@@ -12,7 +12,7 @@ import dataclasses
 import difflib
 import os
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -269,6 +269,11 @@ def how_to_unsay(name: str) -> str:
     """What to do about a setting that was not typed, for a message's remedy."""
     variable = ENVIRONMENT_PREFIX + name.upper()
     return f"unset {variable}" if variable in os.environ else f"take {name} out of {settings_path()}"
+
+
+def unsaid_for(names: Sequence[str], remedy: str) -> list[str]:
+    """Of ``names``, settings that were not typed: `how_to_unsay` those that a refusal's ``remedy`` names as options."""
+    return [how_to_unsay(name) for name in names if f"--{name}" in remedy]
 
 
 def read_file(path: Path) -> tuple[dict[str, Any], list[str]]:

@@ -312,7 +312,7 @@ def _measure_stereo(exam: Exam, subject: Subject, row: Row) -> None:
         mask = pair.mask[:, None]
         error, contrast = metrics.change(painted[:1], pair.expected_left(painted), mask), metrics.contrast(painted[:1])
         own_error = metrics.change(pair.eyes[:1], pair.expected_left(pair.eyes), mask)
-        found = stereo.match(painted, float(pair.disparity[pair.mask].max()))
+        found = stereo.match(painted, float(pair.disparity.where(pair.mask, 0).max()))
         errors.append(error)
         relative.append(error / contrast.clamp_min(1e-3))
         gains.append(metrics.gain(error, contrast, own_error, metrics.contrast(pair.eyes[:1])))

@@ -51,8 +51,10 @@ def shifted(parts: Parts, by: float) -> str:
     At least LEAST_SHARE stays of each side, or what was typed, where that is less, but something.
     """
     (last, name), others = parts[-1], parts[:-1]
-    low, high = (LEAST_SHARE, 1 - LEAST_SHARE) if round(last, 6) in (0, 1) else (last, last)
-    share = min(max(round(last + by, 6), min(LEAST_SHARE, low)), max(1 - LEAST_SHARE, high))
+    low, high = LEAST_SHARE, 1 - LEAST_SHARE
+    if 0 < round(last, 6) < 1:
+        low, high = min(low, last), max(high, last)
+    share = min(max(round(last + by, 6), low), high)
     total = sum(weight for weight, _ in others)
     if total == 0:  # so it was typed: all that is left, in equal parts
         others, total = [(1.0, other) for _, other in others], len(others)

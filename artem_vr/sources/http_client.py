@@ -186,13 +186,12 @@ class _TimedSocket:
 
     def __init__(self, inner: socket.socket, silence: float, owner: Connection) -> None:
         self._inner, self._silence, self._owner = inner, silence, owner
-        self._raw = _TimedReader(self)
-        self._reader: io.BufferedReader[Any] = io.BufferedReader(self._raw, CHUNK)
+        self.makefile()
 
     def makefile(self, *_: Any, **__: Any) -> io.BufferedReader[Any]:
         """One for each answer."""
         self._raw = _TimedReader(self)
-        self._reader = io.BufferedReader(self._raw, CHUNK)
+        self._reader: io.BufferedReader[Any] = io.BufferedReader(self._raw, CHUNK)
         return self._reader
 
     def buffered(self) -> int:

@@ -428,12 +428,8 @@ class Stylizer:
                 return True
             if self._went_on_without_gpu(error):
                 return True
-            lacking = is_lack_of_memory(error)
-            if lacking and self.painters.free_memory_for(key):
-                return True  # the next frame may be painted
-            self.painters.drop(key, f"{called(key.style)} failed while painting ({one_line(error)})", lacking)
-            if lacking and self._shrink(frame, key):
-                if key == self._series.key:
+            if self._goes_on(frame, key, error):
+                if key == self._series.key and self.painters.get(key) is None:
                     self._series.forget()
                 return True
             self._message = self.painters.failure(key) or ""
@@ -462,6 +458,17 @@ class Stylizer:
             self._hand.took(now - begun, may_refuse=apart or not self._can_shrink(frame))
         self._judge_size(frame, (key.height, key.width), now - begun - (self._hand.seconds if apart else 0.0))
         return True
+
+    def _goes_on(self, frame: StereoFrame, key: PainterKey, error: Exception) -> bool:
+        """Whether the painter's ``error`` was a lack of memory that is mended for the next frame; else it is dropped.
+
+        What only may be chosen next goes first, and only then is everything painted smaller.
+        """
+        lacking = is_lack_of_memory(error)
+        if lacking and self.painters.free_memory_for(key):
+            return True
+        self.painters.drop(key, f"{called(key.style)} failed while painting ({one_line(error)})", lacking)
+        return lacking and self._shrink(frame, key)
 
     def _went_on_without_gpu(self, error: Exception) -> bool:
         """After a reset of the driver, for instance, nothing is computed on the GPU any more: the spare engine takes
@@ -505,11 +512,7 @@ class Stylizer:
             self._other_series.forget()
             if painter.closed:  # as in `_paint`
                 return None, False
-            lacking = is_lack_of_memory(error)
-            if lacking and self.painters.free_memory_for(key):
-                return None, False
-            self.painters.drop(key, f"{called(key.style)} failed while painting ({one_line(error)})", lacking)
-            if lacking and self._shrink(frame, key):
+            if self._goes_on(frame, key, error):
                 return None, False
             self._other_message, self._other_failed = self.painters.failure(key) or "", True
             return None, False

@@ -175,10 +175,6 @@ def _kept(metadata: Mapping[str, str]) -> dict[str, str]:
     return {key: value for key, value in metadata.items() if key not in ("architecture", "options", "format_version")}
 
 
-_OF_CODES = {"code": ("painting",)}
-"""What entries say beside name and file, by their kind of network."""
-
-
 def _read_index(folder: Path) -> dict[str, Any]:
     """Raises `StyleError` where it is damaged."""
     path = folder / INDEX
@@ -187,7 +183,8 @@ def _read_index(folder: Path) -> dict[str, Any]:
     try:
         index = json.loads(path.read_text("utf-8"))
         styles = index["styles"]
-        said = [style[key] for style in styles for key in ("name", "file", *_OF_CODES.get(style.get("network"), ()))]
+        said = [style[key] for style in styles for key in ("name", "file")]
+        said += [style["painting"] for style in styles if style.get("network") == "code"]
         if all(isinstance(text, str) for text in said):
             return dict(index)
     except (ValueError, KeyError, TypeError, AttributeError):

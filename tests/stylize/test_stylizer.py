@@ -90,6 +90,8 @@ class FakeEngine:
         self.raising: set[int] = set()
         self.trembles = 0
         """How much brighter every other painting is."""
+        self.highest = 10_000
+        """There is no memory for higher pictures."""
         self.copies = False
         """Paintings are what the painters are given."""
         self.alive: set[FakePainter] = set()
@@ -99,6 +101,8 @@ class FakeEngine:
     def prepare(self, style_key: str, network: Any, eyes: int, height: int, width: int) -> FakePainter:
         self.preparing.set()
         assert self.prepare_gate.wait(PATIENCE)
+        if height > self.highest:
+            raise RuntimeError("CUDA out of memory")
         network()
         painter = FakePainter(self, int(style_key), eyes, height, width)
         self.alive.add(painter)
@@ -324,14 +328,7 @@ def test_a_style_that_works_at_another_size_has_not_failed(make: Callable[..., S
     """Else one that was dropped on the window would leave the deck."""
     setup = make()
     setup.paint()
-    prepare = setup.engine.prepare
-
-    def out_of_memory(style_key: str, network: Any, eyes: int, height: int, width: int) -> FakePainter:
-        if height > 64:
-            raise RuntimeError("out of memory")
-        return prepare(style_key, network, eyes, height, width)
-
-    setup.engine.prepare = out_of_memory  # type: ignore[method-assign]
+    setup.engine.highest = 64
     setup.stylizer.recommend((128, 144))
     wait_for(lambda: setup.paint() and "out of memory" in setup.stylizer.state().message)
     painted = setup.paint()
@@ -346,12 +343,7 @@ def test_where_memory_lacks_it_paints_smaller(
 ) -> None:
     """Whatever is chosen; SteamVR's resolution was raised, or was always more than the GPU has memory for."""
     setup = make(eye_size=(512, 576), scale=scale, keep=2, steadying="never")
-    prepare, paint = setup.engine.prepare, FakePainter.paint
-
-    def out_of_memory(style_key: str, network: Any, eyes: int, height: int, width: int) -> FakePainter:
-        if height > 800 and where != "paint":
-            raise RuntimeError("CUDA out of memory")
-        return prepare(style_key, network, eyes, height, width)
+    paint = FakePainter.paint
 
     def lacking(painter: FakePainter, *given: Any) -> Any:
         if painter.height > 800:
@@ -359,7 +351,8 @@ def test_where_memory_lacks_it_paints_smaller(
         return paint(painter, *given)
 
     frame: dict[str, Any] = {"height": 1024, "width": 1152}
-    setup.engine.prepare = out_of_memory  # type: ignore[method-assign]
+    if where != "paint":
+        setup.engine.highest = 800
     monkeypatch.setattr(FakePainter, "paint", lacking)
     if where != "begin":
         assert setup.paint("style0", **frame).pictures.shape[1] == 512
@@ -381,14 +374,7 @@ def test_where_memory_lacks_it_paints_smaller(
 
 def test_another_size_is_taken_over_between_paintings(make: Callable[..., Setup]) -> None:
     setup = make(eye_size=(1024, 1152), scale="auto", keep=2, steadying="never")
-    prepare = setup.engine.prepare
-
-    def out_of_memory(style_key: str, network: Any, eyes: int, height: int, width: int) -> FakePainter:
-        if height > 600:
-            raise RuntimeError("CUDA out of memory")
-        return prepare(style_key, network, eyes, height, width)
-
-    setup.engine.prepare = out_of_memory  # type: ignore[method-assign]
+    setup.engine.highest = 600
     frame: dict[str, Any] = {"height": 1024, "width": 1152}
     wait_for(lambda: setup.paint(**frame).pictures.shape[1] == 512)
     setup.engine.gate.clear()
