@@ -181,9 +181,7 @@ class Rig:
     def paint(self, eyes: Pictures) -> None:
         """A frame is captured, and its painting is in the mailbox. Put again while painters are made ready."""
         captured = []
-        while self.log.arrived.acquire(
-            blocking=False
-        ):  # of frames before: this one would be put twice
+        while self.log.arrived.acquire(blocking=False):  # of frames before: this one would be put twice
             pass
         for _ in range(int(PATIENCE / 0.1)):
             captured.append(self.put(eyes))
